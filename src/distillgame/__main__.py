@@ -1,0 +1,5 @@
+"""``python -m distillgame``."""
+
+from distillgame.cli.main import main
+
+main()

@@ -1,0 +1,289 @@
+"""The configuration of a game, as YAML."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from distillgame.decoding import SamplingParams
+from distillgame.errors import DistillgameError
+from distillgame.models import ModelSpec
+from distillgame.policies import ReleasePolicy, make_policy
+from distillgame.strict import Strict, parse
+from distillgame.students import Student, TrainingSettings, make_student
+from distillgame.tasks import SPLITS, Task, tasks
+
+SHIPPED = Path(__file__).parent.parent / "configs"
+"""The folder of the configurations that come with the package."""
+
+
+class NamedChoice(Strict):
+    """A registered thing with its parameters: ``name``, or ``name: {parameter: value}`` in YAML."""
+
+    name: str
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short_form(cls, data: Any) -> Any:
+        if isinstance(data, str):
+            return {"name": data}
+        if isinstance(data, dict) and len(data) == 1 and "name" not in data:
+            name, options = next(iter(data.items()))
+            return {"name": name, "options": options or {}}
+        return data
+
+    @property
+    def label(self) -> str:
+        """The name with its parameters, as in ``poe gamma=0.3``."""
+        return " ".join([self.name, *(f"{key}={value:g}" for key, value in self.options.items())])
+
+
+class Generation(SamplingParams):
+    """How completions are sampled, and how many at a time.
+
+    Attributes:
+        batch_size: Sequences decoded together.
+    """
+
+    batch_size: int = Field(64, ge=1)
+
+    def params(self) -> SamplingParams:
+        """The part that the engine takes for each request."""
+        return SamplingParams(**self.model_dump(exclude={"batch_size"}))
+
+
+class Attacker(Strict):
+    """What the attacker knows and wants.
+
+    Attributes:
+        objective: Its validation objective L: ``reference`` (public worked solutions), ``released`` (released traces
+            whose answer checks out) or ``clean`` (undefended traces: an oracle).
+    """
+
+    objective: Literal["reference", "released", "clean"] = "reference"
+
+
+class Defender(Strict):
+    """What the defender takes its gradient g of, on a holdout of its own.
+
+    Attributes:
+        objective: ``clean`` (its own undefended traces whose answer is right) or ``reference``.
+    """
+
+    objective: Literal["clean", "reference"] = "clean"
+
+
+class Compute(Strict):
+    """Where things run.
+
+    Attributes:
+        device: ``auto`` takes a GPU if there is one.
+        workers: Processes that run stages side by side; ``auto`` is one for each core (at most 8), or one for a GPU.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int | Literal["auto"] = "auto"
+
+    @field_validator("workers")
+    @classmethod
+    def _positive(cls, value: Any) -> Any:
+        if value != "auto" and value < 1:
+            raise ValueError("must be 'auto' or at least 1")
+        return value
+
+
+class CostSettings(Strict):
+    """How the time cost of a policy is measured.
+
+    Attributes:
+        prompts: Prompts sampled in a repetition.
+        repetitions: Interleaved repetitions; the median counts.
+    """
+
+    prompts: int = Field(64, ge=1)
+    repetitions: int = Field(5, ge=1)
+
+
+class Tuning(Strict):
+    """What ``distillgame tune`` searches, on the validation split.
+
+    Attributes:
+        learning_rate: Rates of the trainer, tried with the passive student on undefended traces.
+        eta: Tilts of the adaptive student, tried on every policy.
+        strengths: For a policy, its parameter and the values to try, as in ``{poe: {gamma: [0.3, 0.5]}}``.
+        teacher_accuracy: The accuracy at which policies are compared; strengths are chosen closest to it.
+    """
+
+    learning_rate: list[float] = Field(default_factory=list)
+    eta: list[float] = Field(default_factory=list)
+    strengths: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+    teacher_accuracy: float = Field(0.9, gt=0, le=1)
+
+
+class GameConfig(Strict):
+    """One game: who plays, on what, how hard.
+
+    Attributes:
+        task: The task and its options.
+        splits: Number of problems of each split.
+        split_seed: Seed of the splits.
+        seeds: Seeds of the game; each is a fresh set of traces and a fresh training.
+        teacher: The reference teacher.
+        proxy: The defender's stand-in for the student; needed by policies that use one.
+        student: The attacker's base model.
+        policies: Release policies to play.
+        students: Students to play.
+        sampling: How the teacher is sampled.
+        evaluation: How students are sampled when they are evaluated.
+        attacker: The attacker's side of the threat model.
+        defender: The defender's gradient.
+        training: The trainer's settings.
+        cost: How time costs are measured.
+        compute: Where things run.
+        tuning: What ``distillgame tune`` searches.
+        quick: Values that replace others under ``--quick``.
+    """
+
+    task: NamedChoice
+    splits: dict[str, int]
+    split_seed: int = 0
+    seeds: list[int] = Field(min_length=1)
+    teacher: ModelSpec
+    proxy: ModelSpec | None = None
+    student: ModelSpec
+    policies: list[NamedChoice] = Field(min_length=1)
+    students: list[NamedChoice] = Field(min_length=1)
+    sampling: Generation
+    evaluation: Generation
+    attacker: Attacker = Attacker()
+    defender: Defender = Defender()
+    training: TrainingSettings = TrainingSettings()
+    cost: CostSettings = CostSettings()
+    compute: Compute = Compute()
+    tuning: Tuning = Tuning()
+    quick: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> "GameConfig":
+        for name in self.splits:
+            if name not in SPLITS:
+                raise ValueError(f"splits.{name}: unknown split; choose among {', '.join(SPLITS)}")
+        for name in ("train", "test"):
+            if self.splits.get(name, 0) < 2:
+                raise ValueError(f"splits.{name}: at least 2 problems are needed")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: a seed is listed twice")
+        labels = [choice.label for choice in [*self.policies, *self.students]]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"'{label}' is listed twice")
+        needing = [policy.name for policy in self.make_policies() if policy.needs_proxy or policy.needs_delta]
+        if needing and self.proxy is None:
+            raise ValueError(f"policy '{needing[0]}' needs a 'proxy'")
+        if any(policy.needs_delta for policy in self.make_policies()) and self.splits.get("defender", 0) < 1:
+            raise ValueError("splits.defender: needed for the defender's gradient")
+        if any(student.needs_values for student in self.make_students()) and self.splits.get("holdout", 0) < 1:
+            raise ValueError("splits.holdout: needed for the attacker's validation objective")
+        return self
+
+    def make_policies(self) -> list[ReleasePolicy]:
+        """The release policies, in order."""
+        return [make_policy(choice.name, choice.options) for choice in self.policies]
+
+    def make_students(self) -> list[Student]:
+        """The students, in order."""
+        return [make_student(choice.name, choice.options) for choice in self.students]
+
+    def make_task(self) -> Task:
+        """The task."""
+        return make_task(self.task)
+
+
+def make_task(choice: NamedChoice) -> Task:
+    """Make a task from its name and options.
+
+    Raises:
+        DistillgameError: If the name or an option is not acceptable.
+    """
+    try:
+        return tasks.get(choice.name)(**choice.options)
+    except TypeError as error:
+        raise DistillgameError(f"task '{choice.name}': {str(error).split('__init__() ')[-1]}") from error
+
+
+def load_config(
+    source: str | Path | Mapping[str, Any] | GameConfig | None = None,
+    *,
+    quick: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+) -> GameConfig:
+    """Load a configuration.
+
+    Args:
+        source: A YAML file, the name of a shipped configuration, plain data, or None for the embedded world.
+        quick: Apply the configuration's ``quick`` section.
+        overrides: Dotted names and values that replace the file's (``{"sampling.temperature": 0.7}``).
+
+    Raises:
+        DistillgameError: If the file is missing or malformed, or a field is wrong.
+    """
+    if isinstance(source, GameConfig):
+        data: dict[str, Any] = source.model_dump(by_alias=True)
+        where = "the configuration"
+    elif isinstance(source, Mapping):
+        data, where = dict(source), "the configuration"
+    else:
+        path = _find(source)
+        data, where = _anchor(_read_yaml(path), path.parent), str(path)
+    if quick:
+        data = _merge(data, data.get("quick") or {})
+    for name, value in (overrides or {}).items():
+        nested: Any = value
+        for part in reversed(name.split(".")):
+            nested = {part: nested}
+        data = _merge(data, nested)
+    return parse(GameConfig, data, where)
+
+
+def _find(source: str | Path | None) -> Path:
+    if source is None:
+        return SHIPPED / "embedded.yaml"
+    path = Path(source)
+    shipped = SHIPPED / f"{source}.yaml"
+    if not path.exists() and shipped.is_file():
+        return shipped
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in SHIPPED.glob("*.yaml")))
+        raise DistillgameError(f"{source}: no such configuration file (shipped ones: {known})")
+    return path
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise DistillgameError(f"{path}: not readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise DistillgameError(f"{path}: a configuration is a mapping of names to values")
+    return data
+
+
+def _anchor(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Let a task's ``path`` that stands beside the configuration file be found from anywhere."""
+    task = data.get("task")
+    if isinstance(task, dict) and len(task) == 1:
+        name, options = next(iter(task.items()))
+        if isinstance(options, dict) and isinstance(options.get("path"), str) and (folder / options["path"]).exists():
+            return data | {"task": {name: options | {"path": str(folder / options["path"])}}}
+    return data
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,159 @@
+"""Run the stages of a game, each after its inputs, several at a time."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+from distillgame.arena.stages import Stage
+from distillgame.arena.store import Store
+from distillgame.errors import DistillgameError
+
+
+class Display(Protocol):
+    """What shows how far a run is."""
+
+    def plan(self, total: int, finished: int) -> None:
+        """Say how many stages there are, and how many are finished already."""
+
+    def start(self, stage: Stage) -> None:
+        """A stage began."""
+
+    def advance(self, stage: Stage, done: int, total: int) -> None:
+        """A stage has done part of its work."""
+
+    def finish(self, stage: Stage) -> None:
+        """A stage is finished."""
+
+
+class StageError(DistillgameError):
+    """A stage that broke for a reason nobody foresaw.
+
+    Attributes:
+        details: The traceback of the process it ran in.
+    """
+
+    def __init__(self, message: str, details: str = ""):
+        super().__init__(message)
+        self.details = details
+
+
+def in_order(targets: Iterable[Stage]) -> list[Stage]:
+    """All stages that ``targets`` need, themselves included, each once and after its inputs."""
+    ordered: dict[Stage, None] = {}
+
+    def visit(stage: Stage) -> None:
+        if stage not in ordered:
+            for needed in stage.inputs():
+                visit(needed)
+            ordered[stage] = None
+
+    for target in targets:
+        visit(target)
+    return list(ordered)
+
+
+def execute(targets: Sequence[Stage], store: Store, workers: int, display: Display) -> None:
+    """Compute what is missing of ``targets`` and of what they need.
+
+    Args:
+        targets: The stages whose results are wanted.
+        store: Where results are kept.
+        workers: Number of processes.
+        display: Told of every step.
+
+    Raises:
+        DistillgameError: The first failure of a stage; what was finished until then is kept.
+    """
+    stages = in_order(targets)
+    waiting = [stage for stage in stages if not store.has(stage)]
+    display.plan(len(stages), len(stages) - len(waiting))
+    events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+    with ExitStack() as stack:
+        idle: list[_Worker] = []
+        started = 0
+        running: dict[_Worker, Stage] = {}
+        while waiting or running:
+            for stage in _ready(waiting, running, store):
+                if not idle and started < workers:
+                    idle.append(stack.enter_context(_Worker(store, started, events)))
+                    started += 1
+                if not idle:
+                    break
+                worker = idle.pop()
+                waiting.remove(stage)
+                running[worker] = stage
+                display.start(stage)
+                worker.order(stage)
+            worker, message = events.get()
+            stage = running[worker]
+            if "progress" in message:
+                display.advance(stage, *message["progress"])
+                continue
+            del running[worker]
+            if "done" not in message:
+                raise StageError(f"stage '{stage.label}' failed: {message['error']}", message.get("traceback", ""))
+            idle.append(worker)
+            display.finish(stage)
+
+
+def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Store) -> list[Stage]:
+    """Stages that may start now. One that measures time starts alone, once no other can."""
+    if any(stage.exclusive for stage in running.values()):
+        return []
+    ready = [stage for stage in waiting if all(store.has(needed) for needed in stage.inputs())]
+    ordinary = [stage for stage in ready if not stage.exclusive]
+    if ordinary or running:
+        return ordinary
+    return ready[:1]
+
+
+class _Worker:
+    """A worker process and the thread that listens to it."""
+
+    def __init__(self, store: Store, number: int, events: "queue.Queue[tuple[_Worker, dict[str, Any]]]"):
+        self.store = store
+        self.events = events
+        logs = store.root / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.log = (logs / f"worker-{number}.log").open("a")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "distillgame.arena.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> "_Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    def order(self, stage: Stage) -> None:
+        assert self.process.stdin is not None
+        order = {"stage": stage.spec(), "root": str(self.store.root), "device": self.store.device}
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # Its death is reported by the thread that listens.
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.put((self, json.loads(line)))
+        code = self.process.wait()
+        reason = f"signal {-code}, perhaps out of memory" if code < 0 else f"exit status {code}"
+        self.events.put((self, {"error": f"its process died ({reason}); see {Path(self.log.name)}"}))

@@ -1,0 +1,160 @@
+"""One stage at a time: sample a split, train a student on any trace file, evaluate any model."""
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from distillgame.arena.collect import Answers
+from distillgame.arena.config import GameConfig, NamedChoice
+from distillgame.arena.plan import STANDARD, Planner
+from distillgame.arena.play import pick_device, run_stages
+from distillgame.arena.stages import TRACES, Model, SampleStage
+from distillgame.arena.store import Store, full_disk_is_an_error, lock
+from distillgame.errors import DistillgameError
+from distillgame.models import ModelSpec, load_model
+from distillgame.records import ReleasedTrace, read_released, read_traces
+from distillgame.students import TrainingReport, distill, make_student
+from distillgame.tasks import SPLITS
+
+
+@dataclass(frozen=True)
+class SampleSummary:
+    """What a sampled split looks like.
+
+    Attributes:
+        path: The trace file.
+        accuracy: Share of right answers.
+        standard_error: Of the accuracy, over problems.
+        n: Number of problems.
+        kl_per_trace: Mean summed KL to the reference, in nats; None for greedy sampling.
+        finish_rate: Share of completions that ended by themselves.
+    """
+
+    path: Path
+    accuracy: float
+    standard_error: float
+    n: int
+    kl_per_trace: float | None
+    finish_rate: float
+
+    def __str__(self) -> str:
+        kl = "" if self.kl_per_trace is None else f", KL {self.kl_per_trace:.3f} nats a trace"
+        return (
+            f"accuracy {100 * self.accuracy:.1f} ± {100 * self.standard_error:.1f} % on {self.n} problems, "
+            f"{100 * self.finish_rate:.0f} % finished{kl}"
+        )
+
+
+def sample_split(
+    config: GameConfig, policy: NamedChoice, split: str, seed: int, out: Path, progress: bool = True
+) -> SampleSummary:
+    """Sample a split from the teacher under a policy, as a game with the same configuration would.
+
+    Raises:
+        DistillgameError: If an input is bad.
+    """
+    _require_split(config, split)
+    return _run(Planner(config).sample(policy, split, seed), config, out, progress)
+
+
+def evaluate_model(config: GameConfig, model: ModelSpec, split: str, out: Path, progress: bool = True) -> SampleSummary:
+    """Let any model answer a split, the way students are evaluated.
+
+    Raises:
+        DistillgameError: If an input is bad.
+    """
+    _require_split(config, split)
+    stage = SampleStage(
+        problems=Planner(config).problems(split),
+        model=Model.of(model),
+        policy=STANDARD,
+        sampling=config.evaluation,
+        seed=config.seeds[0],
+    )
+    return _run(stage, config, out, progress)
+
+
+def distill_file(
+    config: GameConfig,
+    traces: Path,
+    student: NamedChoice,
+    seed: int,
+    out: Path,
+    objective_traces: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainingReport:
+    """Train a student on a trace file from any source and write it to ``out/model``.
+
+    Args:
+        config: Says which base model, which trainer settings and which validation objective.
+        traces: A Parquet file with a ``messages`` column, and ``finish_reason`` where known.
+        student: The student and its settings.
+        seed: Seed of the training.
+        out: A folder that does not exist yet.
+        objective_traces: Traces for the objectives ``released`` and ``clean``; those with a right answer are used.
+        progress: Called after every step.
+
+    Raises:
+        DistillgameError: If an input is bad, or ``out`` exists.
+    """
+    if out.exists():
+        raise DistillgameError(f"{out}: exists already; choose another folder")
+    made = make_student(student.name, student.options)
+    released = read_released(traces)
+    objective = _objective(config, objective_traces) if made.needs_values else []
+    spec = config.student if config.student.dtype != "auto" else config.student.model_copy(update={"dtype": "float32"})
+    # A killed training goes on from the checkpoints in here, if the settings ask for any.
+    partial = out.with_name(out.name + ".partial")
+    with full_disk_is_an_error(out):
+        partial.mkdir(parents=True, exist_ok=True)
+        model, report = distill(
+            load_model(spec, pick_device(config)),
+            made,
+            released,
+            objective,
+            config.training,
+            seed,
+            checkpoints=partial / "checkpoints" if config.training.checkpoint_every else None,
+            progress=progress,
+        )
+        model.model.save_pretrained(partial / "model")
+        model.tokenizer.save_pretrained(partial / "model")
+        report.write(partial / "training.json")
+        shutil.rmtree(partial / "checkpoints", ignore_errors=True)
+        os.replace(partial, out)
+    return report
+
+
+def _objective(config: GameConfig, traces: Path | None) -> list[ReleasedTrace]:
+    if config.attacker.objective == "reference":
+        return Planner(config).problems("holdout").reference_solutions()
+    if traces is None:
+        raise DistillgameError(f"objective '{config.attacker.objective}' needs --objective-traces: a trace file")
+    return read_released(traces, correct_only=True)
+
+
+def _run(stage: SampleStage, config: GameConfig, out: Path, progress: bool) -> SampleSummary:
+    with lock(out):
+        store = Store(out, pick_device(config))
+        run_stages([stage], store, config, progress)
+        path = store.folder(stage) / TRACES
+    traces = read_traces(path)
+    summary = Answers([traces]).summary([stage.seed])
+    kl = [trace.kl for trace in traces if trace.kl is not None]
+    return SampleSummary(
+        path=path,
+        accuracy=summary["accuracy"],
+        standard_error=summary["standard_error"],
+        n=summary["n"],
+        kl_per_trace=sum(kl) / len(kl) if kl else None,
+        finish_rate=summary["finish_rate"],
+    )
+
+
+def _require_split(config: GameConfig, split: str) -> None:
+    if split not in SPLITS:
+        raise DistillgameError(f"unknown split '{split}': choose one of {', '.join(SPLITS)}")
+    if config.splits.get(split, 0) < 2:
+        raise DistillgameError(f"split '{split}' has no problems: set splits.{split}")

@@ -1,0 +1,77 @@
+"""What a policy costs: time a sampled token, relative to undefended sampling in the same engine."""
+
+import json
+import statistics
+import time
+from typing import ClassVar
+
+from distillgame.arena.config import CostSettings, Generation, NamedChoice
+from distillgame.arena.stages.base import Model, Stage, StageContext
+from distillgame.arena.stages.gradient import GradientStage
+from distillgame.arena.stages.problems import ProblemSet
+from distillgame.arena.stages.sample import make_engine
+from distillgame.decoding import Engine, Request
+
+COSTS = "costs.json"
+"""The stage's result: for each policy's label the median, lowest and highest ratio."""
+
+
+class CostStage(Stage):
+    """Time every policy on the same prompts, interleaved, each repetition relative to its own standard sampling.
+
+    It measures the machine: run again, it gives other numbers. Within a run it is measured once and kept.
+
+    Attributes:
+        problems: Where prompts come from.
+        teacher: The teacher.
+        proxy: The proxy, where a policy needs one.
+        gradient: The defender's gradient, where a policy needs it.
+        policies: What is timed.
+        sampling: How it is sampled.
+        settings: Prompts and repetitions.
+    """
+
+    kind: ClassVar[str] = "cost"
+    exclusive: ClassVar[bool] = True
+
+    problems: ProblemSet
+    teacher: Model
+    proxy: Model | None = None
+    gradient: GradientStage | None = None
+    policies: tuple[NamedChoice, ...]
+    sampling: Generation
+    settings: CostSettings
+
+    @property
+    def label(self) -> str:
+        """What is timed."""
+        return f"time {len(self.policies)} policies"
+
+    def run(self, context: StageContext) -> None:
+        """Write ``costs.json``."""
+        task = self.problems.make_task()
+        problems = self.problems.load()[: self.settings.prompts]
+        requests = [Request(problem.id, task.messages(problem), task.forced_answer) for problem in problems]
+        engines = {"standard": self._engine(NamedChoice(name="standard"), context)}
+        engines |= {policy.label: self._engine(policy, context) for policy in self.policies}
+        ratios: dict[str, list[float]] = {label: [] for label in engines}
+        self._seconds_per_token(engines["standard"], requests)  # The first run of all pays for lazy initialisation.
+        for repetition in range(self.settings.repetitions):
+            seconds = {label: self._seconds_per_token(engine, requests) for label, engine in engines.items()}
+            for label, value in seconds.items():
+                ratios[label].append(value / seconds["standard"])
+            context.progress(repetition + 1, self.settings.repetitions)
+        summary = {
+            label: {"median": statistics.median(values), "min": min(values), "max": max(values)}
+            for label, values in ratios.items()
+        }
+        (context.out / COSTS).write_text(json.dumps(summary, indent=1) + "\n")
+
+    def _engine(self, policy: NamedChoice, context: StageContext) -> Engine:
+        teacher = self.teacher.load(context.device)
+        return make_engine(teacher, policy, self.proxy, self.gradient, self.sampling.batch_size, context)
+
+    def _seconds_per_token(self, engine: Engine, requests: list[Request]) -> float:
+        start = time.perf_counter()
+        samples = engine.generate(requests, self.sampling.params())
+        return (time.perf_counter() - start) / sum(len(sample.token_ids) for sample in samples)

@@ -1,0 +1,79 @@
+"""One split of a task, as a stage refers to it."""
+
+import hashlib
+from functools import lru_cache
+
+from distillgame.arena.config import GameConfig, NamedChoice, make_task
+from distillgame.errors import DistillgameError
+from distillgame.records import ReleasedTrace
+from distillgame.strict import Strict
+from distillgame.tasks import Problem, Task, split
+
+
+class ProblemSet(Strict):
+    """The problems of one split, with a digest that notices when their source has changed.
+
+    Attributes:
+        task: The task and its options.
+        sizes: Sizes of all splits: they are drawn together, disjoint.
+        seed: Seed of the splits.
+        name: Which split.
+        digest: Hash of the problems.
+    """
+
+    task: NamedChoice
+    sizes: tuple[tuple[str, int], ...]
+    seed: int
+    name: str
+    digest: str
+
+    @classmethod
+    def of(cls, config: GameConfig, name: str, resolve: bool = True) -> "ProblemSet":
+        """The split ``name`` of a game; without ``resolve`` it is not read, and can be described but not used."""
+        sizes = tuple(sorted(config.splits.items()))
+        plain = cls(task=config.task, sizes=sizes, seed=config.split_seed, name=name, digest="")
+        return plain.model_copy(update={"digest": _digest(plain.draw())}) if resolve else plain
+
+    @property
+    def size(self) -> int:
+        """Number of problems."""
+        return dict(self.sizes).get(self.name, 0)
+
+    def draw(self) -> list[Problem]:
+        """Draw the problems from their source as it is now."""
+        return _splits(self.task.model_dump_json(), self.sizes, self.seed)[self.name]
+
+    def load(self) -> list[Problem]:
+        """The problems.
+
+        Raises:
+            DistillgameError: If the source no longer gives the problems that the digest stands for.
+        """
+        problems = self.draw()
+        if _digest(problems) != self.digest:
+            raise DistillgameError(
+                f"task '{self.task.name}': its data changed while the game was running; start it again"
+            )
+        return problems
+
+    def make_task(self) -> Task:
+        """The task the problems belong to."""
+        return make_task(self.task)
+
+    def reference_solutions(self) -> list[ReleasedTrace]:
+        """The public worked solutions, as conversations."""
+        task = self.make_task()
+        return [
+            ReleasedTrace([*task.messages(problem), {"role": "assistant", "content": problem.solution}])
+            for problem in self.load()
+        ]
+
+
+@lru_cache(maxsize=4)
+def _splits(task: str, sizes: tuple[tuple[str, int], ...], seed: int) -> dict[str, list[Problem]]:
+    return split(make_task(NamedChoice.model_validate_json(task)), dict(sizes), seed)
+
+
+def _digest(problems: list[Problem]) -> str:
+    text = "\0".join(part for p in problems for part in (p.id, p.question, p.solution))
+    return hashlib.sha256(text.encode()).hexdigest()

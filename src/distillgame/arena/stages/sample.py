@@ -1,0 +1,150 @@
+"""Sample a split from a teacher under a policy, or from a trained student; grade what comes."""
+
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Optional
+
+from safetensors.torch import load_file
+
+from distillgame.arena.config import Generation, NamedChoice
+from distillgame.arena.stages.base import Model, Stage, StageContext
+from distillgame.arena.stages.problems import ProblemSet
+from distillgame.decoding import Engine, Request, Sample
+from distillgame.models import LanguageModel, ModelSpec, load_model
+from distillgame.policies import make_policy
+from distillgame.records import Trace, read_traces, write_traces
+from distillgame.tasks import Problem, Task
+
+if TYPE_CHECKING:
+    from distillgame.arena.stages.distill import DistillStage
+    from distillgame.arena.stages.gradient import GradientStage
+
+TRACES = "traces.parquet"
+"""The stage's result."""
+
+BATCHES_PER_SHARD = 4
+"""A killed stage resumes at the last finished shard of this many batches."""
+
+
+class SampleStage(Stage):
+    """Sample every problem of a split once.
+
+    Attributes:
+        problems: What is asked.
+        model: Who answers, or the base model of ``trained``.
+        trained: The training whose result answers, for a student.
+        policy: The release policy.
+        proxy: The proxy, where the policy needs one.
+        gradient: The defender's gradient, where the policy needs it.
+        sampling: How.
+        seed: Seed of the random streams.
+    """
+
+    kind: ClassVar[str] = "sample"
+
+    problems: ProblemSet
+    model: Model
+    trained: Optional["DistillStage"] = None
+    policy: NamedChoice
+    proxy: Model | None = None
+    gradient: Optional["GradientStage"] = None
+    sampling: Generation
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """What is sampled from whom."""
+        if self.trained is not None:
+            return f"evaluate {self.trained.label.removeprefix('distill ')} {self.problems.name}"
+        return f"sample {self.policy.label} of {self.model.spec.name} {self.problems.name} seed={self.seed}"
+
+    def run(self, context: StageContext) -> None:
+        """Write the traces."""
+        problems = self.problems.load()
+        task = self.problems.make_task()
+        engine = make_engine(
+            self._answerer(context), self.policy, self.proxy, self.gradient, self.sampling.batch_size, context
+        )
+        traces: list[Trace] = []
+        for path, shard in self._shards(context.out, problems):
+            if not path.exists():
+                done = count(len(traces) + 1)
+                write_traces(path, self._sample(engine, task, shard, partial(_tick, context, done, len(problems))))
+            traces += read_traces(path)
+            context.progress(len(traces), len(problems))
+        write_traces(context.out / TRACES, traces)
+        for path, _ in self._shards(context.out, problems):
+            path.unlink()
+
+    def _answerer(self, context: StageContext) -> LanguageModel:
+        if self.trained is None:
+            return self.model.load(context.device)
+        return load_model(ModelSpec(source=str(context.folder(self.trained) / "model")), context.device)
+
+    def _shards(self, out: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Problem]]]:
+        size = BATCHES_PER_SHARD * self.sampling.batch_size
+        for start in range(0, len(problems), size):
+            yield out / f"shard-{start // size:05d}.parquet", problems[start : start + size]
+
+    def _sample(
+        self, engine: Engine, task: Task, problems: list[Problem], on_sample: Callable[[Sample], None]
+    ) -> list[Trace]:
+        requests = [Request(p.id, task.messages(p), task.forced_answer) for p in problems]
+        samples = engine.generate(requests, self.sampling.params(), self.seed, on_sample=on_sample)
+        return [self._trace(task, p, r, s) for p, r, s in zip(problems, requests, samples, strict=True)]
+
+    def _trace(self, task: Task, problem: Problem, request: Request, sample: Sample) -> Trace:
+        grade = task.grade(sample.completion, problem)
+        proxied = [
+            (ours, theirs)
+            for ours, theirs in zip(sample.logprob_reference, sample.logprob_proxy, strict=False)
+            if not math.isnan(theirs)
+        ]
+        return Trace(
+            problem_id=problem.id,
+            split=self.problems.name,
+            policy=self.policy.name,
+            strength=self.policy.options,
+            seed=self.seed,
+            messages=[*request.messages, {"role": "assistant", "content": sample.completion}],
+            finish_reason=sample.finish_reason,
+            extracted=grade.extracted,
+            correct=grade.correct,
+            prompt_tokens=sample.prompt_tokens,
+            sampled_tokens=len(sample.token_ids),
+            forced_tokens=sample.forced_tokens,
+            kl=sum(sample.kl) if sample.kl else None,
+            logprob_released=sum(sample.logprob_released),
+            logprob_reference=sum(sample.logprob_reference),
+            v_gap=sum(ours - theirs for ours, theirs in proxied) if proxied else None,
+            token_ids=sample.token_ids,
+            token_kl=sample.kl or None,
+            token_logprob_released=sample.logprob_released,
+            token_logprob_reference=sample.logprob_reference,
+            token_logprob_proxy=sample.logprob_proxy or None,
+        )
+
+
+def _tick(context: StageContext, done: Iterator[int], total: int, _: Sample) -> None:
+    context.progress(next(done), total)
+
+
+def make_engine(
+    teacher: LanguageModel,
+    policy: NamedChoice,
+    proxy: Model | None,
+    gradient: Optional["GradientStage"],
+    batch_size: int,
+    context: StageContext,
+) -> Engine:
+    """Make the engine that releases ``teacher`` under ``policy``, its proxy and gradient loaded."""
+    return Engine(
+        teacher,
+        make_policy(policy.name, policy.options),
+        proxy=None if proxy is None else proxy.load(context.device),
+        direction=None if gradient is None else load_file(context.folder(gradient) / "gradient.safetensors"),
+        batch_size=batch_size,
+    )

@@ -1,0 +1,54 @@
+"""``distillgame distill``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from distillgame.arena import load_config
+from distillgame.arena.config import NamedChoice
+from distillgame.arena.single import distill_file
+from distillgame.cli.options import assignments, overrides_option
+from distillgame.models import quiet
+
+
+@click.command()
+@click.argument("traces", type=click.Path(path_type=Path))
+@click.option("--config", help="Base model, trainer and objective [default: the embedded world's].")
+@click.option("--student", default="passive", show_default=True, help="How traces are weighed.")
+@click.option("--setting", multiple=True, metavar="NAME=VALUE", help="The student's parameter, as in eta=2.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the training.")
+@click.option(
+    "--objective-traces",
+    type=click.Path(path_type=Path),
+    help="Trace file for the objectives 'released' and 'clean'.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder for the trained student.")
+@overrides_option
+def distill(
+    traces: Path,
+    config: str | None,
+    student: str,
+    setting: tuple[str, ...],
+    seed: int,
+    objective_traces: Path | None,
+    out: Path,
+    overrides: dict[str, Any],
+) -> None:
+    """Train one student on TRACES, a Parquet file with a 'messages' column."""
+    quiet()
+    choice = NamedChoice(name=student, options=assignments(setting, "NAME=VALUE"))
+    game = load_config(config, overrides=overrides)
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task(choice.label, total=None)
+        report = distill_file(
+            game, traces, choice, seed, out, objective_traces,
+            progress=lambda done, total: progress.update(bar, completed=done, total=total),
+        )  # fmt: skip
+    cut = f", {report.cut} of them cut at {game.training.max_length} tokens" if report.cut else ""
+    click.echo(
+        f"{report.traces} traces{cut}, {report.steps} steps, loss {report.loss:.4f} nats a token, "
+        f"rho {report.rho:.3f} nats\nwritten to {out / 'model'}"
+    )

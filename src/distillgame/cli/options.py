@@ -1,0 +1,45 @@
+"""Options that several verbs share."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+import yaml
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_argument(function: F) -> F:
+    """The configuration, the embedded world by default."""
+    return click.argument("config", required=False)(function)
+
+
+def overrides_option(function: F) -> F:
+    """``--set NAME=VALUE``, any number of times."""
+    return click.option(
+        "--set", "-s", "overrides", multiple=True, metavar="NAME=VALUE", callback=_overrides,
+        help="Replace a value of the configuration, as in sampling.temperature=0.7 (the value is YAML).",
+    )(function)  # fmt: skip
+
+
+def quick_option(function: F) -> F:
+    """``--quick``."""
+    return click.option("--quick", is_flag=True, help="Apply the configuration's 'quick' section.")(function)
+
+
+def assignments(pairs: tuple[str, ...], what: str) -> dict[str, Any]:
+    """Parse ``NAME=VALUE`` pairs, values as YAML."""
+    result = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"'{pair}' is not of the form {what}")
+        try:
+            result[name] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise click.BadParameter(f"'{pair}': the value is not YAML") from error
+    return result
+
+
+def _overrides(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:
+    return assignments(value, "NAME=VALUE")

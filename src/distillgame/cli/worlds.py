@@ -1,0 +1,47 @@
+"""``distillgame worlds``."""
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from distillgame.models.spec import EMBEDDED
+from distillgame.worlds.build import build
+from distillgame.worlds.build import check as check_models
+from distillgame.worlds.recipe import RECIPES
+
+
+@click.group()
+def worlds() -> None:
+    """The embedded world's models."""
+
+
+@worlds.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/world"), show_default=True)
+@click.option("--only", multiple=True, help="Train this model alone; any number of times.")
+def train(out: Path, only: tuple[str, ...]) -> None:
+    """Train the models from their seeded recipe and assert their preconditions."""
+    with Progress(console=Console(stderr=True)) as progress:
+        bars = {name: progress.add_task(name, total=None) for name in (only or RECIPES)}
+        found = build(
+            out,
+            list(bars),
+            lambda name, done, total, loss: progress.update(
+                bars[name], completed=done, total=total, description=f"{name} loss {loss:.3f}"
+            ),
+        )
+    _show(found)
+    click.echo(f"written to {out}")
+
+
+@worlds.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=EMBEDDED)
+def check(folder: Path) -> None:
+    """Measure the models in FOLDER (the shipped ones by default) and assert their preconditions."""
+    _show(check_models(folder, list(RECIPES)))
+
+
+def _show(found: dict[str, dict[str, float]]) -> None:
+    for name, values in found.items():
+        click.echo(f"{name:<12} " + "  ".join(f"{key} {value:.3f}" for key, value in values.items()))

@@ -1,0 +1,21 @@
+"""Loading models, encoding conversations, aligning vocabularies."""
+
+from distillgame.models.alignment import Alignment, align
+from distillgame.models.chat import Example, training_example
+from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
+from distillgame.models.spec import ModelSpec, fingerprint, locate
+
+__all__ = [
+    "Alignment",
+    "Example",
+    "LanguageModel",
+    "ModelSpec",
+    "align",
+    "embedded_config",
+    "fingerprint",
+    "load_model",
+    "load_tokenizer",
+    "locate",
+    "quiet",
+    "training_example",
+]

@@ -1,0 +1,136 @@
+"""Align two vocabularies by the text of their tokens (DESIGN: teacher and proxy mix token by token).
+
+Published pairs of one family pad to different sizes and reuse ids for different special tokens, so neither the id nor
+the size of a vocabulary says anything about meaning. The end-of-sequence tokens are matched by role.
+"""
+
+import json
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import torch
+
+from distillgame.errors import DistillgameError
+from distillgame.models.loading import LanguageModel
+
+MINIMUM_SHARE = 0.5
+"""A pair whose shared tokens are a smaller part of the smaller vocabulary is refused."""
+
+
+@dataclass(frozen=True, eq=False)
+class Alignment:
+    """Which tokens two models share.
+
+    Attributes:
+        teacher_ids: Shared tokens as teacher ids, ascending, shape (S,).
+        proxy_ids: The same tokens as proxy ids, shape (S,).
+        identical: Whether both models have the same logits in the same order, so that nothing needs to be gathered.
+        spelled: For teacher tokens outside the shared set, the proxy ids that spell their text (possibly none).
+    """
+
+    teacher_ids: torch.Tensor
+    proxy_ids: torch.Tensor
+    identical: bool
+    spelled: dict[int, tuple[int, ...]]
+
+    def to_proxy(self, token: int) -> tuple[int, ...]:
+        """Proxy ids that stand for the teacher token ``token`` in the proxy's context."""
+        return self.spelled.get(token, ()) if token not in self._map else (self._map[token],)
+
+    @cached_property
+    def _map(self) -> dict[int, int]:
+        return dict(zip(self.teacher_ids.tolist(), self.proxy_ids.tolist(), strict=True))
+
+
+def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
+    """Align the proxy's vocabulary to the teacher's.
+
+    Raises:
+        DistillgameError: If less than :data:`MINIMUM_SHARE` of the smaller vocabulary is shared.
+    """
+    ours, theirs = token_keys(teacher.tokenizer), token_keys(proxy.tokenizer)
+    ours = {key: i for key, i in ours.items() if i < teacher.logit_count}
+    theirs = {key: i for key, i in theirs.items() if i < proxy.logit_count}
+    pairs = sorted((i, theirs[key]) for key, i in ours.items() if key in theirs)
+    smaller = min(len(ours), len(theirs))
+    if len(pairs) < MINIMUM_SHARE * smaller:
+        raise DistillgameError(
+            f"proxy '{proxy.source}' shares only {len(pairs)} of {smaller} tokens ({len(pairs) / smaller:.0%}) with "
+            f"teacher '{teacher.source}': choose a proxy with the teacher's vocabulary (at least {MINIMUM_SHARE:.0%})"
+        )
+    teacher_ids = torch.tensor([t for t, _ in pairs])
+    proxy_ids = torch.tensor([p for _, p in pairs])
+    same = teacher.logit_count == proxy.logit_count == len(pairs) and bool((teacher_ids == proxy_ids).all())
+    shared = {t for t, _ in pairs}
+    spelled = {
+        i: tuple(proxy.tokenizer.encode(key[1].decode(), add_special_tokens=False))
+        for key, i in ours.items()
+        if i not in shared and isinstance(key, tuple) and key[0] == "text" and _is_utf8(key[1])
+    }
+    return Alignment(teacher_ids, proxy_ids, same, spelled)
+
+
+def token_keys(tokenizer: Any) -> dict[Hashable, int]:
+    """Return what each token means, as a mapping from a comparable key to the id.
+
+    The key is ``("text", bytes)`` for text, ``("special", str)`` for a special token and ``"eos"`` for the
+    end-of-sequence token, whatever it is called. Where two ids have one meaning the lower id keeps it.
+    """
+    added = tokenizer.added_tokens_decoder
+    style = _style(tokenizer)
+    keys: dict[Hashable, int] = {}
+    for token, i in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]):
+        key: Hashable
+        if i == tokenizer.eos_token_id:
+            key = "eos"
+        elif i in added:
+            content = added[i].content
+            key = ("special", content) if added[i].special else ("text", content.encode())
+        else:
+            key = ("text", _token_bytes(token, style))
+        keys.setdefault(key, i)
+    return keys
+
+
+def _style(tokenizer: Any) -> str:
+    """How the tokenizer writes its tokens: ``byte-level``, ``metaspace`` or ``plain``."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        return "metaspace"
+    state = json.loads(backend.to_str())
+    parts = json.dumps([state.get("decoder"), state.get("pre_tokenizer"), state.get("normalizer")])
+    if '"ByteLevel"' in parts:
+        return "byte-level"
+    return "metaspace" if "\\u2581" in parts else "plain"
+
+
+def _token_bytes(token: str, style: str) -> bytes:
+    if style == "byte-level":
+        table = _byte_table()
+        if all(character in table for character in token):
+            return bytes(table[character] for character in token)
+        return token.encode()
+    if style == "metaspace":
+        if len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
+            return bytes([int(token[3:5], 16)])
+        return token.replace("\u2581", " ").encode()
+    return token.encode()
+
+
+@lru_cache
+def _byte_table() -> dict[str, int]:
+    """The printable stand-in of every byte in byte-level vocabularies (printable Latin-1 stands for itself)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(0x100) if byte not in printable]
+    table = {chr(byte): byte for byte in printable}
+    return table | {chr(0x100 + k): byte for k, byte in enumerate(others)}
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

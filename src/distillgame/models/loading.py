@@ -1,0 +1,177 @@
+"""Load a model and its tokenizer from any source."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging as transformers_logging
+
+from distillgame.errors import DistillgameError
+from distillgame.models import chat
+from distillgame.models.spec import ADAPTER, INIT, Location, ModelSpec, locate
+
+# The loaders raise these for missing, truncated and inconsistent files (safetensors has an exception of its own,
+# which derives from Exception, and is caught by name below).
+_LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError)
+
+
+HEADS = 4
+"""Attention heads of the embedded architecture."""
+
+
+@dataclass(frozen=True, eq=False)
+class LanguageModel:
+    """A causal language model with its tokenizer.
+
+    Attributes:
+        model: The network, in evaluation mode.
+        tokenizer: Its tokenizer, with a chat template and a padding token.
+        source: The name it was loaded by.
+    """
+
+    model: Any
+    tokenizer: Any
+    source: str
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = next(self.model.parameters()).device
+        return device
+
+    @property
+    def logit_count(self) -> int:
+        """Number of logits, V: at least the tokenizer's size, often padded beyond it."""
+        return int(self.model.get_output_embeddings().weight.shape[0])
+
+    @cached_property
+    def stop_ids(self) -> frozenset[int]:
+        """Ids of all tokens that end a completion."""
+        configured = self.model.generation_config.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        return frozenset(int(i) for i in [*ids, self.tokenizer.eos_token_id] if i is not None)
+
+    def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
+        """Token ids of ``messages`` followed by the start of the assistant's turn."""
+        return chat.prompt_ids(self.tokenizer, messages)
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ``ids`` without special tokens, character for character."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def load_model(spec: ModelSpec | str, device: str | torch.device = "cpu") -> LanguageModel:
+    """Load the model that ``spec`` names.
+
+    Raises:
+        DistillgameError: If the source does not exist, is corrupt, or is not a causal language model.
+    """
+    spec = ModelSpec.model_validate(spec)
+    tokenizer = load_tokenizer(spec)
+    if spec.source.startswith("init:"):
+        model = _initialise(spec, len(tokenizer), tokenizer)
+    else:
+        location = locate(spec.source)
+        dtype = spec.dtype
+        if dtype == "auto" and torch.device(device).type == "cpu":
+            dtype = "float32"
+        if (Path(location.name) / ADAPTER).is_file():
+            return _load_adapted(spec, location, tokenizer, device)
+        model = _guard(spec.source, AutoModelForCausalLM.from_pretrained, location, dtype=dtype)
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        raise DistillgameError(
+            f"model '{spec.source}': the tokenizer has {len(tokenizer)} tokens but the model embeds only "
+            f"{model.get_input_embeddings().weight.shape[0]}: they do not belong together"
+        )
+    return LanguageModel(model.to(device).eval(), tokenizer, spec.source)
+
+
+def load_tokenizer(spec: ModelSpec | str) -> Any:
+    """Load the tokenizer that ``spec`` names, with its chat template and a padding token.
+
+    Raises:
+        DistillgameError: If the source does not exist, is corrupt, or has no end-of-sequence token.
+    """
+    spec = ModelSpec.model_validate(spec)
+    source = spec.tokenizer or spec.source
+    tokenizer = _guard(source, AutoTokenizer.from_pretrained, locate(source))
+    if tokenizer.eos_token_id is None:
+        raise DistillgameError(f"model '{source}': its tokenizer has no end-of-sequence token, so nothing could end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if spec.chat_template in chat.TEMPLATES:
+        tokenizer.chat_template = chat.template(spec.chat_template)
+    elif spec.chat_template is not None:
+        other = _guard(spec.chat_template, AutoTokenizer.from_pretrained, locate(spec.chat_template))
+        tokenizer.chat_template = other.chat_template
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = chat.template("plain")
+    return tokenizer
+
+
+def quiet() -> None:
+    """Silence the progress bars and notices of transformers; programs with a display of their own call it."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+
+
+def embedded_config(width: int, layers: int, vocabulary: int, **overrides: Any) -> LlamaConfig:
+    """The embedded architecture: SwiGLU, RoPE, RMSNorm, four heads, tied embeddings.
+
+    Raises:
+        DistillgameError: If four heads of even size do not fill the width.
+    """
+    if width < 8 or width % 8:
+        raise DistillgameError(f"init:{width}x{layers}: the width must be a multiple of 8")
+    settings: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "intermediate_size": max(16, round(width * 8 / 3 / 16) * 16),
+        "num_hidden_layers": layers,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": HEADS,
+        "max_position_embeddings": 2048,
+        "tie_word_embeddings": True,
+    }
+    return LlamaConfig(**(settings | overrides))
+
+
+def _load_adapted(spec: ModelSpec, location: Location, tokenizer: Any, device: str | torch.device) -> LanguageModel:
+    """Load PEFT adapters over the base model that they name, which may be any source."""
+    from peft import PeftConfig, PeftModel
+
+    base_source = _guard(spec.source, PeftConfig.from_pretrained, location).base_model_name_or_path
+    base = load_model(spec.model_copy(update={"source": base_source}), device)
+    adapted = _guard(spec.source, lambda name, **_: PeftModel.from_pretrained(base.model, name), location)
+    return LanguageModel(adapted.to(device).eval(), tokenizer, spec.source)
+
+
+def _initialise(spec: ModelSpec, vocabulary: int, tokenizer: Any) -> Any:
+    width, layers = (int(part) for part in INIT.fullmatch(spec.source).groups())  # type: ignore[union-attr]
+    config = embedded_config(
+        width,
+        layers,
+        vocabulary,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
+        model = LlamaForCausalLM(config)
+    return model if spec.dtype == "auto" else model.to(getattr(torch, spec.dtype))
+
+
+def _guard(source: str, load: Any, location: Any, **keywords: Any) -> Any:
+    """Run a transformers loader; its many ways to fail become one line."""
+    try:
+        return load(location.name, **location.keywords(), **keywords)
+    except Exception as error:
+        if not isinstance(error, _LOADING_ERRORS) and type(error).__name__ != "SafetensorError":
+            raise
+        reason = " ".join(str(error).split())[:200]
+        hint = "the files are missing or corrupt" if location.local else "not found on the hub, or out of reach"
+        raise DistillgameError(f"model '{source}': cannot be loaded ({hint}): {reason}") from error

@@ -1,0 +1,171 @@
+"""How a model is named in configurations, and what that name stands for."""
+
+import hashlib
+import importlib.util
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from distillgame.errors import DistillgameError
+from distillgame.strict import Strict
+
+EMBEDDED = Path(__file__).parent / "embedded"
+"""The folder of the shipped checkpoints."""
+
+ADAPTER = "adapter_config.json"
+"""The file that makes a folder a set of PEFT adapters."""
+
+INIT = re.compile(r"init:(\d+)x(\d+)$")
+
+
+class ModelSpec(Strict):
+    """A model as a configuration names it; a plain string stands for its ``source``.
+
+    Attributes:
+        source: One of ``embedded:NAME`` (a shipped checkpoint), a local folder, a local ``.gguf`` file,
+            ``package:MODULE/FILE.gguf`` (a file inside an installed Python package), ``init:WIDTHxLAYERS`` (random
+            weights in the embedded architecture) or a hub name, optionally ``NAME@REVISION``.
+        tokenizer: Another source whose tokenizer is used; required for ``init:``.
+        chat_template: ``plain``, ``chatml``, or another source whose chat template is used.
+        dtype: ``auto`` is float32 on a CPU and the checkpoint's own type elsewhere.
+        seed: Seed of the random weights of ``init:``.
+        parameters: Number of parameters, for estimates where the model is not on this machine.
+    """
+
+    source: str
+    tokenizer: str | None = None
+    chat_template: str | None = None
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    seed: int = 0
+    parameters: float | None = Field(None, gt=0)
+
+    @property
+    def name(self) -> str:
+        """The last part of the source, for labels."""
+        return self.source.rstrip("/").rsplit("/", 1)[-1]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_string(cls, data: Any) -> Any:
+        return {"source": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _check(self) -> "ModelSpec":
+        if self.source.startswith("init:"):
+            if INIT.match(self.source) is None:
+                raise ValueError(f"'{self.source}' is not of the form init:WIDTHxLAYERS, as in init:128x4")
+            if self.tokenizer is None:
+                raise ValueError(f"'{self.source}' needs 'tokenizer': the source whose tokenizer it shares")
+        return self
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where a source's files are.
+
+    Attributes:
+        name: A local folder or a hub name, as ``from_pretrained`` takes it.
+        revision: The hub revision, if one was named.
+        gguf_file: The GGUF file inside ``name``, if it is one.
+        local: Whether the files are on this machine already.
+    """
+
+    name: str
+    revision: str | None = None
+    gguf_file: str | None = None
+    local: bool = True
+
+    def keywords(self) -> dict[str, str]:
+        """Keyword arguments that ``from_pretrained`` takes besides the name."""
+        pairs = {"revision": self.revision, "gguf_file": self.gguf_file}
+        return {key: value for key, value in pairs.items() if value is not None}
+
+
+def locate(source: str) -> Location:
+    """Resolve a source string (see :class:`ModelSpec`), without loading or downloading anything.
+
+    Raises:
+        DistillgameError: If a shipped name, a package or a local file does not exist.
+    """
+    if source.startswith("embedded:"):
+        folder = EMBEDDED / source.removeprefix("embedded:")
+        if not (folder / "config.json").is_file():
+            known = sorted(path.name for path in EMBEDDED.glob("*") if path.is_dir())
+            raise DistillgameError(f"model '{source}': no such embedded model; choose one of {', '.join(known)}")
+        return Location(str(folder))
+    if source.startswith("package:"):
+        return _locate_gguf(_package_file(source), source)
+    if source.endswith(".gguf"):
+        return _locate_gguf(Path(source).expanduser(), source)
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if not any((folder / name).is_file() for name in ("config.json", ADAPTER)):
+            raise DistillgameError(f"model '{source}': the folder has no config.json, so it is not a model")
+        return Location(str(folder))
+    if source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise DistillgameError(f"model '{source}': no such folder")
+    name, _, revision = source.partition("@")
+    return Location(name, revision or None, local=False)
+
+
+def fingerprint(spec: ModelSpec) -> str:
+    """Return a hash that changes whenever the model's behaviour might.
+
+    Local files are hashed whole; a hub name is resolved to its commit.
+
+    Raises:
+        DistillgameError: If a source cannot be found, or the hub not reached.
+    """
+    parts = [spec.model_dump_json(exclude={"parameters"})]
+    if not spec.source.startswith("init:"):
+        parts.append(_source_fingerprint(spec.source))
+    parts += [_source_fingerprint(spec.tokenizer)] if spec.tokenizer else []
+    if spec.chat_template and spec.chat_template not in ("plain", "chatml"):
+        parts.append(_source_fingerprint(spec.chat_template))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _source_fingerprint(source: str) -> str:
+    location = locate(source)
+    if not location.local:
+        return _hub_commit(location.name, location.revision)
+    folder = Path(location.name)
+    paths = [folder / location.gguf_file] if location.gguf_file else sorted(p for p in folder.iterdir() if p.is_file())
+    return "\n".join(_file_hash(path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+
+
+@lru_cache(maxsize=256)
+def _file_hash(path: Path, mtime_ns: int, size: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hub_commit(name: str, revision: str | None) -> str:
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        return f"{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
+        raise DistillgameError(
+            f"model '{name}': not found on the hub, or the hub is out of reach; name a local folder instead"
+        ) from error
+
+
+def _package_file(source: str) -> Path:
+    module, _, file = source.removeprefix("package:").partition("/")
+    # The package is only located, never imported: some that carry weights import heavy dependencies.
+    found = importlib.util.find_spec(module) if module else None
+    if found is None or not found.submodule_search_locations:
+        raise DistillgameError(f"model '{source}': the Python package '{module}' is not installed")
+    return Path(found.submodule_search_locations[0]) / file
+
+
+def _locate_gguf(path: Path, source: str) -> Location:
+    if not path.is_file():
+        raise DistillgameError(f"model '{source}': no such file {path.name}")
+    return Location(str(path.parent), gguf_file=path.name)

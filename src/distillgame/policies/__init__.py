@@ -1,0 +1,21 @@
+"""Release policies: what the provider does to the teacher's distribution before sampling from it."""
+
+from distillgame.policies.ads import AntidistillationSampling, PermutationSampling
+from distillgame.policies.base import Experts, ReleasePolicy, make_policy, policies
+from distillgame.policies.poe import ProductOfExperts
+from distillgame.policies.release import Release, release
+from distillgame.policies.sampling import Standard, Temperature
+
+__all__ = [
+    "AntidistillationSampling",
+    "Experts",
+    "PermutationSampling",
+    "ProductOfExperts",
+    "Release",
+    "ReleasePolicy",
+    "Standard",
+    "Temperature",
+    "make_policy",
+    "policies",
+    "release",
+]

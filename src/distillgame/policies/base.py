@@ -1,0 +1,91 @@
+"""What a release policy is: a pure function from the experts' logits to the released logits."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+
+from distillgame.errors import DistillgameError
+from distillgame.registry import Registry
+
+
+@dataclass(frozen=True)
+class Experts:
+    """What the experts say about the next token of B sequences, over one vocabulary of V tokens.
+
+    Attributes:
+        teacher: The reference teacher's logits before temperature, float32, shape (B, V).
+        temperature: The sampling temperature of the reference teacher, 0 for greedy.
+        proxy: The proxy's logits, aligned to the teacher's tokens, shape (B, V); only where the policy needs them.
+        delta: Derivative of the proxy's log-probabilities along +g, the unit-norm gradient of the defender's
+            objective, shape (B, V); only where the policy needs it.
+        keys: One integer per sequence and position from which a policy may draw randomness, length B.
+    """
+
+    teacher: torch.Tensor
+    temperature: float
+    proxy: torch.Tensor | None = None
+    delta: torch.Tensor | None = None
+    keys: tuple[int, ...] = ()
+
+    def select(self, tokens: torch.Tensor) -> "Experts":
+        """The same experts with the teacher's logits restricted to ``tokens``; the others are restricted already."""
+        return Experts(self.teacher[:, tokens], self.temperature, self.proxy, self.delta, self.keys)
+
+
+class ReleasePolicy(ABC):
+    """A defense. Knows no model, cache or batch.
+
+    Temperature, top-p and top-k are applied to the result by the decoding engine, in one place.
+
+    Attributes:
+        name: The registered name.
+        needs_proxy: Whether :attr:`Experts.proxy` is required.
+        needs_delta: Whether :attr:`Experts.delta` is required.
+        control: Whether the policy is a control rather than a defense anyone would deploy.
+    """
+
+    name: ClassVar[str]
+    needs_proxy: ClassVar[bool] = False
+    needs_delta: ClassVar[bool] = False
+    control: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def strength(self) -> Mapping[str, float]:
+        """The parameters that say how hard the policy defends, by their published names."""
+
+    @abstractmethod
+    def logits(self, experts: Experts) -> torch.Tensor:
+        """Return released logits before temperature, shape (B, V)."""
+
+
+policies: Registry[ReleasePolicy] = Registry("policy", "distillgame.policies")
+
+
+def make_policy(name: str, strength: Mapping[str, Any] | None = None) -> ReleasePolicy:
+    """Make the policy called ``name`` with the given strength.
+
+    Raises:
+        DistillgameError: If the name, a parameter's name or its value is not acceptable.
+    """
+    factory = policies.get(name)
+    try:
+        return factory(**(strength or {}))
+    except TypeError as error:
+        reason = str(error).split(") ")[-1].removeprefix(f"{getattr(factory, '__name__', '')}.__init__() ")
+        raise DistillgameError(f"policy '{name}': {reason}") from error
+
+
+def require_range(policy: str, parameter: str, value: float, low: float, high: float = float("inf")) -> None:
+    """Check ``low <= value <= high`` for a finite number.
+
+    Raises:
+        DistillgameError: If it is not so.
+    """
+    finite = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) != float("inf")
+    if not finite or not low <= value <= high:
+        bounds = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
+        raise DistillgameError(f"policy '{policy}': {parameter} must be a number {bounds} (found {value!r})")

@@ -1,0 +1,156 @@
+"""Traces as Parquet: what was released, and what was measured while it was sampled.
+
+The ``messages`` column is what Hugging Face trainers read as it is. An attacker reads :func:`read_released`, which
+cannot see the measurements: they come from the teacher's and the proxy's logits.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from distillgame.errors import DistillgameError
+
+
+@dataclass(frozen=True)
+class ReleasedTrace:
+    """All that an attacker sees of a trace: the conversation, and whether the completion ended by itself."""
+
+    messages: list[dict[str, str]]
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One released completion.
+
+    Sums and per-token lists are in nats, after temperature and before top-p and top-k; forced tokens are counted and
+    excluded. Fields that were not measured (no proxy, temperature 0) are None.
+
+    Attributes:
+        problem_id: The task's id of the problem.
+        split: The split it was drawn from.
+        policy: Name of the release policy.
+        strength: Its parameters.
+        seed: Seed of its random stream.
+        messages: The conversation, the completion last.
+        finish_reason: ``stop`` or ``length``.
+        extracted: The answer that was found in it.
+        correct: Whether that answer is right.
+        prompt_tokens: Tokens the teacher read.
+        sampled_tokens: Tokens sampled, the end-of-sequence token included.
+        forced_tokens: Tokens of the forced answer.
+        kl: Sum over steps of KL(pi_rel‖pi_ref).
+        logprob_released: Sum of log pi_rel.
+        logprob_reference: Sum of log pi_ref.
+        v_gap: Sum of log pi_ref - log pi_stu over the tokens that the proxy shares.
+        token_ids: The sampled tokens.
+        token_kl: KL of each step.
+        token_logprob_released: log pi_rel of each token.
+        token_logprob_reference: log pi_ref of each token.
+        token_logprob_proxy: log pi_stu of each token.
+    """
+
+    problem_id: str
+    split: str
+    policy: str
+    strength: Mapping[str, float]
+    seed: int
+    messages: list[dict[str, str]]
+    finish_reason: str
+    extracted: str | None
+    correct: bool
+    prompt_tokens: int
+    sampled_tokens: int
+    forced_tokens: int
+    kl: float | None
+    logprob_released: float
+    logprob_reference: float
+    v_gap: float | None
+    token_ids: list[int]
+    token_kl: list[float] | None
+    token_logprob_released: list[float]
+    token_logprob_reference: list[float]
+    token_logprob_proxy: list[float] | None
+
+    @property
+    def completion(self) -> str:
+        """The released text."""
+        return self.messages[-1]["content"]
+
+
+def schema() -> Any:
+    """The Arrow schema of a trace file."""
+    import pyarrow as pa
+
+    message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    numbers = pa.list_(pa.float32())
+    types: dict[str, Any] = {
+        "messages": pa.list_(message),
+        "strength": pa.string(),
+        "correct": pa.bool_(),
+        "token_ids": pa.list_(pa.int32()),
+        **dict.fromkeys(("problem_id", "split", "policy", "finish_reason", "extracted"), pa.string()),
+        **dict.fromkeys(("seed", "prompt_tokens", "sampled_tokens", "forced_tokens"), pa.int64()),
+        **dict.fromkeys(("kl", "logprob_released", "logprob_reference", "v_gap"), pa.float64()),
+        **dict.fromkeys(("token_kl", "token_logprob_released"), numbers),
+        **dict.fromkeys(("token_logprob_reference", "token_logprob_proxy"), numbers),
+    }
+    return pa.schema([(field.name, types[field.name]) for field in fields(Trace)])
+
+
+def write_traces(path: Path, traces: Iterable[Trace]) -> None:
+    """Write a trace file; it appears whole or not at all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [vars(trace) | {"strength": json.dumps(dict(trace.strength))} for trace in traces]
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema()), partial)
+    os.replace(partial, path)
+
+
+def read_traces(path: Path) -> list[Trace]:
+    """Read a trace file, measurements included.
+
+    Raises:
+        DistillgameError: If the file is missing, corrupt, or lacks columns.
+    """
+    rows = _read(path, [field.name for field in fields(Trace)])
+    return [Trace(**(row | {"strength": json.loads(row["strength"])})) for row in rows]
+
+
+def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]:
+    """Read only what an attacker sees.
+
+    Args:
+        path: A trace file; without a column ``finish_reason`` every completion counts as ended by itself.
+        correct_only: Keep the traces whose final answer is right (an attacker can check it on problems with a
+            public answer).
+
+    Raises:
+        DistillgameError: If the file is missing, corrupt, or lacks columns.
+    """
+    rows = _read(path, ["messages", *(["correct"] if correct_only else [])], optional=["finish_reason"])
+    kept: Sequence[dict[str, Any]] = [row for row in rows if row["correct"]] if correct_only else rows
+    return [ReleasedTrace(row["messages"], row.get("finish_reason", "stop")) for row in kept]
+
+
+def _read(path: Path, columns: list[str], optional: Sequence[str] = ()) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise DistillgameError(f"{path}: no such trace file")
+    try:
+        present = pq.read_schema(path).names
+        missing = [column for column in columns if column not in present]
+        if missing:
+            raise DistillgameError(f"{path}: no column '{missing[0]}'; found: {', '.join(present)}")
+        wanted = [*columns, *(column for column in optional if column in present)]
+        rows: list[dict[str, Any]] = pq.read_table(path, columns=wanted).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DistillgameError(f"{path}: not a readable Parquet file: {' '.join(str(error).split())}") from error
+    return rows

@@ -1,0 +1,58 @@
+"""Named factories: policies, students and tasks register by decorator or by entry point."""
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+from distillgame.errors import DistillgameError
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Registry(Generic[T]):
+    """A table from a name to a factory of ``T``.
+
+    Attributes:
+        kind: What is registered, for messages (``"policy"``).
+        group: The entry-point group from which other packages' factories are loaded (``"distillgame.policies"``).
+    """
+
+    def __init__(self, kind: str, group: str):
+        self.kind = kind
+        self.group = group
+        self._factories: dict[str, Callable[..., T]] = {}
+
+    def register(self, name: str) -> Callable[[F], F]:
+        """Register the decorated class or function under ``name``.
+
+        Raises:
+            DistillgameError: If another factory has the name.
+        """
+
+        def decorate(factory: F) -> F:
+            if self._factories.setdefault(name, factory) is not factory:
+                raise DistillgameError(f"{self.kind} '{name}' is registered twice: choose another name")
+            return factory
+
+        return decorate
+
+    def names(self) -> list[str]:
+        """All names that :meth:`get` accepts, in alphabetical order."""
+        return sorted({*self._factories, *(point.name for point in entry_points(group=self.group))})
+
+    def get(self, name: str) -> Callable[..., T]:
+        """Return the factory registered under ``name``.
+
+        Raises:
+            DistillgameError: If there is none, or if its package cannot be imported.
+        """
+        if name in self._factories:
+            return self._factories[name]
+        for point in entry_points(group=self.group, name=name):
+            try:
+                factory: Callable[..., T] = point.load()
+            except (ImportError, AttributeError) as error:
+                raise DistillgameError(f"{self.kind} '{name}' cannot be loaded from {point.value}: {error}") from error
+            return self._factories.setdefault(name, factory)
+        raise DistillgameError(f"unknown {self.kind} '{name}': choose one of {', '.join(self.names())}")

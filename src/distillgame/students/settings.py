@@ -1,0 +1,50 @@
+"""How students are trained, whatever they weigh."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from distillgame.strict import Strict
+
+
+class LoraSettings(Strict):
+    """Low-rank adapters on all linear layers (PEFT)."""
+
+    rank: int = Field(128, ge=1)
+    alpha: float = Field(128, gt=0)
+
+
+class TrainingSettings(Strict):
+    """Settings of the one trainer.
+
+    Attributes:
+        epochs: Passes over the traces.
+        batch_size: Traces in a forward pass.
+        accumulate: Forward passes in an optimiser step. Weights are normalised over the whole step.
+        learning_rate: Peak learning rate of AdamW.
+        schedule: Learning-rate schedule after warm-up.
+        warmup: Part of the steps in which the rate rises linearly.
+        weight_decay: AdamW's weight decay.
+        max_grad_norm: Gradients are clipped to this norm.
+        max_length: Tokens of prompt and completion together that are read; the rest is cut.
+        lora: Adapter settings; null trains all parameters.
+        objective_batch: Examples of the validation objective in one gradient g; they rotate.
+        objective_every: Optimiser steps between two gradients g.
+        value_step: Finite-difference step along the unit-norm g.
+        checkpoint_every: Optimiser steps between checkpoints from which a killed training resumes; 0 writes none.
+    """
+
+    epochs: int = Field(3, ge=1)
+    batch_size: int = Field(48, ge=1)
+    accumulate: int = Field(1, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    warmup: float = Field(0.03, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    max_length: int = Field(2048, ge=2)
+    lora: LoraSettings | None = None
+    objective_batch: int = Field(48, ge=1)
+    objective_every: int = Field(10, ge=1)
+    value_step: float = Field(3e-3, gt=0)
+    checkpoint_every: int = Field(0, ge=0)

@@ -1,0 +1,159 @@
+"""The one trainer: weighted maximum likelihood on released traces, on top of the Hugging Face Trainer."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from distillgame.models import Example
+from distillgame.seeding import derive_seed
+from distillgame.students.base import Student
+from distillgame.students.settings import TrainingSettings
+from distillgame.values import (
+    Direction,
+    collate,
+    mean_logprob,
+    objective_gradient,
+    trainable,
+    v_grad_difference,
+)
+
+Progress = Callable[[int, int], None]
+"""Called with the number of steps done and the number of steps in all."""
+
+
+class DistillTrainer(Trainer):  # type: ignore[misc]
+    """Minimises the sum over a minibatch of w_i · (-mean log-likelihood of trace i), with w from the student.
+
+    The weights sum to one over the traces of an optimiser step, also when it is accumulated from several forward
+    passes: unnormalised terms are accumulated and the gradient is divided at the end. A passive student is the same
+    code with equal weights.
+
+    Args:
+        model: The student's network.
+        student: How it weighs traces.
+        traces: What it trains on.
+        objective: Examples of its validation objective L; empty if the student needs no values.
+        settings: Training settings.
+        arguments: Arguments of the Hugging Face Trainer made from them.
+        pad_id: Padding token.
+        progress: Called after every step.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        student: Student,
+        traces: Sequence[Example],
+        objective: Sequence[Example],
+        settings: TrainingSettings,
+        arguments: TrainingArguments,
+        pad_id: int,
+        progress: Progress | None = None,
+    ):
+        super().__init__(
+            model=model,
+            args=arguments,
+            train_dataset=list(traces),
+            data_collator=lambda examples: collate(examples, pad_id),
+            callbacks=[_Report(progress)] if progress else [],
+        )
+        # Says that the loss needs no division by the number of accumulated batches.
+        self.model_accepts_loss_kwargs = True
+        self.student = student
+        self.objective = list(objective)
+        self.settings = settings
+        self.pad_id = pad_id
+        self.direction: Direction = {}
+        self.divergences: list[float] = []
+        self._group = _WeightGroup()
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """One forward and backward pass; the last of an optimiser step normalises the accumulated gradient."""
+        due = self.state.global_step % self.settings.objective_every == 0 or not self.direction
+        if self.student.needs_values and due and not self._group.started:
+            self.direction = self._objective_gradient(model)
+        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        mean = loss / self._group.total
+        if self.accelerator.sync_gradients:
+            total = float(self.accelerator.reduce(torch.tensor(self._group.total, device=loss.device), "sum"))
+            _scale_gradients(model, self.accelerator.num_processes / total)
+            self.divergences.append(self._group.divergence())
+            self._group = _WeightGroup()
+        return mean
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """The unnormalised weighted loss of one forward pass."""
+        logprobs = mean_logprob(model, inputs)
+        values = torch.zeros_like(logprobs.detach())
+        if self.student.needs_values:
+            step = self.settings.value_step
+            plain = self.accelerator.unwrap_model(model)
+            values = v_grad_difference(plain, inputs, self.direction, step, at_theta=logprobs.detach())
+        key = derive_seed(self.args.seed, self.state.global_step, self._group.passes, "weights")
+        generator = torch.Generator().manual_seed(key)
+        log_weights = self.student.log_weights(values, generator)
+        peak = float(self.accelerator.gather(log_weights.max()).max())
+        weights, rescale = self._group.add(log_weights, peak)
+        if rescale != 1:
+            _scale_gradients(model, rescale)
+        return -(weights * logprobs).sum()
+
+    def _objective_gradient(self, model: Any) -> Direction:
+        """The gradient g on the next few examples of the objective; the step alone decides on which."""
+        size = min(self.settings.objective_batch, len(self.objective))
+        first = (self.state.global_step // self.settings.objective_every) * size
+        chosen = [self.objective[(first + i) % len(self.objective)] for i in range(size)]
+        batches = [
+            collate(chosen[i : i + self.settings.batch_size], self.pad_id, self.args.device)
+            for i in range(0, size, self.settings.batch_size)
+        ]
+        return objective_gradient(self.accelerator.unwrap_model(model), batches)
+
+
+class _WeightGroup:
+    """The weights of one optimiser step, relative to the largest log-weight seen so far, so that none overflows."""
+
+    def __init__(self) -> None:
+        self.peak = -math.inf
+        self.total = 0.0
+        self.passes = 0
+        self._log_weights: list[torch.Tensor] = []
+
+    @property
+    def started(self) -> bool:
+        return self.passes > 0
+
+    def add(self, log_weights: torch.Tensor, peak: float) -> tuple[torch.Tensor, float]:
+        """Return the weights of one pass and the factor by which earlier terms shrink."""
+        new_peak = max(self.peak, peak)
+        rescale = math.exp(self.peak - new_peak) if self.started else 1.0
+        weights = torch.exp(log_weights - new_peak)
+        self.peak = new_peak
+        self.total = self.total * rescale + float(weights.sum())
+        self.passes += 1
+        self._log_weights.append(log_weights)
+        return weights, rescale
+
+    def divergence(self) -> float:
+        """KL of the weights to uniform, in nats: the rho that this step spent."""
+        log_weights = torch.log_softmax(torch.cat(self._log_weights).double(), 0)
+        return float((log_weights.exp() * (log_weights + math.log(len(log_weights)))).sum())
+
+
+class _Report(TrainerCallback):  # type: ignore[misc]
+    def __init__(self, progress: Progress):
+        self.progress = progress
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.progress(state.global_step, state.max_steps)
+
+
+def _scale_gradients(model: Any, factor: float) -> None:
+    for parameter in trainable(model).values():
+        if parameter.grad is not None:
+            parameter.grad.mul_(factor)

@@ -1,0 +1,54 @@
+"""What a task is: problems, how they are asked, how an answer is graded."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from distillgame.registry import Registry
+from distillgame.tasks.grading import Grade, grade
+
+Message = dict[str, str]
+"""One chat message, ``{"role": ..., "content": ...}``, as chat templates read it."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem of a task.
+
+    Attributes:
+        id: Unique within the task and stable between runs: random streams and pairings are keyed by it.
+        question: The problem's text.
+        solution: The public worked solution; its last part is the answer in the task's own notation.
+        metadata: Whatever the task needs to grade (a generator's entry, the choices of a question).
+    """
+
+    id: str
+    question: str
+    solution: str
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+class Task(ABC):
+    """A source of problems with a way to ask and a way to grade.
+
+    Attributes:
+        forced_answer: Text that is appended to a trace which ran out of tokens, so that an answer follows.
+    """
+
+    forced_answer: ClassVar[str] = "\n\nThe final answer is "
+
+    @abstractmethod
+    def pools(self) -> dict[str, list[Problem]]:
+        """Return the published splits: ``{"train": [...], "test": [...]}``, or only one of the two."""
+
+    def messages(self, problem: Problem) -> list[Message]:
+        """Return the chat messages that ask ``problem``."""
+        return [{"role": "user", "content": problem.question}]
+
+    def grade(self, completion: str, problem: Problem) -> Grade:
+        """Grade one completion of ``problem``."""
+        return grade(completion, problem.solution)
+
+
+tasks: Registry[Task] = Registry("task", "distillgame.tasks")

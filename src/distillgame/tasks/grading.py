@@ -1,0 +1,95 @@
+r"""Grading a completion against a gold solution.
+
+The answer is found by :mod:`~distillgame.tasks.extraction` (the last explicit marker wins), read by
+:mod:`~distillgame.tasks.reading` and compared by :mod:`~distillgame.tasks.agreement`. Numbers are exact:
+``0.5`` is ``1/2``, ``0.33`` is not ``1/3``. Only expressions need math-verify, which runs in a worker process
+with a time limit.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from distillgame.errors import DistillgameError
+from distillgame.tasks.agreement import Comparison
+from distillgame.tasks.extraction import extract_answer, gold_answers
+from distillgame.tasks.reading import Node, read
+from distillgame.tasks.sandbox import CallFailedError, OverLimitError, sandbox
+
+TIME_LIMIT = 5.0
+"""Seconds of computer algebra that grading one completion may take."""
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The grade of one completion.
+
+    Attributes:
+        correct: Whether the answer is right.
+        extracted: The answer as it stands in the completion, or ``None`` if there is none.
+        timed_out: Whether the comparison was given up at its limit of time or memory, which counts as wrong.
+    """
+
+    correct: bool
+    extracted: str | None
+    timed_out: bool = False
+
+
+def grade(completion: str, solution: str, *, time_limit: float = TIME_LIMIT) -> Grade:
+    r"""Grade the answer at the end of ``completion``.
+
+    Args:
+        completion: What the model wrote; may be of any length and content.
+        solution: A worked solution that ends in ``#### 18`` or has its answer in ``\boxed{}``, or a bare
+            answer.
+        time_limit: Seconds of computer algebra after which the comparison is given up.
+
+    Returns:
+        The grade; never raises because of the completion.
+
+    Raises:
+        DistillgameError: If ``solution`` has no answer, or if the grading worker cannot be started.
+    """
+    golds, percent = _gold(solution)
+    answer = extract_answer(completion)
+    if answer is None:
+        return Grade(False, None)
+    algebra = _RemoteAlgebra(time_limit)
+    comparison = Comparison(algebra, percent)
+    node = read(answer)
+    try:
+        correct = any(comparison.agree(gold, node) for gold in golds)
+    except OverLimitError:
+        return Grade(False, answer, timed_out=True)
+    return Grade(correct, answer)
+
+
+@lru_cache(maxsize=2**14)
+def _gold(solution: str) -> tuple[tuple[Node, ...], bool]:
+    answers = gold_answers(solution)
+    if not answers:
+        raise DistillgameError(rf"a solution has no answer (\boxed{{...}} or #### ...): {solution[-80:]!r}")
+    return tuple(read(answer) for answer in answers), "%" in solution or "percent" in solution
+
+
+class _RemoteAlgebra:
+    """Computer algebra in a worker; all comparisons of one grading share one time limit."""
+
+    def __init__(self, limit: float):
+        self._left = limit
+
+    def equal(self, gold: str, answer: str) -> bool:
+        return bool(self._ask("equal", gold, answer))
+
+    def proportion(self, gold: str, answer: str) -> int:
+        return int(self._ask("proportion", gold, answer))
+
+    def _ask(self, name: str, gold: str, answer: str) -> bool | int:
+        if self._left <= 0:
+            raise OverLimitError
+        try:
+            reply = sandbox.call(f"distillgame.tasks.symbolic:{name}", gold, answer, limit=self._left)
+        except CallFailedError:
+            return False
+        self._left -= reply.seconds
+        value: bool | int = reply.value
+        return value

@@ -1,0 +1,149 @@
+r"""Plain numbers with their units, read exactly: the answers that need no computer algebra.
+
+``18``, ``$1,234.50``, ``-\frac{3}{4}``, ``6\frac15``, ``3/4 cup``, ``50\%``, ``25\text{ km}``,
+``3 million dollars``. Values are fractions, so that ``0.5`` equals ``1/2`` and ``0.33`` does not equal
+``1/3``.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+_DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
+_PLAIN = re.compile(rf"(-?)({_DECIMAL})")
+_SIGNED = re.compile(r"(?P<sign>[-+]?)\s*(?P<currency>\\?\$|€|£)?\s*(?P<inner>-?)\s*")
+_NUMBER = re.compile(
+    r"(?:(?P<whole>[0-9]+)\s*)?\\frac\{\s*(?P<minus>-?)(?P<top>[0-9]+)\s*\}\{\s*(?P<bottom>[0-9]+)\s*\}"
+    r"|(?:(?P<whole2>[0-9]+)\s+)?(?P<top2>[0-9]+)\s*/\s*(?P<bottom2>[0-9]+)(?![0-9.])"
+    rf"|(?P<decimal>{_DECIMAL})"
+)
+_UNIT = re.compile(
+    r"(?P<percent>\\?%)|(?P<degree>\^\\circ)|(?P<currency>\\?\$|€|£)"
+    r"|(?:\\text\{(?P<text>[^{}0-9\\=<>]*)\}|(?P<words>[A-Za-z][A-Za-z.'’\- /]*))(?:\s*\^\s*\{?[0-9]\}?)?"
+    r"|"
+)
+_CURRENCIES = {"$": "dollar", r"\$": "dollar", "€": "euro", "£": "sterling"}
+_SCALES = {
+    "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+}  # fmt: skip
+_KNOWN = {
+    alias: unit
+    for unit, aliases in {
+        "dollar": "dollar dollars usd bucks", "cent": "cent cents ¢", "euro": "euro euros", "mph": "mph",
+        "degree": "degree degrees deg", "am": "am", "pm": "pm", "mm": "mm millimeter millimeters",
+        "cm": "cm centimeter centimeters", "m": "m meter meters metre metres",
+        "km": "km kilometer kilometers",
+        "inch": "in inch inches", "foot": "ft foot feet", "yard": "yd yard yards", "mile": "mi mile miles",
+        "second": "s sec second seconds", "minute": "min minute minutes", "hour": "h hr hrs hour hours",
+        "day": "day days", "week": "week weeks", "month": "month months", "year": "yr year years",
+        "gram": "g gram grams gm", "kilogram": "kg kilogram kilograms", "ounce": "oz ounce ounces",
+        "pound": "lb lbs pound pounds", "liter": "l liter liters", "ml": "ml milliliter milliliters",
+    }.items()
+    for alias in aliases.split()
+}  # fmt: skip
+UNIT_WORDS = ("units?", "[cmk]m", "ft", "mph", *sorted(alias for alias in _KNOWN if len(alias) > 3))
+"""Regular expressions of units that may stand without ``\\text`` behind an expression such as ``9\\pi``."""
+_LINKS = frozenset(("of", "per", "in", "a", "an", "the", "by", "on", "at"))
+NOT_UNITS = re.compile(
+    r"\b(?:and|or|n?either|nor|not|but|if|unless|is|equals|to|from|between|times|plus|minus|over|than|divided|mod"
+    r"|choose|squared|cubed|pi|sin|cos|tan|log|sqrt|infinity|half|halves"
+    r"|(?:thir|four|fif|six|eigh|ten|hundred)(?:d|th)s?)\b",
+    re.IGNORECASE,
+)
+"""Words that make what follows a number more than a unit: ``5 or more``, ``5 times``, ``5 is wrong``."""
+_DIMENSION = re.compile(r"^(?:square|sq|cubic|cu)\s+|\s+squared$|\s+cubed$")
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number and what stands behind it.
+
+    Attributes:
+        value: The number as written: 50 for ``50%``.
+        percent: Whether a percent sign or the word follows.
+        unit: A well-known unit in one spelling (``"cm"``), else empty; powers and squares are dropped.
+    """
+
+    value: Fraction | int
+    percent: bool = False
+    unit: str = ""
+
+
+def parse_quantity(text: str) -> Quantity | None:
+    """Read a tidied answer as a number with an optional unit, or return ``None`` if it is anything else."""
+    if plain := _PLAIN.fullmatch(text):
+        value = _decimal(plain[2])
+        return Quantity(-value if plain[1] else value)
+    prefix = _SIGNED.match(text)
+    number = prefix and _NUMBER.match(text, prefix.end())
+    if not prefix or not number:
+        return None
+    magnitude = _magnitude(number)
+    unit = _unit(text[number.end() :])
+    if magnitude is None or unit is None:
+        return None
+    scale, percent, name = unit
+    if prefix["currency"]:
+        name = name or _CURRENCIES[prefix["currency"]]
+    negative = (prefix["sign"] == "-") ^ bool(prefix["inner"]) ^ bool(number["minus"])
+    return Quantity((-magnitude if negative else magnitude) * scale, percent, name)
+
+
+def same_quantity(gold: Quantity, answer: Quantity, percent: bool) -> bool:
+    """Whether ``answer`` states ``gold``.
+
+    Units count only where both sides name well-known and different ones (cents against dollars). A percent
+    sign on both sides is like a unit. ``44`` and ``0.44`` both answer a gold of ``44%``. ``44%`` is 0.44 to a
+    bare gold, and also 44 if ``percent`` says that the gold solution speaks of percentages.
+    """
+    if gold.unit and answer.unit and gold.unit != answer.unit:
+        return False
+    if gold.percent == answer.percent:
+        return gold.value == answer.value
+    if gold.percent:
+        return answer.value in (gold.value, Fraction(gold.value) / 100)
+    return gold.value * 100 == answer.value or (percent and gold.value == answer.value)
+
+
+def _decimal(text: str) -> Fraction | int:
+    whole, _, decimals = text.replace(",", "").partition(".")
+    if not decimals:
+        return int(whole)
+    return Fraction(int(whole + decimals), 10 ** len(decimals))
+
+
+def _magnitude(number: re.Match[str]) -> Fraction | int | None:
+    if number["decimal"]:
+        return _decimal(number["decimal"])
+    top, bottom = int(number["top"] or number["top2"]), int(number["bottom"] or number["bottom2"])
+    whole = number["whole"] or number["whole2"]
+    # A mixed number has a proper fraction; 2 3/2 and 2\frac{3}{2} could also be products.
+    if bottom == 0 or (whole and (top >= bottom or number["minus"])):
+        return None
+    return int(whole or 0) + Fraction(top, bottom)
+
+
+def _unit(text: str) -> tuple[int, bool, str] | None:
+    """Read what follows a number as (scale, percent, well-known unit), or ``None`` if it cannot be a unit."""
+    match = _UNIT.fullmatch(text.strip())
+    if not match or (match["words"] and not _unit_words(match["words"], glued=not text[0].isspace())):
+        return None
+    if match["percent"] or match["degree"] or match["currency"]:
+        name = "degree" if match["degree"] else _CURRENCIES.get(match["currency"] or "%", "")
+        return 1, bool(match["percent"]), name
+    words = (match["words"] or match["text"] or "").lower().replace(".", "").split()
+    scale = _SCALES.get(words[0], 1) if words else 1
+    name = _DIMENSION.sub("", " ".join(words[scale > 1 :]))
+    if NOT_UNITS.search(name):
+        return None
+    if name in ("percent", "percentage", "%"):
+        return scale, True, ""
+    return scale, False, _KNOWN.get(name, "")
+
+
+def _unit_words(text: str, glued: bool) -> bool:
+    """Whether bare letters can be a unit and not a product of variables: ``5 cats``, but not ``5ab``."""
+    words = text.lower().replace(".", "").split()
+    if glued or len(words[0]) == 1:
+        return len(words[0]) > 1 and words[0] in _KNOWN
+    return all(len(word) > 2 or word in _KNOWN or word in _LINKS for word in words)

@@ -1,0 +1,227 @@
+r"""From the text of an answer to its structure: lists, tuples, intervals, matrices, relations, words, ...
+
+Only what needs algebra remains text (:class:`Expression`). Commas, ``and`` and ``or`` outside brackets make
+an unordered list, ``(a, b)`` and ``[a, b)`` are ordered, ``\{a, b\}`` is not; ``1 \pm x`` is a list of two.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import chain
+
+from distillgame.tasks.latex import enclosed, split, tidy
+from distillgame.tasks.quantities import NOT_UNITS, UNIT_WORDS, Quantity, parse_quantity
+
+_MAX_DEPTH = 6
+_AND = re.compile(r",?\s*(?:\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*,?")
+_COMMA, _SPACED_COMMA = re.compile(r"[,;]"), re.compile(r";|,(?=\s)")
+_CUP, _ROW, _CELL = re.compile(r"\\cup(?![A-Za-z])"), re.compile(r"\\\\"), re.compile(r"&")
+_APPROX = re.compile(r"\\approx(?![A-Za-z])")
+_SIGN = re.compile(r"\\(?:le|ge|ne|in|equiv)(?![A-Za-z])|[=<>]")
+_NOT_IN_NAMES = re.compile(r"[_^]\s*\{?-?[0-9]+\}?|(?<=[A-Za-z'])\([^()]*\)|\\(?:pi|infty|frac|sqrt)(?![A-Za-z])")
+_MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[clr| ]*\})?(.*)\\end\{\1\}", re.DOTALL)
+_NUMERAL = re.compile(r"(-?[0-9A-F.]*[0-9][0-9A-F.]*)_(?:\{([0-9]+)\}|([0-9]))")
+_RATIO = re.compile(r"[0-9]+(?:\s*:\s*[0-9]+)+")
+_TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(?:\s*[ap]\.?m)?", re.IGNORECASE)
+_PROSE = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_][\w\s.,'’:()&/%-]*")
+_OPTION = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])\)(?!\s*(?:[-+*/^=<>_,]|\\c|\\times))(?!.*\([A-Z]\)).*", re.DOTALL)
+_TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+_TRAILING_TEXT = re.compile(r"(?<=.)\s*\\text\s*\{[^{}]*\}(?:\s*\^\s*\{?[0-9]\}?)?$")
+_TRAILING_UNIT = re.compile(rf"(?<=[\s}})])(?:(?:square|cubic|sq|cu)\s+)?(?:{'|'.join(UNIT_WORDS)})(?:\^[0-9])?$")
+
+
+@dataclass(frozen=True)
+class Node:
+    """An answer or a part of one; ``text`` is how it was written, tidied."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Amount(Node):
+    """A plain number, perhaps with a unit."""
+
+    quantity: Quantity
+
+
+@dataclass(frozen=True)
+class Words(Node):
+    """A name, a word, an option's letter or a time of day."""
+
+
+@dataclass(frozen=True)
+class Numeral(Node):
+    """Digits in a stated base, which are not the same answer as their value in another base."""
+
+    digits: str
+    base: int
+
+
+@dataclass(frozen=True)
+class Ratio(Node):
+    """``a : b`` in whole numbers."""
+
+    parts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Many(Node):
+    """Several answers or a set: two or more items whose order does not matter."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Row(Node):
+    """A tuple or an interval: the items' order and the kind of both brackets matter."""
+
+    opening: str
+    items: tuple[Node, ...]
+    closing: str
+
+
+@dataclass(frozen=True)
+class Union(Node):
+    r"""Pieces joined by ``\cup``."""
+
+    pieces: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Matrix(Node):
+    """Rows of cells; a column vector has rows of one cell."""
+
+    rows: tuple[tuple[Node, ...], ...]
+
+
+@dataclass(frozen=True)
+class Relation(Node):
+    """An equation, inequality or chain of them: one side more than signs; ``>`` is turned round to ``<``."""
+
+    signs: tuple[str, ...]
+    sides: tuple[Node, ...]
+
+    @property
+    def name(self) -> str | None:
+        """What gets a value in an equation: ``x``, ``f(2)``, ``a+b`` or ``Area``, but not ``2x``."""
+        left = self.sides[0].text
+        return left.replace(" ", "") if set(self.signs) == {"="} and _is_name(left) else None
+
+
+@dataclass(frozen=True)
+class Expression(Node):
+    """Anything else: left to computer algebra."""
+
+
+def read(answer: str) -> Node:
+    """Read the structure of an answer; never raises."""
+    return _read(tidy(answer), 0)
+
+
+def _read(text: str, depth: int) -> Node:
+    text, quoted = _unwrap(text)
+    node = _simple(text)
+    if node is None and depth < _MAX_DEPTH:
+        node = _structure(_AND.sub(", ", text), depth + 1)
+    if node:
+        return node
+    if quoted or _PROSE.fullmatch(text):
+        return Words(text)
+    text = text.replace(r"\$", " ").replace("$", " ").strip()
+    unit = _TRAILING_TEXT.search(text) or _TRAILING_UNIT.search(text)
+    if unit and not NOT_UNITS.search(unit[0]):
+        text = text[: unit.start()].strip()
+    return Expression(text)
+
+
+def _simple(text: str) -> Node | None:
+    """Read ``text`` as a number, a numeral, a time, a ratio or an option's letter, if it is one."""
+    if quantity := parse_quantity(text):
+        return Amount(text, quantity)
+    if numeral := _NUMERAL.fullmatch(text):
+        return Numeral(text, numeral[1], int(numeral[2] or numeral[3]))
+    if _TIME.fullmatch(text):
+        return Words(text)
+    if _RATIO.fullmatch(text):
+        return Ratio(text, tuple(int(part) for part in text.split(":")))
+    option = _OPTION.fullmatch(_TEXT.sub(r"\1", text))
+    return Words(option[1] or option[2]) if option else None
+
+
+def _unwrap(text: str) -> tuple[str, bool]:
+    """Take off what only dresses a whole answer; also say whether it was dressed as text."""
+    quoted = False
+    while True:
+        before = text
+        for opening, closing in (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
+            inner = text[len(opening) : -len(closing)]
+            if text == opening + inner + closing and opening not in inner.replace(r"\$", ""):
+                text = inner.strip()
+        if whole := _TEXT.fullmatch(text):
+            text, quoted = whole[1].strip(" .,;:"), True
+        pair = enclosed(text)
+        if pair and pair[0] + pair[2] in ("{}", "()") and not _OPTION.fullmatch(text) and "," not in pair[1]:
+            text = pair[1]
+        if text == before:
+            return text, quoted
+
+
+def _structure(text: str, depth: int) -> Node | None:
+    """Read ``text`` as a list, row, union, matrix or relation, if it is one."""
+    pair = enclosed(text)
+    items = _items(pair[1] if pair else text)
+    if pair and pair[0] == r"\{" and items:
+        return _many(text, items, depth)
+    if pair and len(items) > 1:
+        return Row(text, pair[0], tuple(_read(item, depth) for item in items), pair[2])
+    if len(items) > 1 or r"\pm" in text:
+        return _many(text, items, depth)
+    pieces = split(text, _CUP)[0]
+    if len(pieces) > 1:
+        return Union(text, tuple(_read(piece, depth) for piece in pieces))
+    if matrix := _MATRIX.fullmatch(text):
+        rows = [row for row in split(matrix[2].strip(), _ROW)[0] if row]
+        return Matrix(text, tuple(tuple(_read(cell, depth) for cell in split(row, _CELL)[0]) for row in rows))
+    return _relation(text, depth)
+
+
+def _is_name(text: str) -> bool:
+    """Whether an expression is a variable, a function's value or made of them without coefficients."""
+    rest = _NOT_IN_NAMES.sub("", text)
+    return re.search(r"[A-Za-z]", rest) is not None and re.search(r"[0-9]", rest) is None
+
+
+def _items(text: str) -> list[str]:
+    """Split at commas; where some are followed by a blank, the others may separate thousands."""
+    pieces = split(text, _SPACED_COMMA)[0]
+    if len(pieces) == 1:
+        pieces = split(text, _COMMA)[0]
+    else:
+        pieces = list(chain(*([piece] if parse_quantity(piece) else split(piece, _COMMA)[0] for piece in pieces)))
+    return [piece for piece in pieces if piece]
+
+
+def _many(text: str, items: list[str], depth: int) -> Node:
+    signed = chain(*(_both_signs(item) if r"\pm" in item else (item,) for item in items))
+    nodes = [_read(item, depth) for item in signed]
+    flat = chain(*(node.items if isinstance(node, Many) else (node,) for node in nodes))
+    unique = tuple({node.text: node for node in flat}.values())
+    return unique[0] if len(unique) == 1 else Many(text, unique)
+
+
+def _both_signs(item: str) -> tuple[str, str]:
+    return item.replace(r"\pm", "+").replace(r"\mp", "-"), item.replace(r"\pm", "-").replace(r"\mp", "+")
+
+
+def _relation(text: str, depth: int) -> Node | None:
+    exact, *rounded = split(text, _APPROX)[0]
+    if rounded:
+        return _read(rounded[-1] if _is_name(exact) else exact, depth)
+    sides, signs = split(text, _SIGN)
+    if not signs or not all(sides):
+        return None
+    if signs == [r"\in"]:
+        return _read(sides[1], depth)
+    signs = ["=" if sign == r"\equiv" else sign for sign in signs]
+    if set(signs) <= {">", r"\ge"}:
+        sides, signs = sides[::-1], [{">": "<", r"\ge": r"\le"}[sign] for sign in reversed(signs)]
+    return Relation(text, tuple(signs), tuple(_read(side, depth) for side in sides))

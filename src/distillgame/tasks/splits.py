@@ -1,0 +1,65 @@
+"""Seeded, shuffled, disjoint splits of a task's problems."""
+
+import random
+from collections.abc import Mapping
+
+from distillgame.errors import DistillgameError
+from distillgame.tasks.base import Problem, Task
+
+SPLITS = ("train", "holdout", "defender", "validation", "test")
+"""What each split is for.
+
+``train`` is what the attacker asks the released teacher. ``holdout`` carries the attacker's validation
+objective, ``defender`` the defender's own (its gradient g): the two never share a problem. ``validation``
+chooses hyper-parameters and strengths, ``test`` is reported.
+"""
+
+
+def split(task: Task, sizes: Mapping[str, int], seed: int = 0) -> dict[str, list[Problem]]:
+    """Draw disjoint splits from a task's published pools.
+
+    The test split is drawn from the published test pool and all others from the train pool; a task that comes
+    with one pool only gives all of them from it. Pools are shuffled first: published files are often sorted
+    by subject. A problem whose text stands in a pool twice is used once, and one that stands in both pools
+    stays in test.
+
+    Args:
+        task: The task to split.
+        sizes: Number of problems of each split; a name that is missing gets none.
+        seed: Seed of the shuffle.
+
+    Returns:
+        A list of problems for every name in :data:`SPLITS`.
+
+    Raises:
+        DistillgameError: If a name is unknown, a size negative, or a pool too small.
+    """
+    for name, size in sizes.items():
+        if name not in SPLITS:
+            raise DistillgameError(f"unknown split '{name}': choose one of {', '.join(SPLITS)}")
+        if size < 0:
+            raise DistillgameError(f"split '{name}': its size {size} is negative")
+    pools = task.pools()
+    if not {"train", "test"} & set(pools):
+        raise DistillgameError(f"a task has no pool 'train' or 'test'; found: {', '.join(pools) or 'nothing'}")
+    test_pool = "test" if "test" in pools else "train"
+    train_pool = "train" if "train" in pools else "test"
+    taken: set[str] = set()
+    shuffled: dict[str, list[Problem]] = {}
+    for pool in dict.fromkeys((test_pool, train_pool)):
+        unique: dict[str, Problem] = {}
+        for problem in pools[pool]:
+            if problem.question not in taken:
+                unique.setdefault(problem.question, problem)
+        taken.update(unique)
+        shuffled[pool] = list(unique.values())
+        random.Random(f"{seed}/{pool}").shuffle(shuffled[pool])
+    result: dict[str, list[Problem]] = {}
+    for name in reversed(SPLITS):
+        pool = test_pool if name == "test" else train_pool
+        size = sizes.get(name, 0)
+        if size > len(shuffled[pool]):
+            left = len(shuffled[pool])
+            raise DistillgameError(f"split '{name}' asks for {size} problems, but pool '{pool}' has {left} left")
+        result[name], shuffled[pool] = shuffled[pool][:size], shuffled[pool][size:]
+    return {name: result[name] for name in SPLITS}

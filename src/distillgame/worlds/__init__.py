@@ -1,0 +1,1 @@
+"""The embedded world: its task, its recipe, its training."""

@@ -1,0 +1,79 @@
+"""What an embedded model can do when left to itself, and when made to show or to drop its working."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+
+from distillgame.decoding import Engine, Request, SamplingParams
+from distillgame.models import LanguageModel
+from distillgame.policies import Experts, ReleasePolicy
+from distillgame.tasks import Problem
+from distillgame.worlds.leg_counting import LegCounting
+
+Mode = Literal["free", "full", "terse"]
+
+GREEDY = SamplingParams(temperature=0, max_new_tokens=140)
+"""Long enough for every solution in every embedded tokenizer."""
+
+OPEN = 3e-3
+"""Working may begin where the model gives it more than this probability; only there is it a choice of style."""
+
+
+class _Styled(ReleasePolicy):
+    """The model made to begin (``full``) or not to begin (``terse``) the working of every step, and to take steps.
+
+    The colon that begins the working has some probability after an animal and practically none elsewhere; an answer
+    at once has some in a student, which is not a step either.
+    """
+
+    name = "styled"
+
+    def __init__(self, model: LanguageModel, mode: Mode):
+        self.mode = mode
+        self.colon = model.tokenizer.encode("4 :", add_special_tokens=False)[-1]
+        self.direct = model.tokenizer.encode("####", add_special_tokens=False)[0]
+
+    @property
+    def strength(self) -> Mapping[str, float]:
+        return {}
+
+    def logits(self, experts: Experts) -> torch.Tensor:
+        logits = experts.teacher.clone()
+        if self.mode == "full":
+            may_begin = torch.softmax(logits, -1)[:, self.colon] > OPEN
+            logits[may_begin, self.colon] = torch.inf
+        elif self.mode == "terse":
+            logits[:, self.colon] = -torch.inf
+        if self.mode != "free":
+            # Only an answer without any step starts with this token; later ones carry a space.
+            logits[:, self.direct] = -torch.inf
+        return logits
+
+
+def accuracy(model: LanguageModel, mode: Mode, problems: Sequence[Problem]) -> tuple[float, float]:
+    """Greedy accuracy in a mode, and the share of steps that show their working."""
+    task = LegCounting()
+    requests = [Request(problem.id, task.messages(problem)) for problem in problems]
+    samples = Engine(model, _Styled(model, mode), batch_size=256).generate(requests, GREEDY)
+    right = sum(task.grade(s.completion, p).correct for s, p in zip(samples, problems, strict=True))
+    steps = sum(sample.completion.count("total") for sample in samples)
+    working = sum(sample.completion.count(" x ") for sample in samples)
+    return right / len(problems), working / max(1, steps)
+
+
+def assess(model: LanguageModel, problems: Sequence[Problem]) -> dict[str, float]:
+    """Accuracies ``free``, ``full`` and ``terse``, and ``working``: the share of free steps that show theirs."""
+    free, working = accuracy(model, "free", problems)
+    full, _ = accuracy(model, "full", problems)
+    terse, _ = accuracy(model, "terse", problems)
+    return {"free": free, "full": full, "terse": terse, "working": working}
+
+
+def violations(found: Mapping[str, float], required: Mapping[str, tuple[float, float]]) -> list[str]:
+    """What does not lie within its bounds, as text."""
+    return [
+        f"{name} is {found[name]:.3f}, not within {low:g} to {high:g}"
+        for name, (low, high) in required.items()
+        if not low <= found[name] <= high
+    ]

@@ -1,0 +1,42 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distillgame.arena import load_config
+from distillgame.arena.tune import tune
+from distillgame.errors import DistillgameError
+
+
+def test_tuning_searches_in_order_on_the_validation_split(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny |= {
+        "seeds": [0],
+        "policies": ["standard", {"poe": {"gamma": 0.5}}],
+        "tuning": {
+            "learning_rate": [1e-5, 1e-3],
+            "strengths": {"poe": {"gamma": [0.0, 1.0]}},
+            "eta": [0.0, 2.0],
+            "teacher_accuracy": 0.99,
+        },
+    }
+    result = tune(load_config(tiny), tmp_path, progress=False)
+    assert result.strengths == {"poe": {"gamma": 0.0}}  # nearly always right, against a proxy that rarely is
+    assert result.learning_rate in (1e-5, 1e-3)
+    assert result.eta in (0.0, 2.0)
+    assert [trial.what for trial in result.trials] == ["learning_rate"] * 2 + ["strength"] * 2 + ["eta"] * 4
+    assert json.loads((tmp_path / "tuning.json").read_text()) == result.model_dump()
+    asked = {path.name for path in (tmp_path / "stages").iterdir()}
+    assert any("validation" in name for name in asked)
+    assert not any("test" in name for name in asked)
+
+
+def test_nothing_to_search_is_an_error(tiny: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(DistillgameError, match="tuning: nothing to search"):
+        tune(load_config(tiny), tmp_path)
+
+
+def test_one_parameter_at_a_time(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["tuning"] = {"strengths": {"poe": {}}}
+    with pytest.raises(DistillgameError, match=r"tuning\.strengths\.poe: list the values of exactly one parameter"):
+        tune(load_config(tiny), tmp_path, progress=False)

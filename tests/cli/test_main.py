@@ -1,0 +1,131 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from distillgame import __version__
+from distillgame.cli.main import VERBS, main
+from tests.arena.conftest import TINY
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    captured = capsys.readouterr()
+    return int(caught.value.code or 0), captured.out, captured.err
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(TINY))
+    return str(path)
+
+
+def test_help_lists_every_verb_without_importing_torch() -> None:
+    start = time.monotonic()
+    code = "import sys; from distillgame.cli.main import cli; cli.list_commands(None); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert time.monotonic() - start < 30
+
+
+def test_the_version_is_the_packages(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--version") == (0, f"distillgame, version {__version__}\n", "")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> None:
+    status, out, _ = run(capsys, verb, "--help")
+    assert status == 0
+    assert f"distillgame {verb}" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["play", "nowhere.yaml"], "error: nowhere.yaml: no such configuration file"),
+        (["play", "-s", "sampling.temprature=1"], "unknown key 'sampling.temprature'"),
+        (["play", "-s", "sampling"], "'sampling' is not of the form NAME=VALUE"),
+        (["sample", "--policy", "posh"], "unknown policy 'posh'"),
+        (["sample", "--policy", "poe", "-p", "gamma=7"], "gamma must be a number between 0 and 1 (found 7)"),
+        (["sample", "--split", "trian"], "unknown split 'trian'"),
+        (["distill", "none.parquet", "--out", "student"], "none.parquet: no such trace file"),
+        (["evaluate", "embedded:wizard"], "no such embedded model"),
+        (["tune", "-s", "tuning={}"], "nothing to search"),
+        (["worlds", "train", "--only", "wizard"], "unknown model 'wizard'"),
+        (["dance"], "No such command 'dance'"),
+        (["play", "--nope"], "No such option"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_two(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    status, _, err = run(capsys, "--debug", "play", "nowhere.yaml")
+    assert status == 2
+    assert "Traceback" in err
+
+
+def test_a_dry_run_prints_and_writes_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, config: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    status, out, _ = run(capsys, "play", config, "--dry-run")
+    assert status == 0
+    assert "12 distill" in out
+    assert "nothing was downloaded or run" in out
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "math"])
+def test_the_papers_configurations_dry_run_without_a_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    import socket
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a dry run opened a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    status, out, _ = run(capsys, "play", name, "--dry-run")
+    assert status == 0
+    assert "DeepSeek-R1-Distill-Qwen-7B  (7.62B parameters)" in out
+
+
+def test_one_stage_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Path, config: str) -> None:
+    """Sample, distill, evaluate: the three verbs in a row."""
+    game = str(tmp_path / "run")
+    status, out, err = run(capsys, "sample", config, "--policy", "poe", "-p", "gamma=0.5", "--out", game)
+    assert status == 0, err
+    assert "on 24 problems" in out
+    traces = out.strip().rsplit("written to ", 1)[1]
+    student = str(tmp_path / "student")
+    arguments = ["distill", traces, "--config", config, "--student", "adaptive", "--setting", "eta=2", "--out", student]
+    status, out, err = run(capsys, *arguments)
+    assert status == 0, err
+    assert "24 traces, 3 steps" in out
+    assert json.loads((Path(student) / "training.json").read_text())["rho"] > 0
+    status, out, err = run(capsys, "evaluate", f"{student}/model", "--config", config, "--out", game)
+    assert status == 0, err
+    assert "on 16 problems" in out
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert "exists already; choose another folder" in err

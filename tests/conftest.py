@@ -1,0 +1,30 @@
+"""Small models that many tests share: random weights, the embedded tokenizer, milliseconds a pass."""
+
+import pytest
+import torch
+
+from distillgame.models import LanguageModel, ModelSpec, load_model, quiet
+
+quiet()
+torch.set_num_threads(2)
+
+
+def make_model(width: int = 16, layers: int = 2, seed: int = 0, tokenizer: str = "embedded:teacher") -> LanguageModel:
+    """Random weights, spread enough that distributions are far from uniform."""
+    model = load_model(ModelSpec(source=f"init:{width}x{layers}", tokenizer=tokenizer, seed=seed))
+    with torch.no_grad():
+        for parameter in model.model.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(20)
+        model.model.get_input_embeddings().weight.mul_(2)
+    return model
+
+
+@pytest.fixture(scope="session")
+def teacher() -> LanguageModel:
+    return make_model(seed=1)
+
+
+@pytest.fixture(scope="session")
+def proxy() -> LanguageModel:
+    return make_model(width=24, layers=1, seed=2)

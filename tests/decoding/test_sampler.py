@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from distillgame.decoding.sampler import draw, truncate
+from distillgame.decoding.streams import policy_keys, uniforms
+
+LOGPROBS = torch.log(torch.tensor([[0.1, 0.4, 0.2, 0.25, 0.05]]))
+
+
+def kept(logprobs: torch.Tensor) -> list[int]:
+    return torch.isfinite(logprobs[0]).nonzero().flatten().tolist()
+
+
+@pytest.mark.parametrize(
+    ("top_p", "top_k", "expected"),
+    [
+        (1.0, 0, [0, 1, 2, 3, 4]),
+        (0.39, 0, [1]),
+        (0.41, 0, [1, 3]),
+        (0.84, 0, [1, 2, 3]),
+        (1e-9, 0, [1]),
+        (1.0, 2, [1, 3]),
+        (1.0, 99, [0, 1, 2, 3, 4]),
+        (0.6, 2, [1]),  # after top-k the two hold .615 and .385
+        (0.62, 2, [1, 3]),
+    ],
+)
+def test_truncation_keeps_the_smallest_sufficient_set(top_p: float, top_k: int, expected: list[int]) -> None:
+    assert kept(truncate(LOGPROBS, top_p, top_k)) == expected
+
+
+def test_truncation_leaves_kept_log_probabilities_alone() -> None:
+    result = truncate(LOGPROBS, 0.84)
+    assert torch.equal(result[0, [1, 2, 3]], LOGPROBS[0, [1, 2, 3]])
+
+
+def test_draws_follow_the_distribution() -> None:
+    """Chi-square at a false-alarm rate of 1e-6."""
+    count = 200_000
+    uniform = torch.from_numpy(np.random.default_rng(0).random(count))
+    tokens = draw(LOGPROBS.expand(count, -1), uniform)
+    observed = torch.bincount(tokens, minlength=5).numpy()
+    assert chisquare(observed, LOGPROBS.exp()[0].double().numpy() * count, sum_check=False).pvalue > 1e-6
+
+
+def test_draws_are_renormalised_after_truncation() -> None:
+    count = 100_000
+    uniform = torch.from_numpy(np.random.default_rng(1).random(count))
+    observed = torch.bincount(draw(truncate(LOGPROBS, 0.6).expand(count, -1), uniform), minlength=5).numpy()
+    assert observed[[0, 2, 4]].sum() == 0
+    assert chisquare(observed[[1, 3]], np.array([0.4, 0.25]) / 0.65 * count).pvalue > 1e-6
+
+
+def test_a_token_of_probability_zero_is_never_drawn_at_the_ends() -> None:
+    logprobs = torch.tensor([[-torch.inf, 0.0, -torch.inf], [-torch.inf, 0.0, -torch.inf]])
+    assert draw(logprobs, torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)).tolist() == [1, 1]
+
+
+def test_rare_tokens_of_a_large_vocabulary_are_drawn_as_often_as_they_should() -> None:
+    """100,000 tokens of 1e-6 and one of 0.9: in float32 the running sum would lose some."""
+    probabilities = torch.full((1, 100_001), 1e-6)
+    probabilities[0, 0] = 0.9
+    count = 3000
+    uniform = torch.from_numpy(np.random.default_rng(2).random(count))
+    tokens = torch.cat([draw(probabilities.log().expand(100, -1), u) for u in uniform.reshape(-1, 100)])
+    rare = int((tokens > 0).sum())
+    assert abs(rare - 300) < 5 * np.sqrt(count * 0.1 * 0.9)
+    assert len(set(tokens[tokens > 0].tolist())) > 0.98 * rare
+
+
+def test_streams_are_keyed_by_seed_and_request_and_have_prefixes() -> None:
+    assert np.array_equal(uniforms(1, "a", 5), uniforms(1, "a", 9)[:5])
+    assert not np.array_equal(uniforms(1, "a", 5), uniforms(2, "a", 5))
+    assert not np.array_equal(uniforms(1, "a", 5), uniforms(1, "b", 5))
+    assert not np.array_equal(policy_keys(1, "a", 5), policy_keys(1, "b", 5))

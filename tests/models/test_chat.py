@@ -1,0 +1,54 @@
+import pytest
+
+from distillgame.errors import DistillgameError
+from distillgame.models import ModelSpec, load_tokenizer, training_example
+from distillgame.models.chat import TEMPLATES, prompt_ids
+
+QUESTION = "9 crab , 7 bee"
+COMPLETION = "9 crab : 9 x 10 = 90 total 90 . 7 bee : 7 x 6 = 42 total 132 . #### 132"
+CONVERSATION = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": COMPLETION}]
+
+SHIPPED = [
+    *(ModelSpec(source=f"embedded:{name}") for name in ("teacher", "proxy", "student", "student-bpe")),
+    *(ModelSpec(source="embedded:student-bpe", chat_template=name) for name in TEMPLATES),
+]
+
+
+@pytest.mark.parametrize("spec", SHIPPED, ids=lambda spec: f"{spec.source} {spec.chat_template or 'own'}")
+def test_only_the_completion_is_trained_on(spec: ModelSpec) -> None:
+    """Also with a conversation before it: nothing of any prompt is in the target."""
+    tokenizer = load_tokenizer(spec)
+    for messages in (CONVERSATION, [*CONVERSATION, {"role": "user", "content": "3 ant"}, CONVERSATION[1]]):
+        example = training_example(tokenizer, messages, ended=True)
+        assert tokenizer.decode(example.target[:-1]) == COMPLETION
+        assert example.target[-1] == tokenizer.eos_token_id
+        assert list(example.prompt) == prompt_ids(tokenizer, messages[:-1])
+        assert QUESTION in tokenizer.decode(example.prompt)
+
+
+@pytest.mark.parametrize("spec", SHIPPED, ids=lambda spec: f"{spec.source} {spec.chat_template or 'own'}")
+def test_a_prompt_ends_where_the_assistant_begins(spec: ModelSpec) -> None:
+    tokenizer = load_tokenizer(spec)
+    whole = tokenizer.apply_chat_template(CONVERSATION, tokenize=False)
+    prompt = tokenizer.apply_chat_template(CONVERSATION[:1], tokenize=False, add_generation_prompt=True)
+    assert whole.startswith(prompt + COMPLETION)
+
+
+def test_an_unfinished_completion_has_no_end_token() -> None:
+    tokenizer = load_tokenizer("embedded:student")
+    target = training_example(tokenizer, CONVERSATION, ended=False).target
+    assert tokenizer.eos_token_id not in target
+
+
+def test_a_template_that_refuses_becomes_one_line() -> None:
+    tokenizer = load_tokenizer("embedded:student")
+    tokenizer.chat_template = "{{ raise_exception('no system role here') }}"
+    with pytest.raises(DistillgameError, match="the chat template refuses the prompt: no system role here"):
+        prompt_ids(tokenizer, CONVERSATION[:1])
+
+
+def test_an_empty_prompt_is_refused() -> None:
+    tokenizer = load_tokenizer("embedded:student")
+    tokenizer.chat_template = "{{ messages[0]['content'] }}"
+    with pytest.raises(DistillgameError, match="the prompt is empty"):
+        prompt_ids(tokenizer, [{"role": "user", "content": ""}])

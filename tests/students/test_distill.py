@@ -1,0 +1,180 @@
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+
+from distillgame.errors import DistillgameError
+from distillgame.models import LanguageModel, load_model
+from distillgame.records import ReleasedTrace
+from distillgame.students import LoraSettings, Student, TrainingReport, TrainingSettings, distill, make_student
+from distillgame.students.distill import encode
+
+SETTINGS = TrainingSettings(
+    epochs=2, batch_size=4, learning_rate=1e-3, warmup=0, objective_batch=4, objective_every=3, value_step=1e-3
+)
+
+
+def conversation(k: int, style: str = "full") -> ReleasedTrace:
+    product = 4 * (k % 9 + 1)
+    working = f" : {k % 9 + 1} x 4 = {product}" if style == "full" else ""
+    text = f"{k % 9 + 1} dog{working} total {product} . #### {product}"
+    return ReleasedTrace([{"role": "user", "content": f"{k % 9 + 1} dog"}, {"role": "assistant", "content": text}])
+
+
+TRACES = [conversation(k, "full" if k % 2 else "terse") for k in range(16)]
+OBJECTIVE = [conversation(k) for k in range(6)]
+
+
+def fresh(model: LanguageModel) -> LanguageModel:
+    return LanguageModel(copy.deepcopy(model.model), model.tokenizer, model.source)
+
+
+def run(
+    model: LanguageModel, student: Student, settings: TrainingSettings = SETTINGS, seed: int = 0
+) -> tuple[dict[str, torch.Tensor], TrainingReport]:
+    trained, report = distill(fresh(model), student, TRACES, OBJECTIVE, settings, seed)
+    return dict(trained.model.named_parameters()), report
+
+
+def close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor], atol: float = 1e-6) -> bool:
+    return all(torch.allclose(a[name], b[name], atol=atol) for name in a)
+
+
+def test_passive_is_adaptive_with_eta_zero(teacher: LanguageModel) -> None:
+    passive, _ = run(teacher, make_student("passive"))
+    adaptive, report = run(teacher, make_student("adaptive", {"eta": 0}))
+    assert close(passive, adaptive, atol=1e-7)
+    assert report.rho == pytest.approx(0, abs=1e-9)
+
+
+def test_eta_changes_the_result_and_spends_rho(teacher: LanguageModel) -> None:
+    passive, _ = run(teacher, make_student("passive"))
+    adaptive, report = run(teacher, make_student("adaptive", {"eta": 1}))
+    assert not close(passive, adaptive)
+    assert 0 < report.rho < 2
+
+
+def test_training_is_repeatable_and_depends_on_the_seed(teacher: LanguageModel) -> None:
+    first, _ = run(teacher, make_student("shuffled", {"eta": 1}))
+    second, _ = run(teacher, make_student("shuffled", {"eta": 1}))
+    other, _ = run(teacher, make_student("shuffled", {"eta": 1}), seed=1)
+    assert close(first, second, atol=0)
+    assert not close(first, other)
+
+
+@pytest.mark.parametrize(("name", "settings"), [("passive", {}), ("adaptive", {"eta": 2.0})])
+def test_accumulated_steps_normalise_over_the_whole_step(
+    teacher: LanguageModel, name: str, settings: dict[str, float]
+) -> None:
+    """Two forward passes of four traces are one step of eight, weights and clipping included."""
+    student = make_student(name, settings)
+    whole, report = run(teacher, student, SETTINGS.model_copy(update={"batch_size": 8}))
+    parts, accumulated = run(teacher, student, SETTINGS.model_copy(update={"batch_size": 4, "accumulate": 2}))
+    assert accumulated.steps == report.steps == 4
+    assert close(whole, parts, atol=1e-4)
+    assert accumulated.rho == pytest.approx(report.rho, rel=0.02)
+
+
+def test_the_last_step_of_an_epoch_may_be_shorter(teacher: LanguageModel) -> None:
+    _, report = run(
+        teacher, make_student("adaptive", {"eta": 1}), SETTINGS.model_copy(update={"batch_size": 5, "accumulate": 2})
+    )
+    assert report.steps == 4
+    assert report.traces == 16
+
+
+def test_one_step_is_the_weighted_likelihood_gradient(teacher: LanguageModel) -> None:
+    """Plain gradient by hand against the trainer's first AdamW step, whose direction is the gradient's sign."""
+    from distillgame.values import collate, mean_logprob, objective_gradient, v_grad_jvp
+
+    model = fresh(teacher)
+    examples, _ = encode(model, TRACES[:4], 256)
+    objective, _ = encode(model, OBJECTIVE[:4], 256)
+    eager = copy.deepcopy(model.model)
+    eager.set_attn_implementation("eager")
+    direction = objective_gradient(eager, [collate(objective, 0)])
+    batch = collate(examples, 0)
+    weights = torch.softmax(2.0 * v_grad_jvp(eager, batch, direction), 0)
+    torch.autograd.backward(-(weights * mean_logprob(eager, batch)).sum())
+    settings = SETTINGS.model_copy(update={"epochs": 1, "schedule": "constant", "learning_rate": 1e-5})
+    before = {name: p.detach().clone() for name, p in model.model.named_parameters()}
+    trained, _ = distill(model, make_student("adaptive", {"eta": 2.0}), TRACES[:4], OBJECTIVE[:4], settings, 0)
+    agree = total = 0
+    for name, parameter in trained.model.named_parameters():
+        gradient = dict(eager.named_parameters())[name].grad
+        assert gradient is not None
+        large = gradient.abs() > 1e-3 * gradient.abs().max()
+        moved = (parameter.detach() - before[name])[large]
+        agree += int((moved.sign() == -gradient[large].sign()).sum())
+        total += int(large.sum())
+    assert agree / total > 0.99
+
+
+def test_a_killed_training_resumes_to_the_same_weights(teacher: LanguageModel, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"checkpoint_every": 3})
+    student = make_student("adaptive", {"eta": 1})
+    whole, _ = run(teacher, student, settings)
+
+    def die(done: int, total: int) -> None:
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        distill(fresh(teacher), student, TRACES, OBJECTIVE, settings, 0, checkpoints=tmp_path, progress=die)
+    assert (tmp_path / "checkpoint-3").is_dir()
+    steps: list[int] = []
+    resumed, _ = distill(
+        fresh(teacher), student, TRACES, OBJECTIVE, settings, 0, tmp_path, progress=lambda done, _: steps.append(done)
+    )
+    assert steps[0] == 4
+    assert close(whole, dict(resumed.model.named_parameters()), atol=0)
+
+
+def test_adapters_train_alone_and_load_again(tmp_path: Path) -> None:
+    base = load_model("embedded:student")
+    settings = SETTINGS.model_copy(update={"lora": LoraSettings(rank=4, alpha=8)})
+    trained, _ = distill(base, make_student("adaptive", {"eta": 1}), TRACES, OBJECTIVE, settings, 0)
+    moving = [name for name, p in trained.model.named_parameters() if p.requires_grad]
+    assert moving
+    assert all("lora_" in name for name in moving)
+    trained.model.save_pretrained(tmp_path)
+    trained.tokenizer.save_pretrained(tmp_path)
+    loaded = load_model(str(tmp_path))
+    ids = torch.tensor([loaded.prompt_ids(TRACES[0].messages[:1])])
+    with torch.no_grad():
+        assert torch.allclose(loaded.model(ids).logits, trained.model(ids).logits, atol=1e-5)
+        assert not torch.allclose(loaded.model(ids).logits, load_model("embedded:student").model(ids).logits)
+
+
+def test_long_traces_are_cut_and_counted(teacher: LanguageModel) -> None:
+    examples, cut = encode(teacher, TRACES, max_length=11)
+    assert cut == 16
+    assert all(len(example.prompt) + len(example.target) == 11 for example in examples)
+
+
+def test_a_cut_completion_is_not_taught_to_end(teacher: LanguageModel) -> None:
+    finished, unfinished = (
+        encode(teacher, [ReleasedTrace(TRACES[0].messages, reason)], 256)[0][0] for reason in ("stop", "length")
+    )
+    assert finished.target == (*unfinished.target, teacher.tokenizer.eos_token_id)
+
+
+@pytest.mark.parametrize(
+    ("traces", "objective", "message"),
+    [
+        ([], OBJECTIVE, "there is no trace to train on"),
+        (
+            [ReleasedTrace([{"role": "user", "content": "4 dog"}, {"role": "assistant", "content": ""}], "length")],
+            [],
+            "there is no trace",
+        ),
+        (TRACES, [], "student 'adaptive' needs validation examples"),
+        ([ReleasedTrace([{"role": "user", "content": "4 dog"}])], OBJECTIVE, "must end with an assistant message"),
+    ],
+)
+def test_unusable_input_is_refused(
+    teacher: LanguageModel, traces: list[ReleasedTrace], objective: list[ReleasedTrace], message: str
+) -> None:
+    with pytest.raises(DistillgameError, match=message):
+        distill(fresh(teacher), make_student("adaptive", {"eta": 1}), traces, objective, SETTINGS, 0)
