@@ -15,6 +15,12 @@ def test_choices_are_written_short(tiny: dict[str, Any]) -> None:
     assert [student.name for student in config.make_students()] == ["untrained", "passive", "adaptive"]
 
 
+def test_labels_show_any_option(tiny: dict[str, Any]) -> None:
+    tiny["task"] = {"gsm8k": {"path": "some/folder"}}
+    assert load_config(tiny).task.label == "gsm8k path=some/folder"
+    assert load_config(tiny, overrides={"policies": [{"poe": {"gamma": 1e-5}}]}).policies[0].label == "poe gamma=1e-05"
+
+
 def test_a_configuration_survives_being_written(tiny: dict[str, Any], tmp_path: Path) -> None:
     config = load_config(tiny)
     path = tmp_path / "config.yaml"

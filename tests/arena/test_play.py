@@ -134,14 +134,14 @@ def test_a_game_killed_at_any_moment_resumes_with_identical_results(
     assert finished.returncode == 0, finished.stderr
     assert fingerprints(tmp_path / "run") == fingerprints(played[0])
     resumed = read_results(tmp_path / "run" / "results.json")
-    timed = {"command": True, "teachers": {"__all__": {"time_cost", "time_cost_range"}}}
+    timed: Any = {"command": True, "teachers": {"__all__": {"time_cost", "time_cost_range"}}}
     assert resumed.model_dump(exclude=timed) == played[1].model_dump(exclude=timed)
 
 
 def test_a_failing_stage_is_one_line_and_keeps_what_is_finished(tmp_path: Path, tiny: dict[str, Any]) -> None:
     tiny |= {"proxy": "embedded:student-bpe", "policies": ["standard", {"poe": {"gamma": 0.5}}], "seeds": [0]}
     with pytest.raises(
-        DistillgameError, match="stage 'sample poe .*' failed: proxy .* shares only .* tokens"
+        DistillgameError, match=r"stage 'sample poe .*' failed: proxy .* shares only .* tokens"
     ) as caught:
         distillgame.play(tiny, tmp_path, progress=False)
     assert "\n" not in str(caught.value)

@@ -49,7 +49,7 @@ def test_a_result_appears_whole_with_its_manifest(store: Store) -> None:
 
 def test_a_full_disk_is_one_line_and_leaves_no_result(store: Store) -> None:
     stage = Write(text="hello", fail="disk")
-    with pytest.raises(DistillgameError, match="no space left on the disk of .*: free some and start again"):
+    with pytest.raises(DistillgameError, match=r"no space left on the disk of .*: free some and start again"):
         store.run(stage, silent)
     assert not store.has(stage)
     assert not store.path(stage).exists()
@@ -74,7 +74,7 @@ def test_a_corrupt_entry_is_named_with_what_to_do(store: Store, tmp_path: Path, 
     else:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
         (folder / MANIFEST).write_text(json.dumps({**manifest, "key": "another"}))
-    with pytest.raises(DistillgameError, match="delete the folder .* to have it computed again") as caught:
+    with pytest.raises(DistillgameError, match=r"delete the folder .* to have it computed again") as caught:
         Store(tmp_path, "cpu").folder(stage)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)

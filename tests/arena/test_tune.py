@@ -24,7 +24,13 @@ def test_tuning_searches_in_order_on_the_validation_split(tiny: dict[str, Any], 
     assert result.strengths == {"poe": {"gamma": 0.0}}  # nearly always right, against a proxy that rarely is
     assert result.learning_rate in (1e-5, 1e-3)
     assert result.eta in (0.0, 2.0)
-    assert [trial.what for trial in result.trials] == ["learning_rate"] * 2 + ["strength"] * 2 + ["eta"] * 4
+    assert [trial.what for trial in result.trials] == ["strength"] * 2 + (["passive"] * 2 + ["adaptive"] * 4) * 2
+    assert {trial.policy for trial in result.trials[2:]} == {"standard", "poe gamma=0"}
+    best = max(
+        ((rate, eta) for rate in (1e-5, 1e-3) for eta in (0.0, 2.0)),
+        key=lambda pair: sum(t.accuracy for t in result.trials if (t.learning_rate, t.eta) == pair),
+    )
+    assert (result.learning_rate, result.eta) == best
     assert json.loads((tmp_path / "tuning.json").read_text()) == result.model_dump()
     asked = {path.name for path in (tmp_path / "stages").iterdir()}
     assert any("validation" in name for name in asked)

@@ -82,5 +82,19 @@ def test_a_hub_model_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -
         raise OSError("no network")
 
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(DistillgameError, match="model 'org/model': not found on the hub, or the hub is out of reach"):
         fingerprint(ModelSpec(source="org/model"))
+
+
+def test_without_a_network_the_cached_commit_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    commits = iter(["a" * 40, "a" * 40, "b" * 40])
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: f"/cache/snapshots/{next(commits)}")
+    first, same, other = (fingerprint(ModelSpec(source="org/model")) for _ in range(3))
+    assert first == same != other

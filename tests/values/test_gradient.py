@@ -80,7 +80,7 @@ def train_on(model: torch.nn.Module, examples: list[Example], rate: float, steps
         with torch.no_grad():
             for parameter in trained.parameters():
                 if parameter.grad is not None:
-                    parameter -= rate * parameter.grad
+                    parameter.add_(parameter.grad, alpha=-rate)
     return trained
 
 

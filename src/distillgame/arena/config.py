@@ -38,7 +38,8 @@ class NamedChoice(Strict):
     @property
     def label(self) -> str:
         """The name with its parameters, as in ``poe gamma=0.3``."""
-        return " ".join([self.name, *(f"{key}={value:g}" for key, value in self.options.items())])
+        shown = {key: f"{value:g}" if isinstance(value, float) else value for key, value in self.options.items()}
+        return " ".join([self.name, *(f"{key}={value}" for key, value in shown.items())])
 
 
 class Generation(SamplingParams):
@@ -111,8 +112,8 @@ class Tuning(Strict):
     """What ``distillgame tune`` searches, on the validation split.
 
     Attributes:
-        learning_rate: Rates of the trainer, tried with the passive student on undefended traces.
-        eta: Tilts of the adaptive student, tried on every policy.
+        learning_rate: Rates of the trainer, each tried with every eta.
+        eta: Tilts of the adaptive student, tried on every policy that is not a control.
         strengths: For a policy, its parameter and the values to try, as in ``{poe: {gamma: [0.3, 0.5]}}``.
         teacher_accuracy: The accuracy at which policies are compared; strengths are chosen closest to it.
     """

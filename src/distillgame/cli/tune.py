@@ -12,6 +12,7 @@ from distillgame.arena import load_config
 from distillgame.arena.play import default_folder
 from distillgame.arena.tune import tune as run_tuning
 from distillgame.cli.options import config_argument, overrides_option, quick_option
+from distillgame.report import percent
 
 
 @click.command()
@@ -29,16 +30,11 @@ def tune(config: str | None, out: Path | None, quick: bool, overrides: dict[str,
     root = out or folder.with_name(folder.name + "-tuning")
     result = run_tuning(load_config(config, quick=quick, overrides=overrides), root)
     table = Table(title="validation split")
-    for title in ("searched", "policy", "value", "accuracy", "standard error"):
-        table.add_column(title)
+    for title in ("searched", "policy", "learning rate", "eta", "accuracy"):
+        table.add_column(title, no_wrap=True)
     for trial in result.trials:
-        table.add_row(
-            trial.what,
-            trial.policy,
-            f"{trial.value:g}",
-            f"{trial.accuracy:.4f}",
-            f"{trial.standard_error:.4f}",
-        )
+        rate, eta = ("" if value is None else f"{value:g}" for value in (trial.learning_rate, trial.eta))
+        table.add_row(trial.what, trial.policy, rate, eta, percent(trial.accuracy, trial.standard_error))
     Console().print(table)
     chosen = result.model_dump(exclude={"trials"}, exclude_none=True)
     click.echo(f"chosen:\n{yaml.safe_dump(chosen, sort_keys=False)}\nrecorded in {root / 'tuning.json'}")

@@ -22,15 +22,17 @@ def worlds() -> None:
 @click.option("--only", multiple=True, help="Train this model alone; any number of times.")
 def train(out: Path, only: tuple[str, ...]) -> None:
     """Train the models from their seeded recipe and assert their preconditions."""
-    with Progress(console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal) as progress:
         bars = {name: progress.add_task(name, total=None) for name in (only or RECIPES)}
-        found = build(
-            out,
-            list(bars),
-            lambda name, done, total, loss: progress.update(
-                bars[name], completed=done, total=total, description=f"{name} loss {loss:.3f}"
-            ),
-        )
+
+        def report(name: str, done: int, total: int, loss: float) -> None:
+            text = f"{name} loss {loss:.3f}"
+            progress.update(bars[name], completed=done, total=total, description=text)
+            if not console.is_terminal and done % 100 == 0:
+                click.echo(f"{text} ({done} of {total} steps)", err=True)
+
+        found = build(out, list(bars), report)
     _show(found)
     click.echo(f"written to {out}")
 

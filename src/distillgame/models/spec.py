@@ -145,15 +145,19 @@ def _file_hash(path: Path, mtime_ns: int, size: int) -> str:
 
 
 def _hub_commit(name: str, revision: str | None) -> str:
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+    """The commit that a hub name stands for; without a network, the one in the local cache."""
+    from huggingface_hub import HfApi, snapshot_download
 
     try:
-        return f"{name}@{HfApi().model_info(name, revision=revision, timeout=10).sha}"
-    except (HfHubHTTPError, HFValidationError, OSError) as error:
-        raise DistillgameError(
-            f"model '{name}': not found on the hub, or the hub is out of reach; name a local folder instead"
-        ) from error
+        commit = HfApi().model_info(name, revision=revision, timeout=10).sha
+    except Exception:  # What the hub's client raises without a network differs between its versions.
+        try:
+            commit = Path(snapshot_download(name, revision=revision, local_files_only=True)).name
+        except Exception as error:
+            raise DistillgameError(
+                f"model '{name}': not found on the hub, or the hub is out of reach; name a local folder instead"
+            ) from error
+    return f"{name}@{commit}"
 
 
 def _package_file(source: str) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from distillgame.models import Example
 from distillgame.seeding import derive_seed
@@ -60,6 +60,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             data_collator=lambda examples: collate(examples, pad_id),
             callbacks=[_Report(progress)] if progress else [],
         )
+        # It would print a line after each training, whoever is listening.
+        self.remove_callback(PrinterCallback)
         # Says that the loss needs no division by the number of accumulated batches.
         self.model_accepts_loss_kwargs = True
         self.student = student

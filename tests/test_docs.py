@@ -1,0 +1,51 @@
+"""What the documentation shows has to work."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from distillgame.arena import load_config
+from distillgame.policies import Experts, policies, release
+from distillgame.students import students
+from distillgame.tasks import split, tasks
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def blocks(name: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (DOCS / name).read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def examples() -> dict[str, Any]:
+    namespace: dict[str, Any] = {}
+    for block in blocks("extending.md", "python"):
+        exec(block, namespace)
+    return namespace
+
+
+def test_the_example_policy_releases_a_distribution(examples: dict[str, Any]) -> None:
+    policy = policies.get("flatten")(share=0.5)
+    result = release(policy, Experts(torch.randn(3, 7), 1.0))
+    assert torch.allclose(result.released.exp().sum(-1), torch.ones(3))
+    assert float(result.released.exp().min()) > 0.5 / 7
+
+
+def test_the_example_student_drops_the_lower_half(examples: dict[str, Any]) -> None:
+    weights = torch.softmax(students.get("top_half")().log_weights(torch.arange(4.0), torch.Generator()), 0)
+    assert weights.tolist() == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3], abs=1e-6)
+
+
+def test_the_example_task_splits_and_grades(examples: dict[str, Any]) -> None:
+    task = tasks.get("squares")()
+    problem = split(task, {"test": 5})["test"][0]
+    assert task.grade(problem.solution, problem).correct
+
+
+def test_the_example_configuration_is_valid() -> None:
+    (text,) = blocks("playing.md", "yaml")
+    load_config(yaml.safe_load(text))
