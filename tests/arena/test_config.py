@@ -34,6 +34,12 @@ def test_quick_replaces_values_and_keeps_the_others(tiny: dict[str, Any]) -> Non
     assert config.splits == {**tiny["splits"], "train": 16}
 
 
+def test_an_override_replaces_what_it_names_whole(tiny: dict[str, Any]) -> None:
+    searched = tiny | {"tuning": {"learning_rate": [1e-3, 2e-3]}}
+    assert load_config(searched, overrides={"tuning": {}}).tuning.learning_rate == []
+    assert load_config(searched, overrides={"tuning.eta": [2]}).tuning.learning_rate == [1e-3, 2e-3]
+
+
 def test_overrides_reach_into_sections(tiny: dict[str, Any]) -> None:
     config = load_config(tiny, overrides={"sampling.temperature": 0.9, "seeds": [5]})
     assert config.sampling.temperature == 0.9

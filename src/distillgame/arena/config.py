@@ -1,6 +1,6 @@
 """The configuration of a game, as YAML."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -242,10 +242,7 @@ def load_config(
     if quick:
         data = _merge(data, data.get("quick") or {})
     for name, value in (overrides or {}).items():
-        nested: Any = value
-        for part in reversed(name.split(".")):
-            nested = {part: nested}
-        data = _merge(data, nested)
+        data = _replace(data, name.split("."), value)
     return parse(GameConfig, data, where)
 
 
@@ -288,3 +285,9 @@ def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
         both = isinstance(merged.get(key), Mapping) and isinstance(value, Mapping)
         merged[key] = _merge(merged[key], value) if both else value
     return merged
+
+
+def _replace(base: Any, path: Sequence[str], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    known = base if isinstance(base, Mapping) else {}
+    return {**known, first: _replace(known.get(first), rest, value) if rest else value}
