@@ -1,5 +1,7 @@
 """What the documentation shows has to work."""
 
+import copy
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,10 @@ import torch
 import yaml
 
 from distillgame.arena import load_config
+from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
-from distillgame.students import students
+from distillgame.records import ReleasedTrace
+from distillgame.students import TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -38,6 +42,16 @@ def test_the_example_policy_releases_a_distribution(examples: dict[str, Any]) ->
 def test_the_example_student_drops_the_lower_half(examples: dict[str, Any]) -> None:
     weights = torch.softmax(students.get("top_half")().log_weights(torch.arange(4.0), torch.Generator()), 0)
     assert weights.tolist() == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3], abs=1e-6)
+
+
+def test_the_example_student_trains(examples: dict[str, Any], teacher: LanguageModel) -> None:
+    turns = [{"role": "user", "content": "1 dog"}, {"role": "assistant", "content": "1 dog total 4 . #### 4"}]
+    settings = TrainingSettings(epochs=1, batch_size=4, objective_batch=2)
+    model = LanguageModel(copy.deepcopy(teacher.model), teacher.tokenizer, teacher.source)
+    _, report = distill(
+        model, make_student("top_half"), [ReleasedTrace(turns)] * 6, [ReleasedTrace(turns)], settings, 0
+    )
+    assert 0 <= report.rho <= math.log(4)
 
 
 def test_the_example_task_splits_and_grades(examples: dict[str, Any]) -> None:

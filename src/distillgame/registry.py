@@ -1,8 +1,11 @@
 """Named factories: policies, students and tasks register by decorator or by entry point."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from distillgame.errors import DistillgameError
 
@@ -41,6 +44,26 @@ class Registry(Generic[T]):
         """All names that :meth:`get` accepts, in alphabetical order."""
         return sorted({*self._factories, *(point.name for point in entry_points(group=self.group))})
 
+    def make(self, name: str, options: Mapping[str, Any]) -> T:
+        """Call the factory registered under ``name``, its options checked against its annotations.
+
+        Raises:
+            DistillgameError: If there is no such factory, or an option's name, type or value is not acceptable.
+        """
+        factory = self.get(name)
+        where = f"{self.kind} '{name}'"
+        parameters = inspect.signature(factory, eval_str=True).parameters
+        for option, value in options.items():
+            if option in parameters:
+                _check_type(value, parameters[option].annotation, f"{where}: {option}")
+            elif not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+                known = ", ".join(parameters) or "none"
+                raise DistillgameError(f"{where}: unknown option '{option}' (its options: {known})")
+        try:
+            return factory(**options)
+        except TypeError as error:
+            raise DistillgameError(f"{where}: {str(error).split('__init__() ')[-1]}") from error
+
     def get(self, name: str) -> Callable[..., T]:
         """Return the factory registered under ``name``.
 
@@ -56,3 +79,13 @@ class Registry(Generic[T]):
                 raise DistillgameError(f"{self.kind} '{name}' cannot be loaded from {point.value}: {error}") from error
             return self._factories.setdefault(name, factory)
         raise DistillgameError(f"unknown {self.kind} '{name}': choose one of {', '.join(self.names())}")
+
+
+def _check_type(value: object, hint: Any, where: str) -> None:
+    if hint is inspect.Parameter.empty:
+        return
+    try:
+        TypeAdapter(hint).validate_python(value, strict=True)
+    except ValidationError as error:
+        message = error.errors()[0]["msg"]
+        raise DistillgameError(f"{where}: {message[:1].lower()}{message[1:]} (found {value!r})") from error

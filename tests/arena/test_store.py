@@ -96,3 +96,17 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DistillgameError, match="cannot be written to"), lock(tmp_path / "file" / "run"):
         pass
+
+
+def test_a_full_disk_that_a_library_reports_in_its_own_words_is_seen(tmp_path: Path) -> None:
+    with pytest.raises(DistillgameError, match="no space left"), full_disk_is_an_error(tmp_path):
+        raise RuntimeError('Error while serializing: I/O error: Os { code: 28, message: "No space left on device" }')
+
+
+def test_a_folder_without_a_manifest_is_computed_anew(store: Store) -> None:
+    stage = Write(text="hello")
+    store.run(stage, silent)
+    (store.path(stage) / MANIFEST).unlink()
+    assert not store.has(stage)
+    store.run(stage, silent)
+    assert (store.folder(stage) / "text.txt").read_text() == "hello"

@@ -59,6 +59,12 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> N
         (["evaluate", "embedded:wizard"], "no such embedded model"),
         (["tune", "-s", "tuning={}"], "nothing to search"),
         (["worlds", "train", "--only", "wizard"], "unknown model 'wizard'"),
+        (["evaluate", "init:96x3"], "'init:96x3' needs 'tokenizer'"),
+        (["play", "--quick", "-s", "quick=5"], "'quick': input should be a valid dictionary (found 5)"),
+        (["play", "-s", "task={gsm8k: {path: 5}}"], "task 'gsm8k': path: input should be a valid string (found 5)"),
+        (["play", "--dry-run", "-s", "task=gsm9k"], "unknown task 'gsm9k'"),
+        (["play", "-s", "students=[{adaptive: {eta: a}}]"], "eta: input should be a valid number (found 'a')"),
+        (["sample", "--policy", "poe", "-p", "gamma=0.5", "-s", "policies=[standard]", "-s", "proxy=null"], "'proxy'"),
         (["dance"], "No such command 'dance'"),
         (["play", "--nope"], "No such option"),
     ],
@@ -129,3 +135,28 @@ def test_one_stage_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Path,
     status, _, err = run(capsys, *arguments)
     assert status == 2
     assert "exists already; choose another folder" in err
+
+
+def test_what_nobody_foresaw_is_one_line_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("distillgame.cli.play.play_game", lambda *_, **__: 1 / 0)
+    status, _, err = run(capsys, "play")
+    assert status == 2
+    assert err == "error: ZeroDivisionError: division by zero (unforeseen; --debug shows where)\n"
+    assert "Traceback" in run(capsys, "--debug", "play")[2]
+
+
+def test_a_training_never_goes_on_from_another_ones_checkpoints(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, config: str
+) -> None:
+    traces = tmp_path / "traces.jsonl"
+    turns = [{"role": "user", "content": "1 dog"}, {"role": "assistant", "content": "1 dog total 4 . #### 4"}]
+    traces.write_text(json.dumps({"messages": turns}) + "\n")
+    (tmp_path / "student.partial").mkdir()
+    (tmp_path / "student.partial" / "training.key").write_text("another")
+    arguments = ["distill", str(traces), "--config", config, "--out", str(tmp_path / "student")]
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert "student.partial: holds another unfinished training; delete it or choose another --out" in err

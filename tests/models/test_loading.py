@@ -1,3 +1,4 @@
+import json
 import shutil
 from pathlib import Path
 
@@ -101,3 +102,22 @@ def test_stop_ids_come_from_tokenizer_and_generation_config() -> None:
     model = load_model("embedded:student")
     model.model.generation_config.eos_token_id = [7, 8]
     assert model.stop_ids == {7, 8, model.tokenizer.eos_token_id}
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(EMBEDDED / "student", tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    deeper = config | {"num_hidden_layers": config["num_hidden_layers"] + 1}
+    (tmp_path / "model" / "config.json").write_text(json.dumps(deeper))
+    with pytest.raises(DistillgameError, match=r"the checkpoint lacks 'model.layers.3.*it is incomplete"):
+        load_model(str(tmp_path / "model"))
+
+
+def test_a_config_of_wrong_types_and_a_broken_gguf_are_one_line(tmp_path: Path) -> None:
+    shutil.copytree(EMBEDDED / "student", tmp_path / "model")
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config | {"num_hidden_layers": "three"}))
+    (tmp_path / "model.gguf").write_bytes(b"GGUF\x03")
+    for name in ("model", "model.gguf"):
+        with pytest.raises(DistillgameError, match="cannot be loaded"):
+            load_model(str(tmp_path / name))

@@ -1,3 +1,4 @@
+import json
 import sys
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec, fingerprint, locate
+from distillgame.models import ModelSpec, fingerprint, locate, pinned, spec
 
 
 def test_a_plain_string_is_a_source() -> None:
@@ -96,5 +97,32 @@ def test_without_a_network_the_cached_commit_counts(monkeypatch: pytest.MonkeyPa
     commits = iter(["a" * 40, "a" * 40, "b" * 40])
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: f"/cache/snapshots/{next(commits)}")
-    first, same, other = (fingerprint(ModelSpec(source="org/model")) for _ in range(3))
-    assert first == same != other
+    hashes = []
+    for _ in range(3):
+        spec._hub_commit.cache_clear()
+        hashes.append(fingerprint(ModelSpec(source="org/model")))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_what_is_hashed_is_what_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec, "_hub_commit", lambda name, revision: f"{name}@{'c' * 40}")
+    moving = ModelSpec(source="org/model", tokenizer="embedded:teacher", chat_template="plain")
+    assert pinned(moving) == moving.model_copy(update={"source": f"org/model@{'c' * 40}"})
+    assert pinned(moving).name == "model"
+    assert locate(pinned(moving).source).revision == "c" * 40
+    random = ModelSpec(source="init:32x1", tokenizer="org/model")
+    assert pinned(random).source == random.source
+
+
+def test_adapters_change_with_the_base_that_they_name(tmp_path: Path) -> None:
+    base, adapters = tmp_path / "base", tmp_path / "adapters"
+    for folder in (base, adapters):
+        folder.mkdir()
+    (base / "config.json").write_text("{}")
+    (adapters / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    before = fingerprint(ModelSpec(source=str(adapters)))
+    (base / "config.json").write_text("{ }")
+    assert fingerprint(ModelSpec(source=str(adapters))) != before
+    (adapters / "adapter_config.json").write_text("{")
+    with pytest.raises(DistillgameError, match=r"adapter_config.json is corrupt"):
+        fingerprint(ModelSpec(source=str(adapters)))

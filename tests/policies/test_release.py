@@ -158,9 +158,9 @@ def test_kl_is_exact_and_survives_zero_probabilities() -> None:
     [
         ("poe", {"gamma": 1.5}, "gamma must be a number between 0 and 1 (found 1.5)"),
         ("poe", {"gamma": float("nan")}, "gamma must be a number between 0 and 1 (found nan)"),
-        ("poe", {"gamma": "strong"}, "gamma must be a number between 0 and 1 (found 'strong')"),
+        ("poe", {"gamma": "strong"}, "policy 'poe': gamma: input should be a valid number (found 'strong')"),
         ("poe", {}, "policy 'poe': missing 1 required positional argument: 'gamma'"),
-        ("poe", {"lambda": 1}, "policy 'poe': got an unexpected keyword argument 'lambda'"),
+        ("poe", {"lambda": 1}, "policy 'poe': unknown option 'lambda' (its options: gamma)"),
         ("ads", {"lambda": -1}, "lambda must be a number at least 0 (found -1)"),
         ("ads", {"gamma": 1}, "takes one parameter, 'lambda' (found gamma)"),
         ("temperature", {"temperature": 0}, "temperature must be a number at least 0.001 (found 0)"),

@@ -98,3 +98,22 @@ def test_a_failed_write_leaves_nothing_under_the_name(tmp_path: Path) -> None:
     with pytest.raises((pa.ArrowException, TypeError, ValueError)):
         write_traces(tmp_path / "t.parquet", [broken])
     assert not (tmp_path / "t.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "messages", ['"text"', '[{"from": "human", "value": "hi"}]', '[{"role": "user", "content": null}]', "[]"]
+)
+def test_messages_of_another_shape_are_named(tmp_path: Path, messages: str) -> None:
+    path = tmp_path / "traces.jsonl"
+    path.write_text(f'{{"messages": {messages}}}\n')
+    with pytest.raises(DistillgameError, match=r"traces.jsonl: row 0: 'messages' must list \{role, content\}"):
+        read_released(path)
+
+
+def test_an_attacker_may_bring_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "traces.jsonl"
+    path.write_text('{"messages": [{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}]}\n' * 2)
+    assert [trace.messages[1]["content"] for trace in read_released(path)] == ["2", "2"]
+    path.write_text("not JSON\n")
+    with pytest.raises(DistillgameError, match="not a readable JSON Lines file"):
+        read_released(path)

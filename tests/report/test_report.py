@@ -80,3 +80,16 @@ def test_the_figure_is_drawn_whole(tmp_path: Path) -> None:
     draw_frontier(results(), tmp_path / "frontier.png")
     assert (tmp_path / "frontier.png").read_bytes().startswith(b"\x89PNG")
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_students_of_one_name_keep_a_column_each(tmp_path: Path) -> None:
+    once = results()
+    adaptive = [row for row in once.students if row.student == "adaptive"]
+    second = [row.model_copy(update={"settings": {"eta": 2.0}, "accuracy": 0.123}) for row in adaptive]
+    first = [row.model_copy(update={"settings": {"eta": 4.0}}) for row in adaptive]
+    others = [row for row in once.students if row.student != "adaptive"]
+    twice = once.model_copy(update={"students": [*others, *first, *second]})
+    titles = header(twice)
+    assert {"adaptive 2", "adaptive 4"} < set(titles)
+    assert all(cells[titles.index("adaptive 2")].startswith("12.3") for cells in rows(twice))
+    draw_frontier(twice, tmp_path / "frontier.png")

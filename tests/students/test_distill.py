@@ -1,4 +1,5 @@
 import copy
+import math
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def test_accumulated_steps_normalise_over_the_whole_step(
     assert accumulated.steps == report.steps == 4
     assert close(whole, parts, atol=1e-4)
     assert accumulated.rho == pytest.approx(report.rho, rel=0.02)
+    assert accumulated.loss == pytest.approx(report.loss, rel=1e-3)
 
 
 def test_the_last_step_of_an_epoch_may_be_shorter(teacher: LanguageModel) -> None:
@@ -111,23 +113,29 @@ def test_one_step_is_the_weighted_likelihood_gradient(teacher: LanguageModel) ->
     assert agree / total > 0.99
 
 
-def test_a_killed_training_resumes_to_the_same_weights(teacher: LanguageModel, tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"checkpoint_every": 3})
+@pytest.mark.parametrize(("every", "killed", "resumed_at"), [(3, 5, 3), (2, 5, 4), (2, 8, 6)])
+def test_a_killed_training_resumes_to_the_same_result(
+    teacher: LanguageModel, tmp_path: Path, every: int, killed: int, resumed_at: int
+) -> None:
+    """Also between two gradients g (every 3 steps here), and with a checkpoint that the kill cut short."""
+    settings = SETTINGS.model_copy(update={"checkpoint_every": every})
     student = make_student("adaptive", {"eta": 1})
-    whole, _ = run(teacher, student, settings)
+    whole, report = run(teacher, student, settings)
 
     def die(done: int, total: int) -> None:
-        if done == 5:
+        if done == killed:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         distill(fresh(teacher), student, TRACES, OBJECTIVE, settings, 0, checkpoints=tmp_path, progress=die)
-    assert (tmp_path / "checkpoint-3").is_dir()
+    assert (tmp_path / f"checkpoint-{resumed_at}").is_dir()
+    (tmp_path / f"checkpoint-{resumed_at + 1}").mkdir()
     steps: list[int] = []
-    resumed, _ = distill(
+    resumed, resumed_report = distill(
         fresh(teacher), student, TRACES, OBJECTIVE, settings, 0, tmp_path, progress=lambda done, _: steps.append(done)
     )
-    assert steps[0] == 4
+    assert steps[0] == resumed_at + 1
+    assert resumed_report == report
     assert close(whole, dict(resumed.model.named_parameters()), atol=0)
 
 
@@ -178,3 +186,28 @@ def test_unusable_input_is_refused(
 ) -> None:
     with pytest.raises(DistillgameError, match=message):
         distill(fresh(teacher), make_student("adaptive", {"eta": 1}), traces, objective, SETTINGS, 0)
+
+
+def test_half_precision_values_are_refused(teacher: LanguageModel) -> None:
+    half = LanguageModel(copy.deepcopy(teacher.model).bfloat16(), teacher.tokenizer, teacher.source)
+    with pytest.raises(DistillgameError, match=r"half precision rounds away; load 'init:16x2' with dtype float32"):
+        distill(half, make_student("adaptive", {"eta": 1}), TRACES, OBJECTIVE, SETTINGS, 0)
+
+
+def test_dropout_does_not_swamp_the_values() -> None:
+    """Both points of the difference see the same mask; with another one the weights collapse onto a single trace."""
+    noisy = load_model("embedded:student")
+    for layer in noisy.model.model.layers:
+        layer.self_attn.attention_dropout = 0.1
+    _, report = distill(noisy, make_student("adaptive", {"eta": 1}), TRACES, OBJECTIVE, SETTINGS, 0)
+    assert report.rho < 0.6 * math.log(SETTINGS.batch_size)
+
+
+def test_adapters_load_merged_and_can_be_trained_again(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"lora": LoraSettings(rank=4, alpha=8), "epochs": 1})
+    trained, _ = distill(load_model("embedded:student"), make_student("passive"), TRACES, [], settings, 0)
+    trained.model.save_pretrained(tmp_path)
+    trained.tokenizer.save_pretrained(tmp_path)
+    again, report = distill(load_model(str(tmp_path)), make_student("passive"), TRACES, [], SETTINGS, 0)
+    assert report.steps == 8
+    assert not any("lora" in name for name, _ in again.model.named_parameters())

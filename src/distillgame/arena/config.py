@@ -169,6 +169,7 @@ class GameConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> "GameConfig":
+        self.make_task()
         for name in self.splits:
             if name not in SPLITS:
                 raise ValueError(f"splits.{name}: unknown split; choose among {', '.join(SPLITS)}")
@@ -209,10 +210,7 @@ def make_task(choice: NamedChoice) -> Task:
     Raises:
         DistillgameError: If the name or an option is not acceptable.
     """
-    try:
-        return tasks.get(choice.name)(**choice.options)
-    except TypeError as error:
-        raise DistillgameError(f"task '{choice.name}': {str(error).split('__init__() ')[-1]}") from error
+    return tasks.make(choice.name, choice.options)
 
 
 def load_config(
@@ -240,7 +238,10 @@ def load_config(
         path = _find(source)
         data, where = _anchor(_read_yaml(path), path.parent), str(path)
     if quick:
-        data = _merge(data, data.get("quick") or {})
+        replaced = data.get("quick") or {}
+        if not isinstance(replaced, Mapping):
+            raise DistillgameError(f"{where}: 'quick': a mapping of names to values (found {replaced!r})")
+        data = _merge(data, replaced)
     for name, value in (overrides or {}).items():
         data = _replace(data, name.split("."), value)
     return parse(GameConfig, data, where)
@@ -275,7 +276,7 @@ def _anchor(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     if isinstance(task, dict) and len(task) == 1:
         name, options = next(iter(task.items()))
         if isinstance(options, dict) and isinstance(options.get("path"), str) and (folder / options["path"]).exists():
-            return data | {"task": {name: options | {"path": str(folder / options["path"])}}}
+            return data | {"task": {name: options | {"path": str((folder / options["path"]).resolve())}}}
     return data
 
 

@@ -24,6 +24,9 @@ GIGA = 1e9
 TRAINING_BYTES = 16
 """Bytes a trained float32 parameter takes: weight, gradient and AdamW's two moments."""
 
+GRADIENT_BYTES = 12
+"""Bytes a float32 parameter takes in the defender's gradient: weight, one batch's gradient and the sum."""
+
 
 def estimate(config: GameConfig) -> str:
     """Describe stages, sizes, memory and cost of a game.
@@ -50,6 +53,7 @@ def estimate(config: GameConfig) -> str:
     lines += ["memory at most, weights and optimiser only (key-value caches and activations come on top)"]
     lines += [
         f"  sampling {_sampling_memory(config, sizes)}",
+        f"  gradient {_gradient_memory(config, sizes)}",
         f"  training {_training_memory(config, sizes)}",
     ]
     hours = totals["flops"] / 1e14 / 3600
@@ -95,6 +99,14 @@ def _sampling_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
     # Two perturbed float32 copies for ADS beside the proxy itself.
     delta = any(policy.needs_delta for policy in config.make_policies())
     return f"{(teacher * _bytes(config.teacher) + proxy * (_bytes(config.proxy) + 8 * delta)) / GIGA:.3g} GB"
+
+
+def _gradient_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
+    if not any(policy.needs_delta for policy in config.make_policies()):
+        return "none"
+    if sizes["proxy"] is None:
+        return "unknown (say 'parameters' of the proxy)"
+    return f"{sizes['proxy'] * GRADIENT_BYTES / GIGA:.3g} GB"
 
 
 def _training_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:

@@ -13,6 +13,7 @@ from distillgame.arena.stages import (
     SampleStage,
     Stage,
 )
+from distillgame.errors import DistillgameError
 from distillgame.policies import make_policy
 from distillgame.students import make_student
 
@@ -102,7 +103,10 @@ class Planner:
 
     def model(self, role: str) -> Model:
         """The model in a role: ``teacher``, ``proxy`` or ``student``."""
-        return Model.of(getattr(self.config, role), self.resolve)
+        spec = getattr(self.config, role)
+        if spec is None:
+            raise DistillgameError(f"the configuration names no '{role}', and this policy needs one")
+        return Model.of(spec, self.resolve)
 
     def game(self, split: str = "test") -> list[Stage]:
         """All results that a game reports."""

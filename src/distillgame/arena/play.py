@@ -15,7 +15,7 @@ from distillgame.arena.display import Live, Silent
 from distillgame.arena.plan import Planner
 from distillgame.arena.schedule import execute
 from distillgame.arena.stages import Stage
-from distillgame.arena.store import Store, full_disk_is_an_error, lock
+from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.errors import DistillgameError
 from distillgame.records import Results
 from distillgame.report import draw_frontier, markdown_summary
@@ -58,9 +58,9 @@ def play(
         run_stages(planner.game(), store, game, progress)
         results = Collector(planner, store).results(_command())
         with full_disk_is_an_error(root):
-            (root / "config.yaml").write_text(yaml.safe_dump(game.model_dump(mode="json"), sort_keys=False))
+            write_text(root / "config.yaml", yaml.safe_dump(game.model_dump(mode="json"), sort_keys=False))
             draw_frontier(results, root / "frontier.png")
-            (root / "summary.md").write_text(markdown_summary(results), encoding="utf-8")
+            write_text(root / "summary.md", markdown_summary(results))
             results.write(root / "results.json")
     return results
 
@@ -68,11 +68,12 @@ def play(
 def run_stages(stages: list[Stage], store: Store, config: GameConfig, progress: bool) -> None:
     """Compute what is missing of ``stages``, with as many workers as the configuration says."""
     workers = pick_workers(config, store.device)
-    if not progress:
-        execute(stages, store, workers, Silent())
-        return
-    with Live() as display:
-        execute(stages, store, workers, display)
+    with full_disk_is_an_error(store.root):
+        if not progress:
+            execute(stages, store, workers, Silent())
+            return
+        with Live() as display:
+            execute(stages, store, workers, display)
 
 
 def default_folder(config: object, quick: bool = False) -> Path:

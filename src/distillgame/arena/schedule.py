@@ -15,6 +15,15 @@ from distillgame.arena.stages import Stage
 from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
 
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    # glibc would give each large tensor back to the system and fault its pages in again: a tenth of the time.
+    "MALLOC_MMAP_THRESHOLD_": str(2**32),
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+}
+"""What worker processes run with."""
+
 
 class Display(Protocol):
     """What shows how far a run is."""
@@ -129,7 +138,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env=os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+            env=os.environ | ENVIRONMENT,
         )
         threading.Thread(target=self._listen, daemon=True).start()
 

@@ -1,5 +1,7 @@
 """One stage at a time: sample a split, train a student on any trace file, evaluate any model."""
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,13 +12,16 @@ from distillgame.arena.collect import Answers
 from distillgame.arena.config import GameConfig, NamedChoice
 from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.play import pick_device, run_stages
-from distillgame.arena.stages import TRACES, Model, SampleStage
-from distillgame.arena.store import Store, full_disk_is_an_error, lock
+from distillgame.arena.stages import TRACES, Model, SampleStage, library_versions
+from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model
 from distillgame.records import ReleasedTrace, read_released, read_traces
 from distillgame.students import TrainingReport, distill, make_student
 from distillgame.tasks import SPLITS
+
+CLAIM = "training.key"
+"""A file in the folder of an unfinished training that says which one it is."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def distill_file(
 
     Args:
         config: Says which base model, which trainer settings and which validation objective.
-        traces: A Parquet file with a ``messages`` column, and ``finish_reason`` where known.
+        traces: A Parquet or JSON Lines file with a ``messages`` column, and ``finish_reason`` where known.
         student: The student and its settings.
         seed: Seed of the training.
         out: A folder that does not exist yet.
@@ -104,13 +109,15 @@ def distill_file(
     made = make_student(student.name, student.options)
     released = read_released(traces)
     objective = _objective(config, objective_traces) if made.needs_values else []
-    spec = config.student if config.student.dtype != "auto" else config.student.model_copy(update={"dtype": "float32"})
+    base = Model.of(config.student)
+    examples = [[vars(trace) for trace in group] for group in (released, objective)]
+    description = [base.hash, student.model_dump(), config.training.model_dump(), seed, examples, library_versions()]
     # A killed training goes on from the checkpoints in here, if the settings ask for any.
     partial = out.with_name(out.name + ".partial")
     with full_disk_is_an_error(out):
-        partial.mkdir(parents=True, exist_ok=True)
+        _claim(partial, hashlib.sha256(json.dumps(description).encode()).hexdigest())
         model, report = distill(
-            load_model(spec, pick_device(config)),
+            load_model(base.spec.in_full_precision(), pick_device(config)),
             made,
             released,
             objective,
@@ -123,8 +130,18 @@ def distill_file(
         model.tokenizer.save_pretrained(partial / "model")
         report.write(partial / "training.json")
         shutil.rmtree(partial / "checkpoints", ignore_errors=True)
+        (partial / CLAIM).unlink()
         os.replace(partial, out)
     return report
+
+
+def _claim(partial: Path, key: str) -> None:
+    """Make the folder of an unfinished training, or enter that of the very same one."""
+    claim = partial / CLAIM
+    if partial.exists() and (not claim.is_file() or claim.read_text() != key):
+        raise DistillgameError(f"{partial}: holds another unfinished training; delete it or choose another --out")
+    partial.mkdir(parents=True, exist_ok=True)
+    write_text(claim, key)
 
 
 def _objective(config: GameConfig, traces: Path | None) -> list[ReleasedTrace]:

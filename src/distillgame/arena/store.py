@@ -80,7 +80,9 @@ class Store:
                 "files": {str(p.relative_to(partial)): _hash(p) for p in sorted(_files(partial))},
                 "spec": stage.spec(),
             }
-            _write(partial / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+            write_text(partial / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+            # What lies there without a manifest is no result, and a folder that is not empty cannot be replaced.
+            shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
 
     def _verify(self, path: Path, stage: Stage) -> None:
@@ -105,12 +107,24 @@ def full_disk_is_an_error(root: Path) -> Iterator[None]:
     """Turn the system's report of a full disk into one line; what was finished stays."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (ENOSPC, EDQUOT):
+    except Exception as error:
+        # Writers of weights raise errors of their own, which only quote the system's.
+        quoted = any(os.strerror(number) in str(error) for number in (ENOSPC, EDQUOT))
+        if not quoted and getattr(error, "errno", None) not in (ENOSPC, EDQUOT):
             raise
         raise DistillgameError(
             f"no space left on the disk of {root}: free some and start again; finished stages are kept"
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
 
 
 @contextmanager
@@ -144,10 +158,3 @@ def _files(folder: Path) -> Iterator[Path]:
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

@@ -10,7 +10,7 @@ from distillgame.arena.config import GameConfig, NamedChoice
 from distillgame.arena.plan import Planner
 from distillgame.arena.play import pick_device, run_stages
 from distillgame.arena.stages import Stage
-from distillgame.arena.store import Store, lock
+from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.errors import DistillgameError
 from distillgame.strict import Strict
 
@@ -81,7 +81,8 @@ def tune(config: GameConfig, out: Path, progress: bool = True) -> TuningResult:
             learning_rate=rate if wanted.learning_rate else None,
             eta=eta,
         )
-        (out / "tuning.json").write_text(json.dumps(result.model_dump(), indent=1) + "\n")
+        with full_disk_is_an_error(out):
+            write_text(out / "tuning.json", json.dumps(result.model_dump(), indent=1) + "\n")
     return result
 
 

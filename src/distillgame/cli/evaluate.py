@@ -10,6 +10,7 @@ from distillgame.arena.play import default_folder
 from distillgame.arena.single import evaluate_model
 from distillgame.cli.options import overrides_option
 from distillgame.models import ModelSpec
+from distillgame.strict import parse
 
 
 @click.command()
@@ -24,5 +25,5 @@ def evaluate(model: str, config: str | None, split: str, out: Path | None, overr
     MODEL is a folder (of a trained student, say), a .gguf file, embedded:NAME or a hub name.
     """
     game = load_config(config, overrides=overrides)
-    summary = evaluate_model(game, ModelSpec(source=model), split, out or default_folder(config))
+    summary = evaluate_model(game, parse(ModelSpec, {"source": model}, "MODEL"), split, out or default_folder(config))
     click.echo(f"{summary}\nwritten to {summary.path}")

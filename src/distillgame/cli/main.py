@@ -63,6 +63,10 @@ def main(arguments: list[str] | None = None) -> None:
             traceback.print_exc()
             sys.stderr.write(getattr(error, "details", ""))
         _fail(str(error), 2)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        _fail(f"{type(error).__name__}: {error} (unforeseen; --debug shows where)", 2)
     sys.exit(outcome if isinstance(outcome, int) else 0)
 
 

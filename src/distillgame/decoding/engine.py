@@ -103,7 +103,7 @@ class _Batch:
         ]
         steps = params.max_new_tokens
         self.uniforms = torch.stack([torch.from_numpy(uniforms(seed, r.id, steps)) for r in requests])
-        self.keys = [policy_keys(seed, request.id, steps) for request in requests]
+        self.keys = [policy_keys(seed, r.id, steps + params.forced_answer_tokens) for r in requests]
         self.rows = list(range(len(requests)))
         self.teacher = TeacherExpert(engine.teacher, prompts)
         self.proxy: ProxyExpert | None = None
@@ -210,9 +210,8 @@ class _Batch:
         answers: dict[int, list[int]] = {row: [] for row in cut}
         # The last sampled token was never read: it goes in together with the lead-in.
         self._feed([[self.samples[row].token_ids[-1], *lead_in.get(row, [])] for row in self.rows])
-        last = self.params.max_new_tokens - 1
-        for _ in range(self.params.forced_answer_tokens):
-            tokens = self._release(last).released.argmax(-1).tolist()
+        for place in range(self.params.forced_answer_tokens):
+            tokens = self._release(self.params.max_new_tokens + place).released.argmax(-1).tolist()
             for row, token in zip(self.rows, tokens, strict=True):
                 if running[row]:
                     answers[row].append(token)

@@ -3,7 +3,7 @@
 from distillgame.models.alignment import Alignment, align
 from distillgame.models.chat import Example, training_example
 from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
-from distillgame.models.spec import ModelSpec, fingerprint, locate
+from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
 
 __all__ = [
     "Alignment",
@@ -16,6 +16,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "locate",
+    "pinned",
     "quiet",
     "training_example",
 ]

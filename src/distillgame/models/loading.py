@@ -13,11 +13,6 @@ from distillgame.errors import DistillgameError
 from distillgame.models import chat
 from distillgame.models.spec import ADAPTER, INIT, Location, ModelSpec, locate
 
-# The loaders raise these for missing, truncated and inconsistent files (safetensors has an exception of its own,
-# which derives from Exception, and is caught by name below).
-_LOADING_ERRORS = (OSError, ValueError, KeyError, RuntimeError, TypeError, ImportError)
-
-
 HEADS = 4
 """Attention heads of the embedded architecture."""
 
@@ -80,7 +75,7 @@ def load_model(spec: ModelSpec | str, device: str | torch.device = "cpu") -> Lan
             dtype = "float32"
         if (Path(location.name) / ADAPTER).is_file():
             return _load_adapted(spec, location, tokenizer, device)
-        model = _guard(spec.source, AutoModelForCausalLM.from_pretrained, location, dtype=dtype)
+        model = _load_whole(spec.source, location, dtype)
     if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
         raise DistillgameError(
             f"model '{spec.source}': the tokenizer has {len(tokenizer)} tokens but the model embeds only "
@@ -139,14 +134,29 @@ def embedded_config(width: int, layers: int, vocabulary: int, **overrides: Any) 
     return LlamaConfig(**(settings | overrides))
 
 
+def _load_whole(source: str, location: Location, dtype: str) -> Any:
+    """Load a checkpoint that has all of its model's weights; transformers would make up what is missing."""
+    model, report = _guard(
+        source, AutoModelForCausalLM.from_pretrained, location, dtype=dtype, output_loading_info=True
+    )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise DistillgameError(
+            f"model '{source}': the checkpoint lacks '{missing[0]}' (and {len(missing) - 1} more): it is incomplete, "
+            "or its config.json belongs to another model"
+        )
+    return model
+
+
 def _load_adapted(spec: ModelSpec, location: Location, tokenizer: Any, device: str | torch.device) -> LanguageModel:
-    """Load PEFT adapters over the base model that they name, which may be any source."""
+    """Load PEFT adapters, merged into the base model that they name, which may be any source."""
     from peft import PeftConfig, PeftModel
 
     base_source = _guard(spec.source, PeftConfig.from_pretrained, location).base_model_name_or_path
     base = load_model(spec.model_copy(update={"source": base_source}), device)
     adapted = _guard(spec.source, lambda name, **_: PeftModel.from_pretrained(base.model, name), location)
-    return LanguageModel(adapted.to(device).eval(), tokenizer, spec.source)
+    merged = adapted.merge_and_unload().requires_grad_(True)
+    return LanguageModel(merged.to(device).eval(), tokenizer, spec.source)
 
 
 def _initialise(spec: ModelSpec, vocabulary: int, tokenizer: Any) -> Any:
@@ -169,9 +179,7 @@ def _guard(source: str, load: Any, location: Any, **keywords: Any) -> Any:
     """Run a transformers loader; its many ways to fail become one line."""
     try:
         return load(location.name, **location.keywords(), **keywords)
-    except Exception as error:
-        if not isinstance(error, _LOADING_ERRORS) and type(error).__name__ != "SafetensorError":
-            raise
+    except Exception as error:  # The loaders' errors for damaged files have no common ancestor.
         reason = " ".join(str(error).split())[:200]
         hint = "the files are missing or corrupt" if location.local else "not found on the hub, or out of reach"
         raise DistillgameError(f"model '{source}': cannot be loaded ({hint}): {reason}") from error

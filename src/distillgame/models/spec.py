@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -46,7 +47,11 @@ class ModelSpec(Strict):
     @property
     def name(self) -> str:
         """The last part of the source, for labels."""
-        return self.source.rstrip("/").rsplit("/", 1)[-1]
+        return self.source.rstrip("/").rsplit("/", 1)[-1].partition("@")[0]
+
+    def in_full_precision(self) -> "ModelSpec":
+        """The same model for training and for derivatives, which half precision would round away."""
+        return self.model_copy(update={"dtype": "float32"}) if self.dtype == "auto" else self
 
     @model_validator(mode="before")
     @classmethod
@@ -129,13 +134,42 @@ def fingerprint(spec: ModelSpec) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def pinned(spec: ModelSpec) -> ModelSpec:
+    """The same model with hub names resolved to commits, so that what is hashed is what is loaded.
+
+    Raises:
+        DistillgameError: If a source cannot be found, or the hub not reached.
+    """
+    sources = {"source": spec.source, "tokenizer": spec.tokenizer, "chat_template": spec.chat_template}
+    named = {field: source for field, source in sources.items() if source and source not in ("plain", "chatml")}
+    return spec.model_copy(update={field: _pin(source) for field, source in named.items()})
+
+
+def _pin(source: str) -> str:
+    if source.startswith("init:") or (location := locate(source)).local:
+        return source
+    return _hub_commit(location.name, location.revision)
+
+
 def _source_fingerprint(source: str) -> str:
     location = locate(source)
     if not location.local:
         return _hub_commit(location.name, location.revision)
     folder = Path(location.name)
     paths = [folder / location.gguf_file] if location.gguf_file else sorted(p for p in folder.iterdir() if p.is_file())
-    return "\n".join(_file_hash(path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
+    hashes = [_file_hash(path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+    return "\n".join(hashes + _base_fingerprint(folder, source))
+
+
+def _base_fingerprint(folder: Path, source: str) -> list[str]:
+    """Adapters behave as the base model that they name does."""
+    if not (folder / ADAPTER).is_file():
+        return []
+    try:
+        base = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DistillgameError(f"model '{source}': {ADAPTER} is corrupt or names no base model") from error
+    return [_source_fingerprint(str(base))]
 
 
 @lru_cache(maxsize=256)
@@ -144,6 +178,7 @@ def _file_hash(path: Path, mtime_ns: int, size: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@lru_cache(maxsize=64)
 def _hub_commit(name: str, revision: str | None) -> str:
     """The commit that a hub name stands for; without a network, the one in the local cache."""
     from huggingface_hub import HfApi, snapshot_download

@@ -71,12 +71,7 @@ def make_policy(name: str, strength: Mapping[str, Any] | None = None) -> Release
     Raises:
         DistillgameError: If the name, a parameter's name or its value is not acceptable.
     """
-    factory = policies.get(name)
-    try:
-        return factory(**(strength or {}))
-    except TypeError as error:
-        reason = str(error).split(") ")[-1].removeprefix(f"{getattr(factory, '__name__', '')}.__init__() ")
-        raise DistillgameError(f"policy '{name}': {reason}") from error
+    return policies.make(name, strength or {})
 
 
 def require_range(policy: str, parameter: str, value: float, low: float, high: float = float("inf")) -> None:
@@ -85,7 +80,7 @@ def require_range(policy: str, parameter: str, value: float, low: float, high: f
     Raises:
         DistillgameError: If it is not so.
     """
-    finite = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) != float("inf")
-    if not finite or not low <= value <= high:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high or value == float("inf"):
         bounds = f"at least {low:g}" if high == float("inf") else f"between {low:g} and {high:g}"
         raise DistillgameError(f"policy '{policy}': {parameter} must be a number {bounds} (found {value!r})")

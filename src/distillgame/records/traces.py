@@ -126,7 +126,8 @@ def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]
     """Read only what an attacker sees.
 
     Args:
-        path: A trace file; without a column ``finish_reason`` every completion counts as ended by itself.
+        path: A trace file from any source, Parquet or (``.jsonl``) JSON Lines; without a column ``finish_reason``
+            every completion counts as ended by itself.
         correct_only: Keep the traces whose final answer is right (an attacker can check it on problems with a
             public answer).
 
@@ -135,22 +136,39 @@ def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]
     """
     rows = _read(path, ["messages", *(["correct"] if correct_only else [])], optional=["finish_reason"])
     kept: Sequence[dict[str, Any]] = [row for row in rows if row["correct"]] if correct_only else rows
-    return [ReleasedTrace(row["messages"], row.get("finish_reason", "stop")) for row in kept]
+    return [
+        ReleasedTrace(_conversation(row["messages"], f"{path}: row {i}"), row.get("finish_reason") or "stop")
+        for i, row in enumerate(kept)
+    ]
+
+
+def _conversation(messages: Any, where: str) -> list[dict[str, str]]:
+    """Check messages from a file that anyone may have written."""
+    turns = messages if isinstance(messages, list) else [messages]
+    for turn in turns or [None]:
+        if not isinstance(turn, dict) or not all(isinstance(turn.get(key), str) for key in ("role", "content")):
+            shown = repr(turn)[:80]
+            raise DistillgameError(f"{where}: 'messages' must list {{role, content}} with texts (found {shown})")
+    return [{"role": turn["role"], "content": turn["content"]} for turn in turns]
 
 
 def _read(path: Path, columns: list[str], optional: Sequence[str] = ()) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow.json import read_json as json_lines
 
     if not path.is_file():
         raise DistillgameError(f"{path}: no such trace file")
     try:
-        present = pq.read_schema(path).names
+        lines = json_lines(path) if path.suffix == ".jsonl" else None
+        present = lines.column_names if lines is not None else pq.read_schema(path).names
         missing = [column for column in columns if column not in present]
         if missing:
             raise DistillgameError(f"{path}: no column '{missing[0]}'; found: {', '.join(present)}")
         wanted = [*columns, *(column for column in optional if column in present)]
-        rows: list[dict[str, Any]] = pq.read_table(path, columns=wanted).to_pylist()
+        table = lines.select(wanted) if lines is not None else pq.read_table(path, columns=wanted)
+        rows: list[dict[str, Any]] = table.to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise DistillgameError(f"{path}: not a readable Parquet file: {' '.join(str(error).split())}") from error
+        kind = "JSON Lines" if path.suffix == ".jsonl" else "Parquet"
+        raise DistillgameError(f"{path}: not a readable {kind} file: {' '.join(str(error).split())}") from error
     return rows

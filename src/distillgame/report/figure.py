@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from distillgame.records import Results, StudentRow
+from distillgame.records import Results
 from distillgame.report.table import name_of, students_of
 
 MARKERS = {"passive": "o", "adaptive": "^"}
@@ -20,16 +20,16 @@ def draw_frontier(results: Results, path: Path) -> None:
     figure = Figure(figsize=(7, 4.6), layout="constrained")
     axes = figure.subplots()
     for i, teacher in enumerate(results.teachers):
-        drawn: dict[str, StudentRow] = {k: v for k, v in students_of(results, teacher).items() if k in MARKERS}
+        drawn = [row for row in students_of(results, teacher).values() if row.student in MARKERS]
         color = f"C{i % 10}"
-        for k, (name, student) in enumerate(drawn.items()):
+        for k, student in enumerate(drawn):
             axes.errorbar(
                 teacher.accuracy, student.accuracy, xerr=teacher.standard_error, yerr=student.standard_error,
-                fmt=MARKERS[name], color=color, markersize=7, capsize=2,
-                markerfacecolor="white" if name == "passive" else color,
+                fmt=MARKERS[student.student], color=color, markersize=7, capsize=2,
+                markerfacecolor="white" if student.student == "passive" else color,
                 label=name_of(teacher) if k == 0 else None,
             )  # fmt: skip
-        accuracies = [student.accuracy for student in drawn.values()]
+        accuracies = [student.accuracy for student in drawn]
         axes.plot([teacher.accuracy] * len(accuracies), accuracies, color=color, linewidth=1, alpha=0.6)
     untrained = [row for row in results.students if row.student == "untrained"]
     if untrained:

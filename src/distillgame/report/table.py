@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from distillgame.records import Results, StudentRow, TeacherRow
 
 CAPTION = (
-    "Accuracies in percent ± standard error (over problems and seeds). Gain is the adaptive student's accuracy minus "
-    "the passive one's, paired; in brackets relative to the passive one. KL is nats a trace; cost is seconds a token "
-    "relative to standard sampling in the same engine."
+    "Accuracies in percent ± standard error (over problems and seeds). Gain is the (first) adaptive student's accuracy "
+    "minus the passive one's, paired; in brackets relative to the passive one. KL is nats a trace; cost is seconds a "
+    "token relative to standard sampling in the same engine."
 )
 
 
@@ -27,10 +27,10 @@ def name_of(row: TeacherRow | StudentRow) -> str:
 
 
 def students_of(results: Results, teacher: TeacherRow) -> dict[str, StudentRow]:
-    """The students of a policy, by name."""
-    return {
-        row.student: row for row in results.students if (row.policy, row.strength) == (teacher.policy, teacher.strength)
-    }
+    """The students of a policy, by name; by name and settings where a game has several of a name."""
+    rows = [row for row in results.students if (row.policy, row.strength) == (teacher.policy, teacher.strength)]
+    names = [row.student for row in rows]
+    return {row.student if names.count(row.student) == 1 else _with_settings(row): row for row in rows}
 
 
 def percent(value: float, error: float) -> str:
@@ -38,8 +38,12 @@ def percent(value: float, error: float) -> str:
     return f"{100 * value:.1f} ± {100 * error:.1f}"
 
 
+def _with_settings(row: StudentRow) -> str:
+    return " ".join([row.student, *(f"{value:g}" for value in row.settings.values())])
+
+
 def _students(results: Results) -> Sequence[str]:
-    return list(dict.fromkeys(row.student for row in results.students))
+    return list(students_of(results, results.teachers[0]))
 
 
 def _row(results: Results, teacher: TeacherRow) -> list[str]:
@@ -53,7 +57,8 @@ def _row(results: Results, teacher: TeacherRow) -> list[str]:
 
 
 def _gain(students: dict[str, StudentRow]) -> str:
-    adaptive, passive = students.get("adaptive"), students.get("passive")
+    adaptive = next((row for row in students.values() if row.student == "adaptive"), None)
+    passive = students.get("passive")
     if adaptive is None or passive is None or adaptive.over_passive is None:
         return "–"
     gain = adaptive.over_passive

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 import torch
 
-from distillgame.errors import DistillgameError
 from distillgame.registry import Registry
 
 
@@ -49,9 +48,4 @@ def make_student(name: str, settings: Mapping[str, Any] | None = None) -> Studen
     Raises:
         DistillgameError: If the name, a setting's name or its value is not acceptable.
     """
-    factory = students.get(name)
-    try:
-        return factory(**(settings or {}))
-    except TypeError as error:
-        reason = str(error).split("__init__() ")[-1].replace("() takes no", " takes no")
-        raise DistillgameError(f"student '{name}': {reason}") from error
+    return students.make(name, settings or {})

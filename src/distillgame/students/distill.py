@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from transformers import TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from distillgame.errors import DistillgameError
 from distillgame.models import Example, LanguageModel, training_example
@@ -93,6 +92,11 @@ def distill(
     targets, _ = encode(model, objective, settings.max_length)
     if student.needs_values and not targets:
         raise DistillgameError(f"student '{student.name}' needs validation examples, and there are none")
+    if student.needs_values and any(p.dtype != torch.float32 for p in model.model.parameters()):
+        raise DistillgameError(
+            f"student '{student.name}': values are small differences that half precision rounds away; "
+            f"load '{model.source}' with dtype float32"
+        )
     torch.manual_seed(seed)
     network = model.model if settings.lora is None else _with_adapters(model, settings)
     with tempfile.TemporaryDirectory() as scratch:
@@ -100,10 +104,9 @@ def distill(
         trainer = DistillTrainer(
             network, student, examples, targets, settings, arguments, model.tokenizer.pad_token_id, progress
         )
-        resume = get_last_checkpoint(str(checkpoints)) if checkpoints and checkpoints.is_dir() else None
-        result = trainer.train(resume_from_checkpoint=resume)
-    rho = sum(trainer.divergences) / max(1, len(trainer.divergences))
-    report = TrainingReport(len(examples), cut, result.global_step, result.training_loss, rho)
+        trainer.resume(checkpoints)
+    loss, rho = (sum(values) / len(values) for values in (trainer.losses, trainer.divergences))
+    report = TrainingReport(len(examples), cut, trainer.state.global_step, loss, rho)
     return LanguageModel(network.eval(), model.tokenizer, model.source), report
 
 
@@ -133,7 +136,7 @@ def _arguments(
 ) -> TrainingArguments:
     passes = -(-examples // settings.batch_size)
     steps = settings.epochs * -(-passes // settings.accumulate)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulate,
@@ -148,13 +151,16 @@ def _arguments(
         use_cpu=model.device.type == "cpu",
         save_strategy="steps" if settings.checkpoint_every else "no",
         save_steps=settings.checkpoint_every or 500,
-        save_total_limit=1,
+        save_total_limit=2,
         logging_strategy="no",
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=model.device.type != "cpu",
     )
+    # On a machine with several GPUs the Trainer would split minibatches over them and enlarge them.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 def _with_warmup(schedule: str) -> str:

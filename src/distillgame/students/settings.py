@@ -46,5 +46,5 @@ class TrainingSettings(Strict):
     lora: LoraSettings | None = None
     objective_batch: int = Field(48, ge=1)
     objective_every: int = Field(10, ge=1)
-    value_step: float = Field(3e-3, gt=0)
+    value_step: float = Field(1e-3, gt=0)
     checkpoint_every: int = Field(0, ge=0)

@@ -1,7 +1,9 @@
 """The one trainer: weighted maximum likelihood on released traces, on top of the Hugging Face Trainer."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +24,9 @@ from distillgame.values import (
 
 Progress = Callable[[int, int], None]
 """Called with the number of steps done and the number of steps in all."""
+
+PROGRESS = "distillgame.pt"
+"""The file that a checkpoint has beside those of the Hugging Face Trainer."""
 
 
 class DistillTrainer(Trainer):  # type: ignore[misc]
@@ -60,6 +65,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             data_collator=lambda examples: collate(examples, pad_id),
             callbacks=[_Report(progress)] if progress else [],
         )
+        self.add_callback(_SaveProgress(self))
         # It would print a line after each training, whoever is listening.
         self.remove_callback(PrinterCallback)
         # Says that the loss needs no division by the number of accumulated batches.
@@ -69,33 +75,53 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self.settings = settings
         self.pad_id = pad_id
         self.direction: Direction = {}
+        self.losses: list[float] = []
         self.divergences: list[float] = []
         self._group = _WeightGroup()
+
+    def resume(self, checkpoints: Path | None) -> None:
+        """Train, from the newest whole checkpoint in the folder if there is one."""
+        found = _whole_checkpoints(checkpoints) if checkpoints is not None else []
+        if found:
+            saved = torch.load(found[-1] / PROGRESS, map_location=self.args.device, weights_only=True)
+            self.direction, self.losses = saved["direction"], saved["losses"]
+            self.divergences = saved["divergences"]
+        self.train(resume_from_checkpoint=str(found[-1]) if found else None)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """One forward and backward pass; the last of an optimiser step normalises the accumulated gradient."""
         due = self.state.global_step % self.settings.objective_every == 0 or not self.direction
         if self.student.needs_values and due and not self._group.started:
             self.direction = self._objective_gradient(model)
-        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        mean = loss / self._group.total
-        if self.accelerator.sync_gradients:
-            total = float(self.accelerator.reduce(torch.tensor(self._group.total, device=loss.device), "sum"))
-            _scale_gradients(model, self.accelerator.num_processes / total)
-            self.divergences.append(self._group.divergence())
-            self._group = _WeightGroup()
-        return mean
+        part: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
+        self._group.loss += float(part)
+        if not self.accelerator.sync_gradients:
+            return torch.zeros_like(part)
+        sums = torch.tensor([self._group.total, self._group.loss], device=part.device)
+        total, loss = self.accelerator.reduce(sums, "sum").tolist()
+        _scale_gradients(model, self.accelerator.num_processes / total)
+        self.losses.append(loss / total)
+        self.divergences.append(self._group.divergence())
+        self._group = _WeightGroup()
+        return torch.full_like(part, loss / total)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
         """The unnormalised weighted loss of one forward pass."""
+        devices = [self.args.device] if self.args.device.type == "cuda" else []
+        before = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)]
         logprobs = mean_logprob(model, inputs)
         values = torch.zeros_like(logprobs.detach())
         if self.student.needs_values:
             step = self.settings.value_step
             plain = self.accelerator.unwrap_model(model)
-            values = v_grad_difference(plain, inputs, self.direction, step, at_theta=logprobs.detach())
+            # Both points of the difference must drop the same units, where a model has dropout.
+            with torch.random.fork_rng(devices):
+                torch.set_rng_state(before[0])
+                for device, state in zip(devices, before[1:], strict=True):
+                    torch.cuda.set_rng_state(state, device)
+                values = v_grad_difference(plain, inputs, self.direction, step, at_theta=logprobs.detach())
         key = derive_seed(self.args.seed, self.state.global_step, self._group.passes, "weights")
         generator = torch.Generator().manual_seed(key)
         log_weights = self.student.log_weights(values, generator)
@@ -114,7 +140,11 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             collate(chosen[i : i + self.settings.batch_size], self.pad_id, self.args.device)
             for i in range(0, size, self.settings.batch_size)
         ]
-        return objective_gradient(self.accelerator.unwrap_model(model), batches)
+        plain = self.accelerator.unwrap_model(model)
+        plain.eval()
+        gradient = objective_gradient(plain, batches)
+        plain.train()
+        return gradient
 
 
 class _WeightGroup:
@@ -123,6 +153,7 @@ class _WeightGroup:
     def __init__(self) -> None:
         self.peak = -math.inf
         self.total = 0.0
+        self.loss = 0.0
         self.passes = 0
         self._log_weights: list[torch.Tensor] = []
 
@@ -137,6 +168,7 @@ class _WeightGroup:
         weights = torch.exp(log_weights - new_peak)
         self.peak = new_peak
         self.total = self.total * rescale + float(weights.sum())
+        self.loss *= rescale
         self.passes += 1
         self._log_weights.append(log_weights)
         return weights, rescale
@@ -144,7 +176,24 @@ class _WeightGroup:
     def divergence(self) -> float:
         """KL of the weights to uniform, in nats: the rho that this step spent."""
         log_weights = torch.log_softmax(torch.cat(self._log_weights).double(), 0)
-        return float((log_weights.exp() * (log_weights + math.log(len(log_weights)))).sum())
+        weights = log_weights.exp()
+        terms = weights * (log_weights + math.log(len(weights)))
+        return float(torch.where(weights > 0, terms, 0.0).sum())
+
+
+class _SaveProgress(TrainerCallback):  # type: ignore[misc]
+    """Puts beside each checkpoint what the Trainer does not save; its presence says that the checkpoint is whole."""
+
+    def __init__(self, trainer: DistillTrainer):
+        self.trainer = trainer
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        trainer = self.trainer
+        path = Path(args.output_dir) / f"checkpoint-{state.global_step}" / PROGRESS
+        partial = path.with_suffix(".partial")
+        saved = {"direction": trainer.direction, "losses": trainer.losses, "divergences": trainer.divergences}
+        torch.save(saved, partial)
+        os.replace(partial, path)
 
 
 class _Report(TrainerCallback):  # type: ignore[misc]
@@ -153,6 +202,12 @@ class _Report(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.progress(state.global_step, state.max_steps)
+
+
+def _whole_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints that a kill did not cut short, oldest first."""
+    found = [path for path in folder.glob("checkpoint-*") if (path / PROGRESS).is_file()]
+    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 
 
 def _scale_gradients(model: Any, factor: float) -> None:

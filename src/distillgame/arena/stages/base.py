@@ -6,15 +6,22 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.metadata import version
+from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Any, ClassVar
 
-from distillgame.models import LanguageModel, ModelSpec, fingerprint, load_model
+from distillgame.models import LanguageModel, ModelSpec, fingerprint, load_model, pinned
 from distillgame.strict import Strict
 
 Progress = Callable[[int, int], None]
 """Called with the amount of work done and the amount in all."""
+
+
+LIBRARIES = (
+    "distillgame", "torch", "transformers", "tokenizers", "accelerate", "peft", "gguf", "math-verify",
+    "latex2sympy2_extended", "sympy", "reasoning-gym",
+)  # fmt: skip
+"""What sampling, training and grading rest on."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,9 @@ class Model(Strict):
     @classmethod
     def of(cls, spec: ModelSpec, resolve: bool = True) -> "Model":
         """Fingerprint a model; without ``resolve`` nothing is read, and the stage can be described but not run."""
-        return cls(spec=spec, hash=fingerprint(spec) if resolve else "")
+        if not resolve:
+            return cls(spec=spec, hash="")
+        return cls(spec=pinned(spec), hash=fingerprint(pinned(spec)))
 
     def load(self, device: str) -> LanguageModel:
         """Load it; the last few are kept in memory and must not be changed."""
@@ -118,5 +127,9 @@ def _load(model: Model, device: str) -> LanguageModel:
 
 @lru_cache
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that results depend on."""
-    return {name: version(name) for name in ("distillgame", "torch", "transformers")}
+    """Versions of the libraries that results depend on, and of packages that bring policies, students or tasks."""
+    versions = {name: version(name) for name in LIBRARIES}
+    points = [
+        point for kind in ("policies", "students", "tasks") for point in entry_points(group=f"distillgame.{kind}")
+    ]
+    return versions | {point.dist.name: point.dist.version for point in points if point.dist is not None}

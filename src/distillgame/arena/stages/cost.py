@@ -10,7 +10,7 @@ from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.gradient import GradientStage
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import make_engine
-from distillgame.decoding import Engine, Request
+from distillgame.decoding import Request
 
 COSTS = "costs.json"
 """The stage's result: for each policy's label the median, lowest and highest ratio."""
@@ -52,12 +52,12 @@ class CostStage(Stage):
         task = self.problems.make_task()
         problems = self.problems.load()[: self.settings.prompts]
         requests = [Request(problem.id, task.messages(problem), task.forced_answer) for problem in problems]
-        engines = {"standard": self._engine(NamedChoice(name="standard"), context)}
-        engines |= {policy.label: self._engine(policy, context) for policy in self.policies}
-        ratios: dict[str, list[float]] = {label: [] for label in engines}
-        self._seconds_per_token(engines["standard"], requests)  # The first run of all pays for lazy initialisation.
+        standard = NamedChoice(name="standard")
+        policies = {policy.label: policy for policy in (standard, *self.policies)}
+        ratios: dict[str, list[float]] = {label: [] for label in policies}
+        self._seconds_per_token(standard, requests, context)  # The first run of all pays for lazy initialisation.
         for repetition in range(self.settings.repetitions):
-            seconds = {label: self._seconds_per_token(engine, requests) for label, engine in engines.items()}
+            seconds = {name: self._seconds_per_token(policy, requests, context) for name, policy in policies.items()}
             for label, value in seconds.items():
                 ratios[label].append(value / seconds["standard"])
             context.progress(repetition + 1, self.settings.repetitions)
@@ -67,11 +67,10 @@ class CostStage(Stage):
         }
         (context.out / COSTS).write_text(json.dumps(summary, indent=1) + "\n")
 
-    def _engine(self, policy: NamedChoice, context: StageContext) -> Engine:
+    def _seconds_per_token(self, policy: NamedChoice, requests: list[Request], context: StageContext) -> float:
+        # One engine at a time: those of several policies would hold several perturbed copies of the proxy.
         teacher = self.teacher.load(context.device)
-        return make_engine(teacher, policy, self.proxy, self.gradient, self.sampling.batch_size, context)
-
-    def _seconds_per_token(self, engine: Engine, requests: list[Request]) -> float:
+        engine = make_engine(teacher, policy, self.proxy, self.gradient, self.sampling.batch_size, context)
         start = time.perf_counter()
         samples = engine.generate(requests, self.sampling.params())
         return (time.perf_counter() - start) / sum(len(sample.token_ids) for sample in samples)

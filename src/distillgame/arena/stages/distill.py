@@ -43,12 +43,8 @@ class DistillStage(Stage):
 
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
-        spec = self.base.spec
-        if spec.dtype == "auto":
-            # Values are small differences, which half precision would round away.
-            spec = spec.model_copy(update={"dtype": "float32"})
         model, report = distill(
-            load_model(spec, context.device),
+            load_model(self.base.spec.in_full_precision(), context.device),
             make_student(self.student.name, self.student.options),
             read_released(context.folder(self.traces) / TRACES),
             self._objective(context),

@@ -12,7 +12,7 @@ from distillgame.models import load_model, training_example
 from distillgame.records import ReleasedTrace, read_released
 from distillgame.values import collate, objective_gradient
 
-BATCH = 16
+BATCH = 8
 """Examples in one backward pass; the gradient is the same for any number."""
 
 

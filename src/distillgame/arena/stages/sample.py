@@ -82,7 +82,8 @@ class SampleStage(Stage):
     def _answerer(self, context: StageContext) -> LanguageModel:
         if self.trained is None:
             return self.model.load(context.device)
-        return load_model(ModelSpec(source=str(context.folder(self.trained) / "model")), context.device)
+        dtype = self.trained.base.spec.in_full_precision().dtype
+        return load_model(ModelSpec(source=str(context.folder(self.trained) / "model"), dtype=dtype), context.device)
 
     def _shards(self, out: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Problem]]]:
         size = BATCHES_PER_SHARD * self.sampling.batch_size
