@@ -80,6 +80,5 @@ class Live:
             self.progress.update(self._all, completed=self._done)
         if not self.console.is_terminal:
             seconds = time.monotonic() - self._started[stage]
-            self.console.print(
-                f"[{self._done}/{self._total}] {stage.label} ({seconds:.0f} s)", markup=False, highlight=False
-            )
+            line = f"[{self._done}/{self._total}] {stage.label} ({seconds:.0f} s)"
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)

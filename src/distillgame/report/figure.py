@@ -34,6 +34,7 @@ def draw_frontier(results: Results, path: Path) -> None:
     untrained = [row for row in results.students if row.student == "untrained"]
     if untrained:
         axes.axhline(untrained[0].accuracy, color="grey", linestyle=":", linewidth=1)
+        axes.set_ylim(bottom=min(axes.get_ylim()[0], untrained[0].accuracy - 0.03))
         axes.annotate(
             "untrained student", (0, untrained[0].accuracy), xycoords=("axes fraction", "data"),
             xytext=(4, 3), textcoords="offset points", color="grey", fontsize=8,
