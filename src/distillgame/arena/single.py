@@ -138,7 +138,7 @@ def distill_file(
 def _claim(partial: Path, key: str) -> None:
     """Make the folder of an unfinished training, or enter that of the very same one."""
     claim = partial / CLAIM
-    if partial.exists() and (not claim.is_file() or claim.read_text() != key):
+    if (partial / "checkpoints").exists() and (not claim.is_file() or claim.read_text() != key):
         raise DistillgameError(f"{partial}: holds another unfinished training; delete it or choose another --out")
     partial.mkdir(parents=True, exist_ok=True)
     write_text(claim, key)
