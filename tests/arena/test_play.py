@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import yaml
 
 import distillgame
 from distillgame.errors import DistillgameError
+from distillgame.models.spec import EMBEDDED
 from distillgame.records import Results, read_released, read_results, read_traces
 
 
@@ -139,10 +141,16 @@ def test_a_game_killed_at_any_moment_resumes_with_identical_results(
 
 
 def test_a_failing_stage_is_one_line_and_keeps_what_is_finished(tmp_path: Path, tiny: dict[str, Any]) -> None:
-    tiny |= {"proxy": "embedded:student-bpe", "policies": ["standard", {"poe": {"gamma": 0.5}}], "seeds": [0]}
-    with pytest.raises(
-        DistillgameError, match=r"stage 'sample poe .*' failed: proxy .* shares only .* tokens"
-    ) as caught:
-        distillgame.play(tiny, tmp_path, progress=False)
+    shutil.copytree(EMBEDDED / "student", tmp_path / "student")
+    (tmp_path / "student" / "model.safetensors").write_bytes(b"cut short")
+    tiny |= {"student": str(tmp_path / "student"), "policies": ["standard"], "seeds": [0], "compute": {"workers": 1}}
+    with pytest.raises(DistillgameError, match=r"stage '.*student.*' failed: model '.*': cannot be loaded") as caught:
+        distillgame.play(tiny, tmp_path / "run", progress=False)
     assert "\n" not in str(caught.value)
-    assert list((tmp_path / "stages").glob("sample-standard*/traces.parquet"))
+    assert list((tmp_path / "run" / "stages").glob("sample-standard*/traces.parquet"))
+
+
+def test_a_proxy_with_another_vocabulary_is_refused_before_anything_runs(tmp_path: Path, tiny: dict[str, Any]) -> None:
+    with pytest.raises(DistillgameError, match=r"proxy 'embedded:student-bpe' shares only 54 of 117 tokens"):
+        distillgame.play(tiny | {"proxy": "embedded:student-bpe"}, tmp_path, progress=False)
+    assert not (tmp_path / "stages").exists()

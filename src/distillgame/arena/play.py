@@ -13,10 +13,11 @@ from distillgame.arena.collect import Collector
 from distillgame.arena.config import GameConfig, load_config
 from distillgame.arena.display import Live, Silent
 from distillgame.arena.plan import Planner
-from distillgame.arena.schedule import execute
-from distillgame.arena.stages import Stage
+from distillgame.arena.schedule import execute, in_order
+from distillgame.arena.stages import SampleStage, Stage
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.errors import DistillgameError
+from distillgame.models import require_alignable
 from distillgame.records import Results
 from distillgame.report import draw_frontier, markdown_summary
 
@@ -66,8 +67,16 @@ def play(
 
 
 def run_stages(stages: list[Stage], store: Store, config: GameConfig, progress: bool) -> None:
-    """Compute what is missing of ``stages``, with as many workers as the configuration says."""
+    """Compute what is missing of ``stages``, with as many workers as the configuration says.
+
+    Raises:
+        DistillgameError: If a teacher and a proxy cannot be aligned (before anything runs), a stage fails, or the disk
+            is full.
+    """
     workers = pick_workers(config, store.device)
+    missing = [stage for stage in in_order(stages) if isinstance(stage, SampleStage) and not store.has(stage)]
+    for teacher, proxy in {(stage.model, stage.proxy) for stage in missing if stage.proxy is not None}:
+        require_alignable(teacher.spec, proxy.spec)
     with full_disk_is_an_error(store.root):
         if not progress:
             execute(stages, store, workers, Silent())

@@ -1,6 +1,6 @@
 """Loading models, encoding conversations, aligning vocabularies."""
 
-from distillgame.models.alignment import Alignment, align
+from distillgame.models.alignment import Alignment, align, require_alignable
 from distillgame.models.chat import Example, training_example
 from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
 from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
@@ -18,5 +18,6 @@ __all__ = [
     "locate",
     "pinned",
     "quiet",
+    "require_alignable",
     "training_example",
 ]

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.models.loading import LanguageModel
+from distillgame.models.loading import LanguageModel, load_tokenizer
+from distillgame.models.spec import ModelSpec
 
 MINIMUM_SHARE = 0.5
 """A pair whose shared tokens are a smaller part of the smaller vocabulary is refused."""
@@ -53,13 +54,7 @@ def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
     ours, theirs = token_keys(teacher.tokenizer), token_keys(proxy.tokenizer)
     ours = {key: i for key, i in ours.items() if i < teacher.logit_count}
     theirs = {key: i for key, i in theirs.items() if i < proxy.logit_count}
-    pairs = sorted((i, theirs[key]) for key, i in ours.items() if key in theirs)
-    smaller = min(len(ours), len(theirs))
-    if len(pairs) < MINIMUM_SHARE * smaller:
-        raise DistillgameError(
-            f"proxy '{proxy.source}' shares only {len(pairs)} of {smaller} tokens ({len(pairs) / smaller:.0%}) with "
-            f"teacher '{teacher.source}': choose a proxy with the teacher's vocabulary (at least {MINIMUM_SHARE:.0%})"
-        )
+    pairs = _shared(ours, theirs, teacher.source, proxy.source)
     teacher_ids = torch.tensor([t for t, _ in pairs])
     proxy_ids = torch.tensor([p for _, p in pairs])
     same = teacher.logit_count == proxy.logit_count == len(pairs) and bool((teacher_ids == proxy_ids).all())
@@ -70,6 +65,28 @@ def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
         if i not in shared and isinstance(key, tuple) and key[0] == "text" and _is_utf8(key[1])
     }
     return Alignment(teacher_ids, proxy_ids, same, spelled)
+
+
+def require_alignable(teacher: ModelSpec, proxy: ModelSpec) -> None:
+    """Check by the tokenizers alone that a pair can be aligned, before anything expensive is done with it.
+
+    Raises:
+        DistillgameError: As :func:`align`.
+    """
+    ours, theirs = (token_keys(load_tokenizer(spec)) for spec in (teacher, proxy))
+    _shared(ours, theirs, teacher.source, proxy.source)
+
+
+def _shared(ours: dict[Hashable, int], theirs: dict[Hashable, int], teacher: str, proxy: str) -> list[tuple[int, int]]:
+    """The ids, teacher's and proxy's, of the tokens that both have; in the teacher's order."""
+    pairs = sorted((i, theirs[key]) for key, i in ours.items() if key in theirs)
+    smaller = min(len(ours), len(theirs))
+    if len(pairs) < MINIMUM_SHARE * smaller:
+        raise DistillgameError(
+            f"proxy '{proxy}' shares only {len(pairs)} of {smaller} tokens ({len(pairs) / smaller:.0%}) with "
+            f"teacher '{teacher}': choose a proxy with the teacher's vocabulary (at least {MINIMUM_SHARE:.0%})"
+        )
+    return pairs
 
 
 def token_keys(tokenizer: Any) -> dict[Hashable, int]:
