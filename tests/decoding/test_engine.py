@@ -1,56 +1,21 @@
+import copy
 import math
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import chisquare
 
-from distillgame.decoding import Engine, Request, SamplingParams
-from distillgame.decoding.experts import DERIVATIVE_STEP
+from distillgame.decoding import Engine, Request, Sample, SamplingParams, Update
 from distillgame.errors import DistillgameError
-from distillgame.models import LanguageModel, training_example
-from distillgame.policies import Experts, ReleasePolicy, make_policy, release
-from distillgame.values import Direction, collate, objective_gradient, v_grad_jvp
-
-PROMPTS = ["4 dog", "3 cat , 2 snake", "9 crab , 1 ant , 5 bee"]
-POLICIES = [
-    ("standard", {}),
-    ("temperature", {"temperature": 1.1}),
-    ("poe", {"gamma": 0.5}),
-    ("ads", {"lambda": 0.5}),
-    ("permutation", {"lambda": 0.5}),
-]
-
-
-def requests(prompts: list[str] = PROMPTS, copies: int = 1) -> list[Request]:
-    return [
-        Request(f"{prompt}/{k}", [{"role": "user", "content": prompt}], " #### ")
-        for prompt in prompts
-        for k in range(copies)
-    ]
-
-
-@pytest.fixture(scope="module")
-def direction(proxy: LanguageModel) -> Direction:
-    texts = ["4 dog total 16 . #### 16", "3 cat total 12 . #### 12"]
-    examples = [
-        training_example(
-            proxy.tokenizer,
-            [{"role": "user", "content": "4 dog"}, {"role": "assistant", "content": text}],
-            True,
-        )
-        for text in texts
-    ]
-    return objective_gradient(proxy.model, [collate(examples, 0)])
+from distillgame.models import LanguageModel
+from distillgame.policies import Experts, ReleasePolicy, make_policy
+from distillgame.values import Direction
+from tests.decoding.common import POLICIES, PROMPTS, drafting, requests
 
 
 def make_engine(
-    teacher: LanguageModel,
-    proxy: LanguageModel,
-    direction: Direction,
-    policy: ReleasePolicy,
-    batch_size: int = 64,
+    teacher: LanguageModel, proxy: LanguageModel, direction: Direction, policy: ReleasePolicy, batch_size: int = 64
 ) -> Engine:
     return Engine(teacher, policy, proxy=proxy, direction=direction, batch_size=batch_size)
 
@@ -83,74 +48,6 @@ def test_a_trace_does_not_depend_on_its_batch(
         assert [s.token_ids for s in reversed(apart)] == [s.token_ids for s in together]
 
 
-def exact_distribution(
-    teacher: LanguageModel,
-    proxy: LanguageModel,
-    direction: Direction,
-    policy: ReleasePolicy,
-    prompt: str,
-    length: int,
-) -> dict[tuple[int, ...], float]:
-    """Brute force over all continuations that hold most of the mass, each expert run on the whole sequence."""
-    messages = [{"role": "user", "content": prompt}]
-    start = teacher.prompt_ids(messages)
-
-    def released(tokens: tuple[int, ...]) -> torch.Tensor:
-        ids = torch.tensor([[*start, *tokens]])
-
-        def last(parameters: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
-            model = proxy.model
-            if parameters is None:
-                return torch.log_softmax(model(ids).logits[:, -1], -1)
-            output = torch.func.functional_call(model, parameters, kwargs={"input_ids": ids})
-            return torch.log_softmax(output.logits[:, -1], -1)
-
-        with torch.no_grad():
-            plus, minus = (
-                last({n: p + sign * DERIVATIVE_STEP * direction[n] for n, p in proxy.model.named_parameters()})
-                for sign in (1, -1)
-            )
-            experts = Experts(
-                teacher.model(ids).logits[:, -1], 0.8, last(), (plus - minus) / (2 * DERIVATIVE_STEP), (0,)
-            )
-            return release(policy, experts).released[0].exp()
-
-    beams: dict[tuple[int, ...], float] = {(): 1.0}
-    for _ in range(length):
-        grown: dict[tuple[int, ...], float] = {}
-        for tokens, mass in beams.items():
-            if tokens and tokens[-1] in teacher.stop_ids:
-                grown[tokens] = mass
-                continue
-            for token, probability in enumerate(released(tokens).tolist()):
-                if mass * probability > 2e-3:
-                    grown[(*tokens, token)] = mass * probability
-        beams = grown
-    return beams
-
-
-@pytest.mark.parametrize(("name", "strength"), [case for case in POLICIES if case[0] != "permutation"])
-def test_two_token_joint_distribution_is_exact(
-    teacher: LanguageModel, proxy: LanguageModel, direction: Direction, name: str, strength: dict[str, float]
-) -> None:
-    """Chi-square over the likeliest pairs of tokens and the rest, in a ragged batch, false-alarm rate 1e-5 each."""
-    policy = make_policy(name, strength)
-    copies = 3000
-    prompts = PROMPTS[:2]
-    expected = {p: exact_distribution(teacher, proxy, direction, policy, p, 2) for p in prompts}
-    engine = make_engine(teacher, proxy, direction, policy, batch_size=2000)
-    samples = engine.generate(requests(prompts, copies), SamplingParams(temperature=0.8, max_new_tokens=2), seed=11)
-    for k, prompt in enumerate(prompts):
-        pairs = {tokens: mass for tokens, mass in expected[prompt].items() if mass * copies >= 8}
-        counts = Counter(tuple(s.token_ids) for s in samples[k * copies : (k + 1) * copies])
-        observed = [counts[tokens] for tokens in pairs]
-        masses = list(pairs.values())
-        assert len(masses) > 5
-        observed.append(copies - sum(observed))
-        masses.append(1 - sum(masses))
-        assert chisquare(observed, np.array(masses) * copies, sum_check=False).pvalue > 1e-5
-
-
 def test_what_is_recorded_agrees_with_a_second_pass(
     teacher: LanguageModel, proxy: LanguageModel, direction: Direction
 ) -> None:
@@ -166,10 +63,13 @@ def test_what_is_recorded_agrees_with_a_second_pass(
         for step, token in enumerate(sample.token_ids):
             at = len(start) + step - 1
             kl = float((mixture[at].exp() * (mixture[at] - ours[at])).sum())
+            reverse = float((ours[at].exp() * (ours[at] - mixture[at])).sum())
             assert sample.logprob_reference[step] == pytest.approx(float(ours[at, token]), abs=1e-3)
             assert sample.logprob_proxy[step] == pytest.approx(float(theirs[at, token]), abs=1e-3)
             assert sample.logprob_released[step] == pytest.approx(float(mixture[at, token]), abs=1e-3)
             assert sample.kl[step] == pytest.approx(kl, abs=1e-3)
+            assert sample.kl_reverse[step] == pytest.approx(reverse, abs=1e-3)
+            assert sample.v_gap[step] == pytest.approx(float(ours[at, token] - theirs[at, token]), abs=2e-3)
 
 
 def test_summed_step_kl_is_an_unbiased_estimate_of_the_sequence_kl(
@@ -180,32 +80,6 @@ def test_summed_step_kl_is_an_unbiased_estimate_of_the_sequence_kl(
     samples = engine.generate(requests(copies=700), SamplingParams(temperature=1.0, max_new_tokens=8))
     gaps = [sum(s.logprob_released) - sum(s.logprob_reference) - sum(s.kl) for s in samples]
     assert abs(np.mean(gaps)) < 5 * np.std(gaps) / math.sqrt(len(gaps))
-
-
-def test_delta_is_the_derivative_of_the_proxys_log_probabilities(
-    teacher: LanguageModel, proxy: LanguageModel, direction: Direction
-) -> None:
-    engine = make_engine(teacher, proxy, direction, make_policy("ads", {"lambda": 0.1}))
-    assert engine.proxy is not None
-    prompt = proxy.prompt_ids([{"role": "user", "content": "4 dog"}])
-    expert = engine.proxy.start([prompt])
-    assert expert.delta is not None
-    for token in (5, 20, 60):
-        batch = {
-            "input_ids": torch.tensor([[*prompt, token]]),
-            "attention_mask": torch.ones(1, len(prompt) + 1, dtype=torch.long),
-            "labels": torch.tensor([[-100] * len(prompt) + [token]]),
-        }
-        exact = -float(v_grad_jvp(eager(proxy), batch, direction))
-        assert float(expert.delta[0, token]) == pytest.approx(exact, rel=0.02, abs=0.02)
-
-
-def eager(model: LanguageModel) -> torch.nn.Module:
-    import copy
-
-    plain: torch.nn.Module = copy.deepcopy(model.model)
-    plain.set_attn_implementation("eager")  # type: ignore[operator]
-    return plain
 
 
 def ending_teacher(teacher: LanguageModel, bonus: float) -> ReleasePolicy:
@@ -268,15 +142,15 @@ def test_greedy_samples_carry_no_kl(teacher: LanguageModel, proxy: LanguageModel
 
 
 def test_top_p_truncates_the_released_distribution_but_not_the_measurements(
-    teacher: LanguageModel, proxy: LanguageModel, direction: Direction
+    teacher: LanguageModel, proxy: LanguageModel
 ) -> None:
-    policy = make_policy("poe", {"gamma": 0.5})
-    params = SamplingParams(temperature=1.0, max_new_tokens=1, top_p=0.3)
-    engine = make_engine(teacher, proxy, direction, policy, batch_size=400)
-    samples = engine.generate(requests(PROMPTS[:1], 400), params)
-    masses = exact_distribution(teacher, proxy, direction, policy, PROMPTS[0], 1)
-    assert len({s.token_ids[0] for s in samples}) < len(masses)
-    assert all(math.isfinite(s.kl[0]) and s.kl[0] == samples[0].kl[0] for s in samples)
+    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxy=proxy, batch_size=400)
+    wide, narrow = (
+        engine.generate(requests(PROMPTS[:1], 400), SamplingParams(temperature=1.0, max_new_tokens=1, top_p=top_p))
+        for top_p in (1.0, 0.3)
+    )
+    assert len({s.token_ids[0] for s in narrow}) < len({s.token_ids[0] for s in wide})
+    assert [s.kl[0] for s in narrow] == pytest.approx([s.kl[0] for s in wide])
 
 
 def test_callbacks_see_every_sample_once(teacher: LanguageModel) -> None:
@@ -300,15 +174,168 @@ def test_a_gradient_of_another_model_is_refused(teacher: LanguageModel, proxy: L
 
 
 def test_broken_weights_are_reported_with_the_request(teacher: LanguageModel) -> None:
-    import copy
-
     broken = copy.deepcopy(teacher.model)
     with torch.no_grad():
         next(broken.parameters()).fill_(math.nan)
     engine = Engine(LanguageModel(broken, teacher.tokenizer, "broken"), make_policy("standard"))
-    with pytest.raises(DistillgameError, match="request '4 dog/0': the models' logits are not numbers"):
+    with pytest.raises(DistillgameError, match="request '4 dog/0': the models' logits are not finite numbers"):
         engine.generate(requests()[:1], SamplingParams(max_new_tokens=2))
 
 
 def test_an_empty_request_list_is_fine(teacher: LanguageModel) -> None:
     assert Engine(teacher, make_policy("standard")).generate([], SamplingParams()) == []
+
+
+class Broken(type(make_policy("standard"))):  # type: ignore[misc]
+    """Yields something that is no number for one request, from its third token on."""
+
+    def __init__(self, key: int, value: float):
+        self.key, self.value = key, value
+
+    def logits(self, experts: Experts) -> torch.Tensor:
+        logits = experts.teacher.clone()
+        logits[[key == self.key for key in experts.keys], 7] = self.value
+        return logits
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("speculative", [False, True])
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_one_broken_sequence_leaves_the_others_alone(
+    teacher: LanguageModel, proxy: LanguageModel, value: float, speculative: bool, temperature: float
+) -> None:
+    from distillgame.decoding.streams import policy_keys
+
+    params = SamplingParams(temperature=temperature, max_new_tokens=8, ignore_end=True)
+    chosen = requests()[1].id
+    policy = Broken(int(policy_keys(0, chosen, 8)[2]), value)
+    seen: list[Sample] = []
+    engine = Engine(teacher, policy, proxy=proxy, speculative=speculative, calibration=drafting())
+    with pytest.raises(DistillgameError, match=f"request '{chosen}': the models' logits are not finite numbers"):
+        engine.generate(requests(), params, on_sample=seen.append)
+    sound = Engine(teacher, make_policy("standard"), proxy=proxy, speculative=speculative, calibration=drafting())
+    expected = {s.id: s.token_ids for s in sound.generate(requests(), params)}
+    assert {s.id: s.token_ids for s in seen} == {k: v for k, v in expected.items() if k != chosen}
+    assert not engine.busy
+
+
+def test_an_empty_prompt_is_refused_by_name(teacher: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LanguageModel, "prompt_ids", lambda self, messages: [])
+    with pytest.raises(DistillgameError, match="request '4 dog/0': the prompt is empty"):
+        Engine(teacher, make_policy("standard")).generate(requests(), SamplingParams())
+
+
+def test_a_prompt_beyond_the_context_is_refused_before_anything_is_sampled(teacher: LanguageModel) -> None:
+    engine = Engine(teacher, make_policy("standard"))
+    long = Request("long", [{"role": "user", "content": "4 dog , " * 900}])
+    with pytest.raises(DistillgameError, match=r"request 'long': its prompt of \d+ tokens and 8 new ones do not fit"):
+        engine.generate([*requests(), long], SamplingParams(max_new_tokens=8))
+    assert engine.work.tokens == 0
+    with pytest.raises(DistillgameError, match="do not fit the token budget of 64"):
+        Engine(teacher, make_policy("standard"), token_budget=64).generate(requests(), SamplingParams())
+
+
+def test_requests_may_bring_their_own_parameters(teacher: LanguageModel, proxy: LanguageModel) -> None:
+    """Each as if it were alone: temperatures, truncations and lengths share a batch."""
+    mine = [
+        SamplingParams(temperature=0, max_new_tokens=5),
+        SamplingParams(temperature=1.2, top_p=0.7, max_new_tokens=9),
+        SamplingParams(temperature=0.6, top_k=4, max_new_tokens=7),
+    ]
+    policy = make_policy("poe", {"gamma": 0.4})
+    mixed = [Request(r.id, r.messages, params=p) for r, p in zip(requests(), mine, strict=True)]
+    together = Engine(teacher, policy, proxy=proxy).generate(mixed, SamplingParams())
+    for request, params, sample in zip(requests(), mine, together, strict=True):
+        alone = Engine(teacher, policy, proxy=proxy).generate([request], params)[0]
+        assert sample.token_ids == alone.token_ids
+        assert len(sample.token_ids) <= params.max_new_tokens
+
+
+@pytest.mark.parametrize("speculative", [False, True])
+def test_streamed_text_joins_to_the_completion(teacher: LanguageModel, proxy: LanguageModel, speculative: bool) -> None:
+    texts: Counter[str] = Counter()
+    joined: dict[str, str] = {}
+
+    def listen(update: Update) -> None:
+        joined[update.sample.id] = joined.get(update.sample.id, "") + update.text
+        texts[update.sample.id] += 1
+
+    engine = Engine(
+        teacher, make_policy("poe", {"gamma": 0.4}), proxy=proxy, speculative=speculative, calibration=drafting()
+    )
+    params = SamplingParams(max_new_tokens=12, forced_answer_tokens=3)
+    for sample in engine.generate(requests(copies=3), params, on_update=listen):
+        assert joined[sample.id] == sample.completion
+        assert texts[sample.id] > (1 if speculative else 5) or len(sample.token_ids) < 6
+
+
+def test_a_stop_string_ends_a_completion_and_is_not_part_of_it(teacher: LanguageModel) -> None:
+    params = SamplingParams(max_new_tokens=30, ignore_end=True)
+    engine = Engine(teacher, make_policy("standard"))
+    whole = engine.generate(requests(), params)
+    for request, sample in zip(requests(), whole, strict=True):
+        stop = sample.completion[len(sample.completion) // 2 :][:4]
+        cut = engine.generate([request], params.model_copy(update={"stop": (stop,)}))[0]
+        assert cut.finish_reason == "stop"
+        assert cut.completion == sample.completion.split(stop)[0]
+        assert cut.token_ids == sample.token_ids[: len(cut.token_ids)]
+
+
+def test_one_sequence_can_be_cancelled(teacher: LanguageModel) -> None:
+    engine = Engine(teacher, make_policy("standard"), batch_size=2)
+    params = SamplingParams(max_new_tokens=20, ignore_end=True)
+    handles = [engine.add(request, params) for request in requests()]
+    finished: dict[int, Update] = {}
+    for step in range(200):
+        if step == 4:
+            engine.cancel(handles[1])
+            engine.cancel(handles[2])
+            engine.cancel(99)
+        finished |= {update.handle: update for update in engine.step() if update.finished}
+        if not engine.busy:
+            break
+    reasons = [finished[handle].sample.finish_reason for handle in handles]
+    assert reasons == ["length", "cancelled", "cancelled"]
+    assert 0 < len(finished[handles[1]].sample.token_ids) < 20
+    assert finished[handles[2]].sample.token_ids == []
+    expected = Engine(teacher, make_policy("standard")).generate(requests()[:1], params)[0]
+    assert finished[handles[0]].sample.token_ids == expected.token_ids
+
+
+def test_waiting_requests_enter_as_others_leave(teacher: LanguageModel) -> None:
+    """Long and short ones: a static batch would take as many steps as its longest rows together."""
+    lengths = [40, 4, 4, 4, 4, 4, 4, 4, 4, 4]
+    mixed = [
+        Request(str(i), requests()[0].messages, params=SamplingParams(max_new_tokens=n, ignore_end=True))
+        for i, n in enumerate(lengths)
+    ]
+    engine = Engine(teacher, make_policy("standard"), batch_size=2)
+    samples = engine.generate(mixed, SamplingParams())
+    assert [len(s.token_ids) for s in samples] == lengths
+    assert engine.work.teacher_passes <= 40
+
+
+def test_an_interrupted_engine_can_be_used_again(teacher: LanguageModel) -> None:
+    engine = Engine(teacher, make_policy("standard"))
+
+    def interrupt(update: Update) -> None:
+        raise KeyboardInterrupt
+
+    params = SamplingParams(max_new_tokens=5)
+    with pytest.raises(KeyboardInterrupt):
+        engine.generate(requests(), params, on_update=interrupt)
+    expected = Engine(teacher, make_policy("standard")).generate(requests(), params)
+    assert [s.token_ids for s in engine.generate(requests(), params)] == [s.token_ids for s in expected]
+
+
+def test_an_unknown_derivative_is_named(teacher: LanguageModel, proxy: LanguageModel, direction: Direction) -> None:
+    with pytest.raises(
+        DistillgameError, match="derivative 'exact' does not exist; choose one of low_rank, jvp, central"
+    ):
+        Engine(
+            teacher,
+            make_policy("ads", {"lambda": 0.5}),
+            proxy=proxy,
+            direction=direction,
+            derivative="exact",  # type: ignore[arg-type]
+        )

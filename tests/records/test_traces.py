@@ -22,15 +22,20 @@ MEASURED = Trace(
     prompt_tokens=4,
     sampled_tokens=3,
     forced_tokens=0,
+    accepted_tokens=2,
     kl=0.75,
+    kl_reverse=0.5,
     logprob_released=-1.5,
     logprob_reference=-2.25,
+    logprob_proxy=-2.0,
     v_gap=0.5,
     token_ids=[5, 6, 7],
     token_kl=[0.25, 0.25, 0.25],
+    token_kl_reverse=[0.25, 0.125, 0.125],
     token_logprob_released=[-0.5, -0.5, -0.5],
     token_logprob_reference=[-0.75, -0.75, -0.75],
     token_logprob_proxy=[-1.0, math.nan, -1.0],
+    token_v_gap=[0.25, math.nan, 0.25],
 )
 GREEDY = dataclasses.replace(
     MEASURED,
@@ -39,6 +44,7 @@ GREEDY = dataclasses.replace(
     v_gap=None,
     token_kl=None,
     token_logprob_proxy=None,
+    token_v_gap=None,
     correct=False,
     extracted=None,
 )
@@ -50,9 +56,8 @@ def test_traces_survive_a_round_trip(tmp_path: Path) -> None:
     assert second == GREEDY
     assert first.token_logprob_proxy is not None
     assert math.isnan(first.token_logprob_proxy[1])
-    assert dataclasses.replace(first, token_logprob_proxy=None) == dataclasses.replace(
-        MEASURED, token_logprob_proxy=None
-    )
+    with_nan = {"token_logprob_proxy": None, "token_v_gap": None}
+    assert dataclasses.replace(first, **with_nan) == dataclasses.replace(MEASURED, **with_nan)  # type: ignore[arg-type]
 
 
 def test_hugging_face_datasets_reads_the_messages_as_they_are(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from distillgame.decoding import SamplingParams
+from distillgame.arena.generation import Generation
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec
 from distillgame.policies import ReleasePolicy, make_policy
@@ -40,20 +40,6 @@ class NamedChoice(Strict):
         """The name with its parameters, as in ``poe gamma=0.3``."""
         shown = {key: f"{value:g}" if isinstance(value, float) else value for key, value in self.options.items()}
         return " ".join([self.name, *(f"{key}={value}" for key, value in shown.items())])
-
-
-class Generation(SamplingParams):
-    """How completions are sampled, and how many at a time.
-
-    Attributes:
-        batch_size: Sequences decoded together.
-    """
-
-    batch_size: int = Field(64, ge=1)
-
-    def params(self) -> SamplingParams:
-        """The part that the engine takes for each request."""
-        return SamplingParams(**self.model_dump(exclude={"batch_size"}))
 
 
 class Attacker(Strict):

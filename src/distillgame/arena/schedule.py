@@ -18,9 +18,6 @@ from distillgame.errors import DistillgameError
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
-    # glibc would give each large tensor back to the system and fault its pages in again: a tenth of the time.
-    "MALLOC_MMAP_THRESHOLD_": str(2**32),
-    "MALLOC_TRIM_THRESHOLD_": str(2**32),
 }
 """What worker processes run with."""
 

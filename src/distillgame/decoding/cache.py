@@ -1,82 +1,194 @@
-"""One model reading a batch of growing sequences, any number of new tokens a row."""
+"""Keys and values of a batch of sequences, each packed from column 0 of its own row."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import DynamicCache
+from torch.autograd import forward_ad
+from transformers.cache_utils import Cache, CacheLayerMixin
 
-from distillgame.errors import DistillgameError
+GROWTH = 64
+"""Columns are allocated in multiples of this number."""
 
 
-class RaggedContext:
-    """An append-only key-value cache in which rows grow by different numbers of tokens.
+class SlotCache:
+    """The keys and values that one network holds for rows that grow, shrink, enter and leave.
 
-    A block of new tokens is padded on its left, so that its last column is every row's newest token; padding stays in
-    the cache as masked holes, and positions count only real tokens.
+    Row i is filled from column 0 to ``lengths[i]``; what lies behind is never attended to and is overwritten by the
+    row's next tokens. So a rejected draft is taken back by lowering a number, and no row ever has holes.
 
     Args:
-        model: A decoder-only Hugging Face model.
-        rows: Number of sequences, B.
+        layers: Number of the network's layers.
+        tangents: Whether keys and values are dual numbers, whose tangents are kept beside them.
     """
 
-    def __init__(self, model: Any, rows: int):
-        self.model = model
-        self.cache = DynamicCache(config=model.config)
-        device = next(model.parameters()).device
-        self.mask = torch.zeros(rows, 0, dtype=torch.long, device=device)
-        self.lengths = torch.zeros(rows, dtype=torch.long, device=device)
-        self.logits: torch.Tensor | None = None
+    def __init__(self, layers: int, tangents: bool = False):
+        self.lengths: list[int] = []
+        self.layers = [_DualLayer() if tangents else _SlotLayer() for _ in range(layers)]
+        self.columns = 0
 
-    @torch.inference_mode()
-    def feed(self, blocks: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Append ``blocks[i]`` to row i and return the logits for each row's next token.
+    @property
+    def rows(self) -> int:
+        """Number of sequences, B."""
+        return len(self.lengths)
 
-        A row with an empty block keeps the logits it had.
+    def append(self, source: Cache, padding: list[int]) -> None:
+        """Add rows at the end: row i of ``source`` without its first ``padding[i]`` columns."""
+        width = source.get_seq_length()
+        self.lengths += [width - pad for pad in padding]
+        self._reserve(max(self.lengths))
+        for layer, new in zip(self.layers, source.layers, strict=True):
+            layer.append(self.rows, self.columns, new.keys, new.values, padding)
+
+    def remove(self, row: int) -> None:
+        """Drop a row; the last row takes its place."""
+        last = self.rows - 1
+        if row != last:
+            length = self.lengths[last]
+            for layer in self.layers:
+                layer.move(last, row, length)
+            self.lengths[row] = length
+        self.lengths.pop()
+
+    def truncate(self, row: int, length: int) -> None:
+        """Forget all but the first ``length`` tokens of a row."""
+        assert length <= self.lengths[row]
+        self.lengths[row] = length
+
+    def begin(self, counts: list[int], width: int, device: torch.device) -> tuple[Cache, torch.Tensor, int]:
+        """Get ready for a pass that reads ``counts[i]`` new tokens of row i, padded on the right to ``width``.
 
         Returns:
-            Float32 logits, shape (B, V).
-
-        Raises:
-            DistillgameError: If a row would outgrow the model's context.
+            What the network takes as ``past_key_values``; the new tokens' positions, shape (B, width); and the number
+            of columns that attention sees.
         """
-        width = max(len(block) for block in blocks)
-        if width == 0:
-            assert self.logits is not None
-            return self.logits
-        device = self.mask.device
-        tokens = torch.tensor([[0] * (width - len(block)) + list(block) for block in blocks], device=device)
-        counts = torch.tensor([len(block) for block in blocks], device=device)
-        new = (torch.arange(width, device=device) >= (width - counts)[:, None]).long()
-        positions = (self.lengths[:, None] + new.cumsum(-1) - 1).clamp(min=0)
-        self._check_length(int((self.lengths + counts).max()))
-        self.mask = torch.cat([self.mask, new], -1)
-        self.lengths += counts
-        output = self.model(
-            input_ids=tokens,
-            attention_mask=self.mask,
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        logits: torch.Tensor = output.logits[:, -1].float()
-        if self.logits is not None and int(counts.min()) == 0:
-            logits = torch.where(counts[:, None] > 0, logits, self.logits)
-        self.logits = logits
-        return logits
+        self._reserve(max(self.lengths) + width)
+        seen = max(length + count for length, count in zip(self.lengths, counts, strict=True))
+        positions = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(width, device=device)
+        even = len(set(self.lengths)) == 1
+        for layer in self.layers:
+            layer.begin(self.rows, self.columns, seen, self.lengths[0] if even else None, positions)
+        self.lengths = [length + count for length, count in zip(self.lengths, counts, strict=True)]
+        return Cache(layers=list(self.layers)), positions, seen
 
-    def select(self, rows: torch.Tensor) -> None:
-        """Keep only ``rows``, in that order."""
-        self.cache.batch_select_indices(rows)
-        self.mask, self.lengths = self.mask[rows], self.lengths[rows]
-        if self.logits is not None:
-            self.logits = self.logits[rows]
+    def _reserve(self, columns: int) -> None:
+        if columns > self.columns:
+            # Half as much again, so that the copies of a growing cache stay a small part of its work.
+            wanted = max(columns, self.columns + self.columns // 2)
+            self.columns = -(-wanted // GROWTH) * GROWTH
 
-    def _check_length(self, length: int) -> None:
-        limit = getattr(self.model.config, "max_position_embeddings", None)
-        if limit is not None and length > limit:
-            raise DistillgameError(
-                f"a sequence of {length} tokens does not fit the model's context of {limit}: "
-                "shorten the prompt or lower max_new_tokens"
-            )
+
+class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
+    """One layer, stored as (rows, columns, heads, size), so that a row's new tokens are written in one piece."""
+
+    is_sliding = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_initialized = True
+        self.keys: Any = None
+        self.values: Any = None
+        self.rows = 0
+        self.seen = 0
+
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """Nothing to do: memory is reserved by the cache."""
+
+    def begin(self, rows: int, columns: int, seen: int, start: int | None, positions: torch.Tensor) -> None:
+        """Remember where the coming pass writes; ``start`` is the first column where all rows have the same."""
+        self.reserve(rows, columns)
+        self.rows, self.seen, self.start, self.positions = rows, seen, start, positions
+
+    def append(self, rows: int, columns: int, keys: torch.Tensor, values: torch.Tensor, padding: list[int]) -> None:
+        """Fill the last ``len(padding)`` of ``rows`` rows from keys and values of shape (N, heads, width, size)."""
+        if self.keys is None:
+            self.keys, self.values = _empty(keys), _empty(values)
+        self.reserve(rows, columns)
+        for store, new in ((self.keys, keys), (self.values, values)):
+            for i, pad in enumerate(padding):
+                store[rows - len(padding) + i, : new.shape[2] - pad] = new[i, :, pad:].transpose(0, 1)
+
+    def reserve(self, rows: int, columns: int) -> None:
+        """Make room for ``rows`` x ``columns`` tokens, keeping what is there."""
+        if rows > self.keys.shape[0] or columns > self.keys.shape[1]:
+            rows = max(rows, self.keys.shape[0])
+            self.keys, self.values = (_enlarged(part, rows, columns) for part in (self.keys, self.values))
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy the first ``length`` tokens of a row over another row."""
+        self.keys[target, :length] = self.keys[source, :length]
+        self.values[target, :length] = self.values[source, :length]
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **keywords: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Write the new tokens of every row, shape (B, heads, width, size), and return all that is seen."""
+        for store, new in ((self.keys, key_states), (self.values, value_states)):
+            if self.start is not None:
+                store[: self.rows, self.start : self.start + new.shape[2]] = new.transpose(1, 2)
+            else:
+                rows = torch.arange(self.rows, device=store.device)[:, None]
+                store[rows, self.positions] = new.transpose(1, 2)
+        return tuple(store[: self.rows, : self.seen].transpose(1, 2) for store in (self.keys, self.values))
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        """Number of columns seen, and the first of them."""
+        return self.seen, 0
+
+    def get_seq_length(self) -> int:
+        """Number of columns before the new tokens."""
+        return self.seen
+
+    def get_max_length(self) -> int:
+        """No maximum."""
+        return -1
+
+
+class _DualLayer(_SlotLayer):
+    """A layer of dual numbers: primal parts in this layer, tangents in another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tangent = _SlotLayer()
+
+    def begin(self, rows: int, columns: int, seen: int, start: int | None, positions: torch.Tensor) -> None:
+        super().begin(rows, columns, seen, start, positions)
+        self.tangent.begin(rows, columns, seen, start, positions)
+
+    def append(self, rows: int, columns: int, keys: torch.Tensor, values: torch.Tensor, padding: list[int]) -> None:
+        (keys, dk), (values, dv) = unpack_dual(keys), unpack_dual(values)
+        super().append(rows, columns, keys, values, padding)
+        self.tangent.append(rows, columns, dk, dv, padding)
+
+    def move(self, source: int, target: int, length: int) -> None:
+        super().move(source, target, length)
+        self.tangent.move(source, target, length)
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **keywords: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        (keys, dk), (values, dv) = unpack_dual(key_states), unpack_dual(value_states)
+        primal, tangent = super().update(keys, values), self.tangent.update(dk, dv)
+        return make_dual(primal[0], tangent[0]), make_dual(primal[1], tangent[1])
+
+
+def unpack_dual(dual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Primal part and tangent of a dual number."""
+    primal, tangent = forward_ad.unpack_dual(dual)  # type: ignore[no-untyped-call]
+    return primal, tangent
+
+
+def make_dual(primal: torch.Tensor, tangent: torch.Tensor) -> torch.Tensor:
+    """A dual number at the current forward-mode level."""
+    dual: torch.Tensor = forward_ad.make_dual(primal, tangent)  # type: ignore[no-untyped-call]
+    return dual
+
+
+def _empty(like: torch.Tensor) -> torch.Tensor:
+    _, heads, _, size = like.shape
+    return torch.zeros(0, 0, heads, size, dtype=like.dtype, device=like.device)
+
+
+def _enlarged(store: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
+    larger = torch.zeros(rows, columns, *store.shape[2:], dtype=store.dtype, device=store.device)
+    larger[: store.shape[0], : store.shape[1]] = store
+    return larger

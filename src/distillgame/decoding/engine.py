@@ -1,31 +1,44 @@
-"""Sample a batch of completions under a release policy."""
+"""The engine: sample any number of completions under a release policy, with continuous batching."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from itertools import count
 
 import torch
 
-from distillgame.decoding.experts import Proxy, ProxyExpert, TeacherExpert
-from distillgame.decoding.request import Request, Sample, SamplingParams
-from distillgame.decoding.sampler import draw, truncate
-from distillgame.decoding.streams import policy_keys, uniforms
+from distillgame.decoding.batch import Batch, Work
+from distillgame.decoding.calibration import Calibration, calibrate
+from distillgame.decoding.choice import Chooser
+from distillgame.decoding.proxy import Proxy
+from distillgame.decoding.readers import DerivativeName
+from distillgame.decoding.request import Request, Sample, SamplingParams, Update
+from distillgame.decoding.scheduler import Scheduler
+from distillgame.decoding.sequence import Sequence
+from distillgame.decoding.speculation import MAX_DRAFTS, Drafter
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
-from distillgame.policies import Experts, Release, ReleasePolicy, release
+from distillgame.policies import ReleasePolicy
 from distillgame.values import Direction
 
-COMPACT_BELOW = 0.75
-"""Finished rows leave the batch once fewer than this part of it is still running."""
+TOKEN_BUDGET = 65_536
+"""Default bound on rows x longest row."""
 
 
 class Engine:
-    """Samples from a teacher under a release policy, in static batches.
+    """Samples from a teacher under a release policy.
+
+    Use :meth:`generate` for a list of requests; :meth:`add`, :meth:`step` and :meth:`cancel` where they come and go.
 
     Args:
         teacher: The reference teacher.
         policy: The release policy.
-        proxy: The defender's proxy, where the policy needs one (otherwise it is not evaluated).
+        proxy: The defender's proxy, where the policy needs one or it shall draft (otherwise it is not evaluated).
         direction: The defender's unit-norm gradient at the proxy, where the policy needs its derivative.
-        batch_size: Number of sequences decoded together.
+        derivative: How that derivative is computed: ``low_rank``, ``jvp`` or ``central``.
+        batch_size: Most sequences that are decoded together.
+        token_budget: Bound on sequences x longest sequence, in tokens, and so on the memory of keys and values.
+        speculative: Let the proxy draft several tokens for the teacher to judge at once, where that is faster. The
+            released distribution is the same, and so is every trace, but for floating-point rounding of the logits.
+        calibration: What passes cost on this machine; measured when it is first needed if it is not given.
 
     Raises:
         DistillgameError: If an expert that the policy needs is missing or does not fit the teacher.
@@ -38,193 +51,205 @@ class Engine:
         *,
         proxy: LanguageModel | None = None,
         direction: Direction | None = None,
+        derivative: DerivativeName = "low_rank",
         batch_size: int = 64,
+        token_budget: int = TOKEN_BUDGET,
+        speculative: bool = False,
+        calibration: Calibration | None = None,
     ):
-        self.teacher = teacher
-        self.policy = policy
-        self.batch_size = batch_size
+        self.teacher, self.policy = teacher, policy
+        self.calibration = calibration
+        self.speculative = speculative
         self.proxy: Proxy | None = None
-        if policy.needs_proxy or policy.needs_delta:
+        if policy.needs_proxy or policy.needs_delta or speculative:
             if proxy is None:
-                raise DistillgameError(f"policy '{policy.name}' needs a proxy: name one")
+                purpose = "speculative decoding" if speculative else f"policy '{policy.name}'"
+                raise DistillgameError(f"{purpose} needs a proxy: name one")
             if policy.needs_delta and direction is None:
                 raise DistillgameError(f"policy '{policy.name}' needs the defender's gradient at the proxy")
-            self.proxy = Proxy(teacher, proxy, direction if policy.needs_delta else None)
+            self.proxy = Proxy(teacher, proxy, direction if policy.needs_delta else None, derivative)
+        self.scheduler = Scheduler(batch_size, token_budget)
+        self._handles = count()
+        self._cancelled: set[int] = set()
+        self._drafter: Drafter | None = None
+        self._start()
+
+    @property
+    def work(self) -> Work:
+        """What has been done so far."""
+        return self._batch.work
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to do."""
+        return bool(self.scheduler.waiting or self.scheduler.running)
 
     def generate(
         self,
-        requests: Sequence[Request],
+        requests: Iterable[Request],
         params: SamplingParams,
         seed: int = 0,
         on_sample: Callable[[Sample], None] | None = None,
+        on_update: Callable[[Update], None] | None = None,
     ) -> list[Sample]:
         """Sample one completion for each request.
 
-        A completion depends on its request, the policy, ``params`` and ``seed``; the batch it shares affects it only
-        through floating-point rounding of the logits.
+        A completion depends on its request, the policy, ``params`` and ``seed``. The batch it shares, and how far ahead
+        was drafted, affect it only through floating-point rounding of the logits.
 
         Args:
             requests: What to sample.
-            params: How to sample.
+            params: How to sample what brings no parameters of its own.
             seed: Seed of every request's random stream.
             on_sample: Called with each sample as it is finished.
+            on_update: Called with what each sequence gained in each step, text included.
 
         Returns:
             Samples in the order of ``requests``.
 
         Raises:
-            DistillgameError: If a prompt is empty or too long, or a model yields logits that are not numbers.
+            DistillgameError: If a prompt is empty or too long, before anything is sampled; or if a model yields logits
+                that are not numbers, after all other requests are finished and handed to ``on_sample``.
         """
-        prompts = [self.teacher.prompt_ids(request.messages) for request in requests]
-        by_length = sorted(range(len(requests)), key=lambda i: len(prompts[i]))
-        samples: dict[int, Sample] = {}
-        for start in range(0, len(by_length), self.batch_size):
-            chosen = by_length[start : start + self.batch_size]
-            batch = _Batch(self, [requests[i] for i in chosen], [prompts[i] for i in chosen], params, seed)
-            for i, sample in zip(chosen, batch.run(on_sample), strict=True):
-                samples[i] = sample
-        return [samples[i] for i in range(len(requests))]
+        sequences = [self._sequence(request, params, seed, on_update is not None) for request in requests]
+        self.scheduler.waiting.extend(sequences)
+        try:
+            while any(not s.finished for s in sequences):
+                for update in self.step():
+                    if on_update is not None:
+                        on_update(update)
+                    if update.finished and on_sample is not None and update.sample.finish_reason != "error":
+                        on_sample(update.sample)
+        except BaseException:
+            self._abandon()
+            raise
+        if failed := [s.sample for s in sequences if s.sample.finish_reason == "error"]:
+            others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
+            raise DistillgameError(f"{failed[0].error}: the weights are broken{others}")
+        return [s.sample for s in sequences]
 
+    def add(self, request: Request, params: SamplingParams | None = None, seed: int = 0, stream: bool = True) -> int:
+        """Queue a request.
 
-class _Batch:
-    """The sequences that are decoded together; ``rows`` maps the running ones to their place in ``requests``."""
+        Args:
+            request: What to sample.
+            params: How, if the request does not say.
+            seed: Seed of its random stream.
+            stream: Whether updates shall carry text.
 
-    def __init__(
-        self,
-        engine: Engine,
-        requests: Sequence[Request],
-        prompts: Sequence[Sequence[int]],
-        params: SamplingParams,
-        seed: int,
-    ):
-        self.engine, self.requests, self.params = engine, requests, params
-        self.samples = [
-            Sample(request.id, prompt_tokens=len(prompt)) for request, prompt in zip(requests, prompts, strict=True)
-        ]
-        steps = params.max_new_tokens
-        self.uniforms = torch.stack([torch.from_numpy(uniforms(seed, r.id, steps)) for r in requests])
-        self.keys = [policy_keys(seed, r.id, steps + params.forced_answer_tokens) for r in requests]
-        self.rows = list(range(len(requests)))
-        self.teacher = TeacherExpert(engine.teacher, prompts)
-        self.proxy: ProxyExpert | None = None
-        if engine.proxy is not None:
-            model = engine.proxy.model
-            self.proxy = engine.proxy.start([model.prompt_ids(request.messages) for request in requests])
+        Returns:
+            A handle that its updates carry.
 
-    def run(self, on_sample: Callable[[Sample], None] | None) -> list[Sample]:
-        """Decode until every sequence has ended or was cut, then force answers."""
-        stop = self.engine.teacher.stop_ids
-        running = [True] * len(self.samples)
-        for step in range(self.params.max_new_tokens):
-            tokens = self._sample(step, running)
-            for row, token in zip(self.rows, tokens, strict=True):
-                if running[row] and token in stop:
-                    running[row] = False
-                    self._finish(self.samples[row], "stop", on_sample)
-            if not any(running) or step == self.params.max_new_tokens - 1:
-                break
-            tokens = self._compact(tokens, running)
-            self._feed([[token] for token in tokens])
-        cut = [row for row in self.rows if running[row]]
-        if cut and self.params.forced_answer_tokens > 0:
-            self._force_answers(cut, running)
-        for row in cut:
-            self._finish(self.samples[row], "length", on_sample)
-        return self.samples
+        Raises:
+            DistillgameError: If its prompt is empty or too long; other sequences are unaffected.
+        """
+        sequence = self._sequence(request, params or SamplingParams(), seed, stream)
+        self.scheduler.waiting.append(sequence)
+        return sequence.handle
 
-    def _release(self, step: int) -> Release:
+    def cancel(self, handle: int) -> None:
+        """Stop a sequence at the next step; its last update says ``cancelled``. Unknown handles are ignored."""
+        self._cancelled.add(handle)
+
+    @torch.inference_mode()
+    def step(self) -> list[Update]:
+        """Move every running sequence on, admit waiting ones, and report what was gained."""
+        finished: list[Sequence] = []
+
+        def leave(sequences: list[Sequence]) -> None:
+            self._batch.remove(s for s in sequences if s in self._batch.rows)
+            self.scheduler.drop(sequences)
+            finished.extend(sequences)
+
+        self._cancel(leave)
+        if admitted := self.scheduler.admit():
+            self._batch.admit(admitted)
+        if self._batch.rows:
+            drafts = self._drafts()
+            self._batch.remove(self.scheduler.evict(drafts + 1))
+            self._batch.advance(drafts, leave)
+        return [update for s in (*finished, *self.scheduler.running) if (update := self._update(s)) is not None]
+
+    def calibrate(self) -> Calibration:
+        """Measure what passes of both networks cost, at batches of several sizes.
+
+        Raises:
+            DistillgameError: If there is no proxy.
+        """
+        if self.proxy is None:
+            raise DistillgameError("there is nothing to calibrate without a proxy")
+        sizes = sorted({1, *(n for n in (4, 8, 16) if n < self.scheduler.batch_size), self.scheduler.batch_size})
+        return calibrate(self.teacher, self.proxy, self._batch.chooser, sizes)
+
+    def _drafts(self) -> int:
+        if not self.speculative:
+            return 0
+        if self._drafter is None:
+            self.calibration = self.calibration or self.calibrate()
+            self._drafter = Drafter(self.calibration)
+        rows = self._batch.rows
+        for s in rows:
+            new = len(s.sample.token_ids) - s.noted[1]
+            self._drafter.record(s.sample.accepted - s.noted[0], new)
+            s.noted = (s.sample.accepted, len(s.sample.token_ids))
+        return self._drafter.drafts([s.noted for s in rows])
+
+    def _sequence(self, request: Request, params: SamplingParams, seed: int, stream: bool) -> Sequence:
         proxy = self.proxy
-        experts = Experts(
-            teacher=self.teacher.logits,
-            temperature=self.params.temperature,
-            proxy=None if proxy is None else proxy.logits,
-            delta=None if proxy is None else proxy.delta,
-            keys=tuple(int(self.keys[row][step]) for row in self.rows),
+        sequence = Sequence(
+            next(self._handles),
+            request,
+            request.params or params,
+            seed,
+            self.teacher,
+            None if proxy is None else proxy.model.prompt_ids(request.messages),
+            (lambda token: ()) if proxy is None else proxy.to_proxy,
+            stream,
         )
-        result = release(self.engine.policy, experts, None if proxy is None else proxy.proxy.shared)
-        bad = torch.isnan(result.released).any(-1)
-        if bad.any():
-            name = self.requests[self.rows[int(bad.nonzero()[0])]].id
+        self._check(sequence)
+        return sequence
+
+    def _check(self, s: Sequence) -> None:
+        name = s.request.id
+        if not s.teacher_ids or s.proxy_ids == []:
+            raise DistillgameError(f"request '{name}': the prompt is empty")
+        lengths = [("teacher", self.teacher, s.longest)]
+        if self.proxy is not None and s.proxy_ids is not None:
+            growth = s.longest - len(s.teacher_ids)
+            lengths.append(("proxy", self.proxy.model, len(s.proxy_ids) + growth))
+        for role, model, longest in lengths:
+            limit = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+            if limit is not None and longest > limit:
+                raise DistillgameError(
+                    f"request '{name}': its prompt of {len(s.teacher_ids)} tokens and {longest - len(s.teacher_ids)} "
+                    f"new ones do not fit the {role}'s context of {limit}: shorten it or lower max_new_tokens"
+                )
+        if s.longest + MAX_DRAFTS > self.scheduler.token_budget:
             raise DistillgameError(
-                f"request '{name}': the models' logits are not numbers (NaN): the weights are broken"
+                f"request '{name}': {s.longest} tokens do not fit the token budget of {self.scheduler.token_budget}"
             )
-        return result
 
-    def _sample(self, step: int, running: list[bool]) -> list[int]:
-        result = self._release(step)
-        kept = truncate(result.released, self.params.top_p, self.params.top_k)
-        choice = draw(kept, self.uniforms[self.rows, step].to(kept.device))
-        self._record(choice, result, running)
-        return choice.tolist()
+    def _cancel(self, leave: Callable[[list[Sequence]], None]) -> None:
+        chosen = [s for s in (*self.scheduler.running, *self.scheduler.waiting) if s.handle in self._cancelled]
+        self._cancelled.clear()
+        for s in chosen:
+            s.finish("cancelled")
+        if chosen:
+            leave(chosen)
 
-    def _record(self, choice: torch.Tensor, result: Release, running: list[bool]) -> None:
-        column = choice[:, None]
-        released = result.released.gather(-1, column).squeeze(-1).tolist()
-        reference = result.reference.gather(-1, column).squeeze(-1).tolist()
-        kl = result.kl().tolist() if self.params.temperature > 0 else None
-        proxy = self._proxy_logprob(choice)
-        for i, (row, token) in enumerate(zip(self.rows, choice.tolist(), strict=True)):
-            if running[row]:
-                sample = self.samples[row]
-                sample.token_ids.append(token)
-                sample.logprob_released.append(released[i])
-                sample.logprob_reference.append(reference[i])
-                if kl is not None:
-                    sample.kl.append(kl[i])
-                if proxy is not None:
-                    sample.logprob_proxy.append(proxy[i])
-
-    def _proxy_logprob(self, choice: torch.Tensor) -> list[float] | None:
-        """The proxy's log-probability of each choice, at the sampling temperature and on the shared tokens."""
-        if self.proxy is None or self.params.temperature == 0:
+    def _update(self, s: Sequence) -> Update | None:
+        gained = s.decided > s.reported
+        s.reported = s.decided
+        if not gained and not s.finished:
             return None
-        logprobs = torch.log_softmax(self.proxy.logits / self.params.temperature, -1)
-        shared = self.proxy.proxy.shared
-        if shared is None:
-            return list(logprobs.gather(-1, choice[:, None]).squeeze(-1).tolist())
-        place = torch.searchsorted(shared, choice).clamp(max=len(shared) - 1)
-        found = logprobs.gather(-1, place[:, None]).squeeze(-1)
-        return list(torch.where(shared[place] == choice, found, torch.nan).tolist())
+        return Update(s.handle, s.sample, s.new_text(), s.finished)
 
-    def _compact(self, tokens: list[int], running: list[bool]) -> list[int]:
-        keep = [i for i, row in enumerate(self.rows) if running[row]]
-        if len(keep) >= COMPACT_BELOW * len(self.rows):
-            return tokens
-        chosen = torch.tensor(keep, device=self.teacher.logits.device)
-        self.teacher.select(chosen)
-        if self.proxy is not None:
-            self.proxy.select(chosen)
-        self.rows = [self.rows[i] for i in keep]
-        return [tokens[i] for i in keep]
+    def _start(self) -> None:
+        size = self.teacher.logit_count
+        shared = None if self.proxy is None else self.proxy.shared
+        self._batch = Batch(self.teacher, Chooser(self.policy, size, shared), self.proxy)
 
-    def _feed(self, blocks: list[list[int]]) -> None:
-        self.teacher.feed(blocks)
-        if self.proxy is not None:
-            self.proxy.feed(blocks)
-
-    def _force_answers(self, cut: list[int], running: list[bool]) -> None:
-        """Append the forced-answer text and a few greedy tokens of the released distribution to cut sequences."""
-        tokenizer = self.engine.teacher.tokenizer
-        stop = self.engine.teacher.stop_ids
-        lead_in = {row: tokenizer.encode(self.requests[row].forced_answer, add_special_tokens=False) for row in cut}
-        answers: dict[int, list[int]] = {row: [] for row in cut}
-        # The last sampled token was never read: it goes in together with the lead-in.
-        self._feed([[self.samples[row].token_ids[-1], *lead_in.get(row, [])] for row in self.rows])
-        for place in range(self.params.forced_answer_tokens):
-            tokens = self._release(self.params.max_new_tokens + place).released.argmax(-1).tolist()
-            for row, token in zip(self.rows, tokens, strict=True):
-                if running[row]:
-                    answers[row].append(token)
-                    running[row] = token not in stop
-            if not any(running[row] for row in cut):
-                break
-            self._feed([[token] for token in tokens])
-        for row, ids in answers.items():
-            self.samples[row].forced_tokens = len(lead_in[row]) + len(ids)
-            self.samples[row].completion = self.requests[row].forced_answer + self.engine.teacher.decode(ids)
-
-    def _finish(self, sample: Sample, reason: str, on_sample: Callable[[Sample], None] | None) -> None:
-        sample.finish_reason = "stop" if reason == "stop" else "length"
-        sample.completion = self.engine.teacher.decode(sample.token_ids) + sample.completion
-        if on_sample is not None:
-            on_sample(sample)
+    def _abandon(self) -> None:
+        """Forget all sequences after an interruption, when the batch may be half-way through a round."""
+        self.scheduler.drop([*self.scheduler.running, *self.scheduler.waiting])
+        self._start()

@@ -9,21 +9,25 @@ from distillgame.strict import Strict
 
 
 class SamplingParams(Strict):
-    """How completions are sampled from the released distribution.
+    """How a completion is sampled from the released distribution.
 
     Attributes:
         temperature: Temperature of the reference teacher; 0 decodes greedily.
         top_p: Nucleus mass kept after temperature and policy; 1 keeps all.
         top_k: Number of tokens kept after temperature and policy; 0 keeps all.
         max_new_tokens: Length at which a completion is cut.
+        stop: Strings that end a completion; they are not part of it.
+        ignore_end: Sample on past the end-of-sequence token, as benchmarks of a given length do.
         forced_answer_tokens: Number of greedy tokens that follow the task's forced-answer text where a completion
             was cut; 0 leaves it cut.
     """
 
-    temperature: float = Field(0.6, ge=0)
+    temperature: float = Field(0.6, ge=0, allow_inf_nan=False)
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=0)
     max_new_tokens: int = Field(256, ge=1)
+    stop: tuple[str, ...] = ()
+    ignore_end: bool = False
     forced_answer_tokens: int = Field(0, ge=0)
 
 
@@ -35,11 +39,16 @@ class Request:
         id: Names the random stream together with the seed; two requests with one id and seed get equal draws.
         messages: The conversation so far, which each expert reads through its own chat template.
         forced_answer: Text that is appended before an answer is forced.
+        params: How this one is sampled, where it differs from the others.
     """
 
     id: str
     messages: list[dict[str, str]]
     forced_answer: str = ""
+    params: SamplingParams | None = None
+
+
+FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 
 @dataclass
@@ -49,7 +58,9 @@ class Sample:
     Attributes:
         id: The request's id.
         completion: Released text, with a forced answer if there was one.
-        finish_reason: ``stop`` if it ended by itself, ``length`` if it was cut.
+        finish_reason: ``stop`` if it ended by itself or at a stop string, ``length`` if it was cut, ``cancelled``, or
+            ``error``.
+        error: Why, if it failed.
         prompt_tokens: Number of tokens the teacher read.
         forced_tokens: Number of tokens of the forced answer, its lead-in included; they are measured nowhere.
         token_ids: Sampled teacher tokens, the end-of-sequence token included.
@@ -57,11 +68,15 @@ class Sample:
         logprob_reference: log pi_ref of each token.
         logprob_proxy: log pi_stu of each token, empty where no proxy was evaluated, nan where it shares not the token.
         kl: KL(pi_rel‖pi_ref) of each step; empty at temperature 0, where it is not defined.
+        kl_reverse: KL(pi_ref‖pi_rel) of each step, likewise.
+        accepted: Number of sampled tokens that the policy's draft distribution, which needs no teacher, had proposed;
+            0 where no proxy was evaluated. It does not depend on how far ahead was drafted, if at all.
     """
 
     id: str
     completion: str = ""
-    finish_reason: Literal["stop", "length"] = "length"
+    finish_reason: FinishReason = "length"
+    error: str = ""
     prompt_tokens: int = 0
     forced_tokens: int = 0
     token_ids: list[int] = field(default_factory=list)
@@ -69,3 +84,27 @@ class Sample:
     logprob_reference: list[float] = field(default_factory=list)
     logprob_proxy: list[float] = field(default_factory=list)
     kl: list[float] = field(default_factory=list)
+    kl_reverse: list[float] = field(default_factory=list)
+    accepted: int = 0
+
+    @property
+    def v_gap(self) -> list[float]:
+        """Log pi_ref - log pi_stu of each token, where a proxy was evaluated; nan where it shares not the token."""
+        return [ours - theirs for ours, theirs in zip(self.logprob_reference, self.logprob_proxy, strict=False)]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one sequence gained in one step of the engine.
+
+    Attributes:
+        handle: What :meth:`Engine.add` returned.
+        sample: The sample as it stands; complete once ``finished``.
+        text: Text that was added to the completion.
+        finished: Whether nothing will follow.
+    """
+
+    handle: int
+    sample: Sample
+    text: str
+    finished: bool

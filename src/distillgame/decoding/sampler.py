@@ -2,6 +2,12 @@
 
 import torch
 
+BLOCK = 256
+"""Tokens whose probabilities are summed before the running sum; it makes a draw from a large vocabulary cheap."""
+
+GUESSES = (64, 1024)
+"""Tokens among which a nucleus is looked for first; sorting a large vocabulary costs more than a small network."""
+
 
 def truncate(logprobs: torch.Tensor, top_p: float = 1.0, top_k: int = 0) -> torch.Tensor:
     """Keep the ``top_k`` likeliest tokens and then the smallest set of them with at least ``top_p`` of the mass left.
@@ -9,39 +15,112 @@ def truncate(logprobs: torch.Tensor, top_p: float = 1.0, top_k: int = 0) -> torc
     Ties at the border are broken towards the lower id. The result is not renormalised.
 
     Args:
-        logprobs: Log-probabilities, shape (B, V).
+        logprobs: Normalised log-probabilities, shape (B, V).
         top_p: Mass to keep, in (0, 1].
         top_k: Number of tokens to keep, 0 for all.
 
     Returns:
         Log-probabilities with -inf for dropped tokens, shape (B, V).
     """
-    keep_all_k = top_k == 0 or top_k >= logprobs.shape[-1]
-    if keep_all_k and top_p >= 1:
+    size = logprobs.shape[-1]
+    limited = 0 < top_k < size
+    if not limited and top_p >= 1:
         return logprobs
-    ordered, order = torch.sort(logprobs, dim=-1, descending=True, stable=True)
-    if not keep_all_k:
-        ordered[:, top_k:] = -torch.inf
+    guesses = [guess for guess in GUESSES if guess < size and (not limited or guess > top_k)]
+    for guess in (*guesses, size):
+        likeliest, tokens = _likeliest(logprobs, guess)
+        mass = likeliest.exp().double()
+        if guess == size:
+            break
+        enough = mass.cumsum(-1) >= top_p
+        last = torch.full_like(tokens[:, :1], top_k - 1) if limited else enough.int().argmax(-1, keepdim=True)
+        # A last token as likely as the guess's own last might have equals outside of it.
+        if ((likeliest.gather(-1, last) > likeliest[:, -1:]) & (limited | enough[:, -1:])).all():
+            break
+    if limited:
+        likeliest[:, top_k:] = -torch.inf
+        mass[:, top_k:] = 0
     if top_p < 1:
-        mass = torch.softmax(ordered, -1)
-        before = mass.cumsum(-1) - mass
-        ordered[before >= top_p] = -torch.inf
-    return torch.full_like(logprobs, -torch.inf).scatter_(-1, order, ordered)
+        total = mass.sum(-1, keepdim=True) if limited else 1.0
+        likeliest[mass.cumsum(-1) - mass >= top_p * total] = -torch.inf
+    return torch.full_like(logprobs, -torch.inf).scatter_(-1, tokens, likeliest)
 
 
-def draw(logprobs: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+def _likeliest(logprobs: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The ``count`` largest, in descending order, equal ones by ascending id, and their ids."""
+    if count == logprobs.shape[-1]:
+        ordered, ids = torch.sort(logprobs, dim=-1, descending=True, stable=True)
+        return ordered, ids
+    ids = torch.topk(logprobs, count, dim=-1, sorted=False).indices.sort(-1).values
+    ordered, places = torch.sort(logprobs.gather(-1, ids), dim=-1, descending=True, stable=True)
+    return ordered, ids.gather(-1, places)
+
+
+def draw(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Draw a token a row by inverting the distribution function at ``uniform``.
 
     Args:
-        logprobs: Log-probabilities up to a constant a row, shape (B, V).
+        weights: Probabilities up to a constant a row, float32, shape (B, V).
         uniform: Numbers in [0, 1), float64, shape (B,).
 
     Returns:
         Token ids, shape (B,); a token of probability zero is never drawn.
     """
-    weights = torch.softmax(logprobs, -1)
+    rows, size = weights.shape
+    if size <= BLOCK:
+        return _invert(weights, uniform)[0]
+    whole = size // BLOCK * BLOCK
+    sums = weights[:, :whole].view(rows, -1, BLOCK).sum(-1)
+    if whole < size:
+        sums = torch.cat([sums, weights[:, whole:].sum(-1, keepdim=True)], -1)
+    block, inside = _invert(sums, uniform)
+    ids = block[:, None] * BLOCK + torch.arange(BLOCK, device=weights.device)
+    chosen = weights.gather(-1, ids.clamp(max=size - 1)).masked_fill(ids >= size, 0.0)
+    return block * BLOCK + _invert(chosen, inside)[0]
+
+
+def _invert(weights: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The place where ``uniform`` falls, and where within it, again in [0, 1]."""
     # In float32 the running sum over a large vocabulary would round small tokens away.
     cumulative = weights.cumsum(-1, dtype=torch.float64)
     total = cumulative[:, -1:]
     target = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
-    return torch.searchsorted(cumulative, target, right=True).squeeze(-1)
+    # Where weights are not numbers nothing is found; the position is reported as broken.
+    place = torch.searchsorted(cumulative, target, right=True).clamp(max=weights.shape[-1] - 1)
+    weight = weights.gather(-1, place).double()
+    inside = (target - cumulative.gather(-1, place) + weight) / weight
+    return place.squeeze(-1), inside.squeeze(-1).clamp(0, 1)
+
+
+def accept(released: torch.Tensor, drafted: torch.Tensor, choice: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """Decide whether tokens drawn from one distribution may stand for draws from another.
+
+    Accepting x with probability min(1, p(x)/q(x)) and otherwise drawing from :func:`residual` yields exactly p
+    (speculative sampling; DESIGN, section 6).
+
+    Args:
+        released: Probabilities p, the target, shape (B, V).
+        drafted: Probabilities q, from which ``choice`` was drawn, shape (B, V).
+        choice: Drawn tokens x, shape (B,).
+        uniform: Numbers in [0, 1), float64, shape (B,).
+
+    Returns:
+        Booleans, shape (B,).
+    """
+    column = choice[:, None]
+    target = released.gather(-1, column).squeeze(-1).double()
+    return uniform * drafted.gather(-1, column).squeeze(-1) < target
+
+
+def residual(released: torch.Tensor, drafted: torch.Tensor) -> torch.Tensor:
+    """What is drawn from after a rejection: (p-q)+ up to a constant, and p itself where rounding leaves nothing.
+
+    Args:
+        released: Probabilities p, shape (B, V).
+        drafted: Probabilities q, shape (B, V).
+
+    Returns:
+        Weights, shape (B, V).
+    """
+    rest = (released - drafted).clamp_(min=0)
+    return torch.where(rest.amax(-1, keepdim=True) > 0, rest, released)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -60,6 +60,15 @@ class ReleasePolicy(ABC):
     @abstractmethod
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return released logits before temperature, shape (B, V)."""
+
+    def draft(self, experts: Experts) -> torch.Tensor:
+        """Return logits that need no teacher and resemble the released ones, shape (B, V), for speculative decoding.
+
+        They decide how many drafts are accepted, never what is released. By default it is what the policy would
+        release if the teacher were the proxy.
+        """
+        assert experts.proxy is not None
+        return self.logits(replace(experts, teacher=experts.proxy))
 
 
 policies: Registry[ReleasePolicy] = Registry("policy", "distillgame.policies")

@@ -31,4 +31,9 @@ class ProductOfExperts(ReleasePolicy):
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return (1-gamma)·teacher + gamma·proxy."""
         assert experts.proxy is not None
-        return (1 - self.gamma) * experts.teacher + self.gamma * experts.proxy
+        return torch.add(self.gamma * experts.proxy, experts.teacher, alpha=1 - self.gamma)
+
+    def draft(self, experts: Experts) -> torch.Tensor:
+        """Return the proxy's logits: a product of the proxy with itself is the proxy."""
+        assert experts.proxy is not None
+        return experts.proxy

@@ -1,6 +1,7 @@
 """From a policy's logits to released log-probabilities, also where teacher and proxy share only some tokens."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 
@@ -19,11 +20,35 @@ class Release:
     reference: torch.Tensor
     released: torch.Tensor
 
+    @cached_property
+    def probabilities(self) -> torch.Tensor:
+        """Probabilities of the released teacher, shape (B, V)."""
+        return self.released.exp()
+
     def kl(self) -> torch.Tensor:
         """KL(released‖reference) in nats, shape (B,)."""
-        # Where the released probability is zero the term is zero, also against a reference of zero.
-        terms = self.released.exp() * (self.released - self.reference)
-        return torch.where(self.released == -torch.inf, 0.0, terms).sum(-1)
+        return self._divergences[0]
+
+    def kl_reverse(self) -> torch.Tensor:
+        """KL(reference‖released) in nats, shape (B,); infinite where the policy rules out a possible token."""
+        return self._divergences[1]
+
+    @cached_property
+    def _divergences(self) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.released is self.reference:
+            zero = self.released.new_zeros(self.released.shape[0])
+            return zero, zero
+        # Each pass over a large vocabulary costs time, so the log-ratios are formed once.
+        ratio = self.released - self.reference
+        forward = (self.probabilities * ratio).sum(-1)
+        backward = -(self.reference.exp().mul_(ratio)).sum(-1)
+        if (forward + backward).isfinite().all():
+            return forward, backward
+        # A probability of zero contributes nothing, also against another zero, whose log-ratio is not a number.
+        return tuple(
+            torch.where(ours == -torch.inf, 0.0, sign * ours.exp() * ratio).sum(-1)
+            for ours, sign in ((self.released, 1), (self.reference, -1))
+        )  # type: ignore[return-value]
 
 
 def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None = None) -> Release:
@@ -57,6 +82,7 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
 
 def _tempered(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     if temperature > 0:
-        return torch.log_softmax(logits / temperature, -1)
-    greedy = torch.full_like(logits, -torch.inf)
-    return greedy.scatter_(-1, logits.argmax(-1, keepdim=True), 0.0)
+        return torch.log_softmax(logits if temperature == 1 else logits / temperature, -1)
+    top, choice = logits.max(-1, keepdim=True)
+    # Zero times infinity or not-a-number is not a number, so that broken logits show here as they do above.
+    return torch.full_like(logits, -torch.inf).scatter_(-1, choice, top * 0)

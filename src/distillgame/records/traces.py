@@ -42,15 +42,20 @@ class Trace:
         prompt_tokens: Tokens the teacher read.
         sampled_tokens: Tokens sampled, the end-of-sequence token included.
         forced_tokens: Tokens of the forced answer.
+        accepted_tokens: Sampled tokens that the policy's draft distribution had proposed; None without a proxy.
         kl: Sum over steps of KL(pi_rel‖pi_ref).
+        kl_reverse: Sum over steps of KL(pi_ref‖pi_rel).
         logprob_released: Sum of log pi_rel.
         logprob_reference: Sum of log pi_ref.
+        logprob_proxy: Sum of log pi_stu over the tokens that the proxy shares.
         v_gap: Sum of log pi_ref - log pi_stu over the tokens that the proxy shares.
         token_ids: The sampled tokens.
-        token_kl: KL of each step.
+        token_kl: KL(pi_rel‖pi_ref) of each step.
+        token_kl_reverse: KL(pi_ref‖pi_rel) of each step.
         token_logprob_released: log pi_rel of each token.
         token_logprob_reference: log pi_ref of each token.
-        token_logprob_proxy: log pi_stu of each token.
+        token_logprob_proxy: log pi_stu of each token, nan where the proxy shares it not.
+        token_v_gap: log pi_ref - log pi_stu of each token, likewise.
     """
 
     problem_id: str
@@ -65,15 +70,20 @@ class Trace:
     prompt_tokens: int
     sampled_tokens: int
     forced_tokens: int
+    accepted_tokens: int | None
     kl: float | None
+    kl_reverse: float | None
     logprob_released: float
     logprob_reference: float
+    logprob_proxy: float | None
     v_gap: float | None
     token_ids: list[int]
     token_kl: list[float] | None
+    token_kl_reverse: list[float] | None
     token_logprob_released: list[float]
     token_logprob_reference: list[float]
     token_logprob_proxy: list[float] | None
+    token_v_gap: list[float] | None
 
     @property
     def completion(self) -> str:
@@ -93,10 +103,11 @@ def schema() -> Any:
         "correct": pa.bool_(),
         "token_ids": pa.list_(pa.int32()),
         **dict.fromkeys(("problem_id", "split", "policy", "finish_reason", "extracted"), pa.string()),
-        **dict.fromkeys(("seed", "prompt_tokens", "sampled_tokens", "forced_tokens"), pa.int64()),
-        **dict.fromkeys(("kl", "logprob_released", "logprob_reference", "v_gap"), pa.float64()),
-        **dict.fromkeys(("token_kl", "token_logprob_released"), numbers),
-        **dict.fromkeys(("token_logprob_reference", "token_logprob_proxy"), numbers),
+        **dict.fromkeys(("seed", "prompt_tokens", "sampled_tokens", "forced_tokens", "accepted_tokens"), pa.int64()),
+        **dict.fromkeys(("kl", "kl_reverse", "v_gap"), pa.float64()),
+        **dict.fromkeys(("logprob_released", "logprob_reference", "logprob_proxy"), pa.float64()),
+        **dict.fromkeys(("token_kl", "token_kl_reverse", "token_v_gap"), numbers),
+        **dict.fromkeys(("token_logprob_released", "token_logprob_reference", "token_logprob_proxy"), numbers),
     }
     return pa.schema([(field.name, types[field.name]) for field in fields(Trace)])
 

@@ -9,14 +9,19 @@ from distillgame.values.gradient import (
     v_grad_jvp,
 )
 from distillgame.values.likelihood import IGNORED, Batch, collate, mean_logprob
+from distillgame.values.perturbed import check_direction, float_view, low_rank_pair, moved_copy
 
 __all__ = [
     "IGNORED",
     "Batch",
     "Direction",
+    "check_direction",
     "collate",
+    "float_view",
+    "low_rank_pair",
     "mean_logprob",
     "moved",
+    "moved_copy",
     "objective_gradient",
     "trainable",
     "v_grad_difference",

@@ -19,6 +19,9 @@ GREEDY = SamplingParams(temperature=0, max_new_tokens=140)
 OPEN = 3e-3
 """Working may begin where the model gives it more than this probability; only there is it a choice of style."""
 
+FORCED = 1e4
+"""A logit above all others; an infinite one would be taken for a broken model."""
+
 
 class _Styled(ReleasePolicy):
     """The model made to begin (``full``) or not to begin (``terse``) the working of every step, and to take steps.
@@ -42,7 +45,7 @@ class _Styled(ReleasePolicy):
         logits = experts.teacher.clone()
         if self.mode == "full":
             may_begin = torch.softmax(logits, -1)[:, self.colon] > OPEN
-            logits[may_begin, self.colon] = torch.inf
+            logits[may_begin, self.colon] = FORCED
         elif self.mode == "terse":
             logits[:, self.colon] = -torch.inf
         if self.mode != "free":

@@ -5,7 +5,8 @@ import statistics
 import time
 from typing import ClassVar
 
-from distillgame.arena.config import CostSettings, Generation, NamedChoice
+from distillgame.arena.config import CostSettings, NamedChoice
+from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.gradient import GradientStage
 from distillgame.arena.stages.problems import ProblemSet
@@ -70,7 +71,7 @@ class CostStage(Stage):
     def _seconds_per_token(self, policy: NamedChoice, requests: list[Request], context: StageContext) -> float:
         # One engine at a time: those of several policies would hold several perturbed copies of the proxy.
         teacher = self.teacher.load(context.device)
-        engine = make_engine(teacher, policy, self.proxy, self.gradient, self.sampling.batch_size, context)
+        engine = make_engine(teacher, policy, self.proxy, self.gradient, self.sampling, context)
         start = time.perf_counter()
         samples = engine.generate(requests, self.sampling.params())
         return (time.perf_counter() - start) / sum(len(sample.token_ids) for sample in samples)

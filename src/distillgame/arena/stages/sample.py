@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 
 from safetensors.torch import load_file
 
-from distillgame.arena.config import Generation, NamedChoice
+from distillgame.arena.config import NamedChoice
+from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.decoding import Engine, Request, Sample
+from distillgame.decoding import Calibration, Engine, Request, Sample
 from distillgame.models import LanguageModel, ModelSpec, load_model
 from distillgame.policies import make_policy
 from distillgame.records import Trace, read_traces, write_traces
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 TRACES = "traces.parquet"
 """The stage's result."""
 
-BATCHES_PER_SHARD = 4
+CALIBRATION = "calibration.json"
+"""Where the stage speculates: what passes cost on the machine that ran it first."""
+
+BATCHES_PER_SHARD = 8
 """A killed stage resumes at the last finished shard of this many batches."""
 
 
@@ -44,6 +48,7 @@ class SampleStage(Stage):
     """
 
     kind: ClassVar[str] = "sample"
+    revision: ClassVar[int] = 2
 
     problems: ProblemSet
     model: Model
@@ -65,15 +70,19 @@ class SampleStage(Stage):
         """Write the traces."""
         problems = self.problems.load()
         task = self.problems.make_task()
+        recorded = context.out / CALIBRATION
         engine = make_engine(
-            self._answerer(context), self.policy, self.proxy, self.gradient, self.sampling.batch_size, context
-        )
+            self._answerer(context), self.policy, self.proxy, self.gradient, self.sampling, context,
+            Calibration.load(recorded) if recorded.exists() else None,
+        )  # fmt: skip
         traces: list[Trace] = []
         for path, shard in self._shards(context.out, problems):
             if not path.exists():
                 done = count(len(traces) + 1)
                 write_traces(path, self._sample(engine, task, shard, partial(_tick, context, done, len(problems))))
             traces += read_traces(path)
+            if engine.calibration is not None:
+                engine.calibration.save(recorded)
             context.progress(len(traces), len(problems))
         write_traces(context.out / TRACES, traces)
         for path, _ in self._shards(context.out, problems):
@@ -99,11 +108,7 @@ class SampleStage(Stage):
 
     def _trace(self, task: Task, problem: Problem, request: Request, sample: Sample) -> Trace:
         grade = task.grade(sample.completion, problem)
-        proxied = [
-            (ours, theirs)
-            for ours, theirs in zip(sample.logprob_reference, sample.logprob_proxy, strict=False)
-            if not math.isnan(theirs)
-        ]
+        proxied = sample.logprob_proxy
         return Trace(
             problem_id=problem.id,
             split=self.problems.name,
@@ -117,16 +122,27 @@ class SampleStage(Stage):
             prompt_tokens=sample.prompt_tokens,
             sampled_tokens=len(sample.token_ids),
             forced_tokens=sample.forced_tokens,
+            accepted_tokens=sample.accepted if proxied else None,
             kl=sum(sample.kl) if sample.kl else None,
+            kl_reverse=sum(sample.kl_reverse) if sample.kl_reverse else None,
             logprob_released=sum(sample.logprob_released),
             logprob_reference=sum(sample.logprob_reference),
-            v_gap=sum(ours - theirs for ours, theirs in proxied) if proxied else None,
+            logprob_proxy=_known_sum(proxied),
+            v_gap=_known_sum(sample.v_gap),
             token_ids=sample.token_ids,
             token_kl=sample.kl or None,
+            token_kl_reverse=sample.kl_reverse or None,
             token_logprob_released=sample.logprob_released,
             token_logprob_reference=sample.logprob_reference,
-            token_logprob_proxy=sample.logprob_proxy or None,
+            token_logprob_proxy=proxied or None,
+            token_v_gap=sample.v_gap or None,
         )
+
+
+def _known_sum(values: list[float]) -> float | None:
+    """The sum over tokens that the proxy shares, or None where it shares none."""
+    known = [value for value in values if not math.isnan(value)]
+    return sum(known) if known else None
 
 
 def _tick(context: StageContext, done: Iterator[int], total: int, _: Sample) -> None:
@@ -138,14 +154,22 @@ def make_engine(
     policy: NamedChoice,
     proxy: Model | None,
     gradient: Optional["GradientStage"],
-    batch_size: int,
+    sampling: Generation,
     context: StageContext,
+    calibration: Calibration | None = None,
 ) -> Engine:
-    """Make the engine that releases ``teacher`` under ``policy``, its proxy and gradient loaded."""
+    """Make the engine that releases ``teacher`` under ``policy``, its proxy and gradient loaded.
+
+    It speculates only where the policy has a proxy.
+    """
     return Engine(
         teacher,
         make_policy(policy.name, policy.options),
         proxy=None if proxy is None else proxy.load(context.device),
         direction=None if gradient is None else load_file(context.folder(gradient) / "gradient.safetensors"),
-        batch_size=batch_size,
+        derivative=sampling.derivative,
+        batch_size=sampling.batch_size,
+        token_budget=sampling.token_budget,
+        speculative=sampling.speculative and proxy is not None,
+        calibration=calibration,
     )

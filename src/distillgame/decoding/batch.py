@@ -1,0 +1,260 @@
+"""The sequences that run together, and the round that moves them all on: draft, read, verify."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from distillgame.decoding.choice import Chooser
+from distillgame.decoding.context import Context
+from distillgame.decoding.proxy import Proxy
+from distillgame.decoding.sequence import Draft, Pointer, Sequence, gather
+from distillgame.models import LanguageModel
+from distillgame.policies import Experts
+
+PREFILL_TOKENS = 8192
+"""Most tokens, padding included, that one pass over prompts reads."""
+
+
+@dataclass
+class Work:
+    """What an engine has done.
+
+    Attributes:
+        teacher_passes: Passes of the teacher over the batch.
+        proxy_passes: Passes of the proxy over the batch.
+        prompt_passes: Passes over prompts.
+        tokens: Tokens decided.
+    """
+
+    teacher_passes: int = 0
+    proxy_passes: int = 0
+    prompt_passes: int = 0
+    tokens: int = 0
+
+
+class Batch:
+    """Sequences by row, and the networks that have read them.
+
+    At the start of a round the teacher has either read all that is certain of a row, so that its next token can be
+    decided as soon as the proxy has read it too, or not yet read its last token, which was drawn after a rejection.
+
+    Args:
+        teacher: The reference teacher.
+        chooser: Draws tokens under the policy.
+        proxy: The proxy, or None.
+    """
+
+    def __init__(self, teacher: LanguageModel, chooser: Chooser, proxy: Proxy | None):
+        self.teacher = Context(teacher.model)
+        self.proxy = None if proxy is None else proxy.start()
+        self.chooser = chooser
+        self.device = teacher.device
+        self.rows: list[Sequence] = []
+        self.work = Work()
+
+    def admit(self, sequences: list[Sequence]) -> None:
+        """Read the prompts of new sequences, or all that is certain of ones that come back."""
+        for group in _groups(sequences):
+            logits = self.teacher.admit([s.teacher_ids for s in group])
+            for row, s in enumerate(group):
+                s.teacher_logits = Pointer(logits, row)
+            if self.proxy is not None:
+                output = self.proxy.admit([s.proxy_ids or [] for s in group])
+                for row, s in enumerate(group):
+                    s.proxy_logits = Pointer(output, row)
+            self.rows += group
+            self.work.prompt_passes += 1
+
+    def remove(self, sequences: Iterable[Sequence]) -> None:
+        """Take sequences out; the last rows take their places."""
+        for s in sequences:
+            row = self.rows.index(s)
+            self.teacher.remove(row)
+            if self.proxy is not None:
+                self.proxy.reader.remove(row)
+            s.teacher_logits = s.proxy_logits = None
+            s.drafts.clear()
+            last = self.rows.pop()
+            if last is not s:
+                self.rows[row] = last
+
+    def advance(self, drafts: int, leave: Callable[[list[Sequence]], None]) -> None:
+        """Move every sequence on by at least one decided or one newly read token.
+
+        Args:
+            drafts: How many tokens the proxy drafts for the teacher to judge at once; 0 decides one at a time.
+            leave: Told of sequences that have finished, which must be out of the batch when it returns.
+        """
+        if self.proxy is None:
+            self._decide([s for s in self.rows if s.teacher_logits is not None])
+        else:
+            self._draft(drafts)
+        self._dismiss(leave)
+        if self.rows:
+            self._read_and_verify()
+            self._dismiss(leave)
+
+    def _dismiss(self, leave: Callable[[list[Sequence]], None]) -> None:
+        if finished := [s for s in self.rows if s.finished]:
+            leave(finished)
+
+    def _draft(self, drafts: int) -> None:
+        """Let the proxy read and propose; rows that the teacher has read in full decide one token on the way."""
+        ready = {id(s) for s in self.rows if s.teacher_logits is not None}
+        passes = 1 if ready else 0
+        if drafts:
+            passes = drafts if len(ready) < len(self.rows) else drafts + 1
+        for place in range(passes):
+            deciding = [s for s in self.rows if place == 0 and id(s) in ready]
+            proposing = [s for s in self.rows if drafts and s.may_draft and not (place == 0 and id(s) in ready)]
+            if not deciding and not proposing:
+                break
+            self._read_proxy({id(s) for s in (*deciding, *proposing)})
+            self._decide(deciding)
+            self._propose(proposing)
+
+    def _read_proxy(self, taking_part: set[int]) -> None:
+        assert self.proxy is not None
+        blocks = []
+        for s, read in zip(self.rows, self.proxy.reader.lengths, strict=True):
+            # A draft is a shared token, which is one token for the proxy too.
+            drafts = [self._to_proxy(s, draft.token) for draft in s.drafts]
+            blocks.append([*(s.proxy_ids or []), *drafts][read:] if id(s) in taking_part else [])
+        if not any(blocks):
+            return
+        output = self.proxy.read(blocks)
+        self.work.proxy_passes += 1
+        for row, (s, block) in enumerate(zip(self.rows, blocks, strict=True)):
+            if block:
+                s.proxy_logits = Pointer(output, row)
+
+    def _to_proxy(self, s: Sequence, token: int) -> int:
+        (single,) = s.to_proxy(token)
+        return single
+
+    def _decide(self, sequences: list[Sequence]) -> None:
+        """Draw the next token of sequences whose experts have all read everything."""
+        for group in _alike(sequences):
+            teacher = gather([s.teacher_logits for s in group if s.teacher_logits is not None])
+            proxy = [s.proxy_logits for s in group] if self.proxy is not None else None
+            positions = [s.decided for s in group]
+            experts = self._experts(group, positions, teacher, proxy)
+            first = group[0]
+            choice = self.chooser.choose(experts, first.params, self._uniforms(group, positions), first.greedy)
+            tokens, accepted, broken = choice.tokens.tolist(), choice.accepted.tolist(), choice.broken.tolist()
+            for s, token, kept, bad, measures in zip(
+                group, tokens, accepted, broken, choice.measures.T.tolist(), strict=True
+            ):
+                s.teacher_logits = None
+                self._commit(s, token, kept, bad, measures)
+
+    def _propose(self, sequences: list[Sequence]) -> None:
+        for group in _alike(sequences):
+            positions = [s.decided + len(s.drafts) for s in group]
+            proxies = [s.proxy_logits for s in group]
+            experts = self._experts(group, positions, None, proxies)
+            first = group[0]
+            tokens = self.chooser.draft(experts, first.params, self._uniforms(group, positions), first.greedy)
+            for s, token, proxy in zip(group, tokens.tolist(), proxies, strict=True):
+                assert proxy is not None
+                s.drafts.append(Draft(token, proxy))
+
+    def _read_and_verify(self) -> None:
+        """Let the teacher read what it has not, drafts included, and judge the drafts."""
+        blocks = []
+        for s, read in zip(self.rows, self.teacher.lengths, strict=True):
+            blocks.append([*s.teacher_ids[read:], *(draft.token for draft in s.drafts)])
+        logits = self.teacher.read(blocks)
+        self.work.teacher_passes += 1
+        width = logits.shape[1]
+        flat = logits.flatten(0, 1)
+        before = [(len(s.teacher_ids), len(s.proxy_ids or ())) for s in self.rows]
+        places = {
+            id(s): [Pointer(flat, row * width + len(blocks[row]) - 1 - back) for back in range(len(s.drafts), -1, -1)]
+            for row, s in enumerate(self.rows)
+        }
+        kept = self._verify(places)
+        for row, s in enumerate(self.rows):
+            confirmed = kept.get(id(s), 0)
+            self.teacher.truncate(row, before[row][0] + confirmed)
+            if self.proxy is not None:
+                self.proxy.reader.truncate(row, before[row][1] + confirmed)
+            if not s.finished and self.teacher.lengths[row] == len(s.teacher_ids):
+                s.teacher_logits = places[id(s)][-1]
+
+    def _verify(self, places: dict[int, list[Pointer]]) -> dict[int, int]:
+        """Decide drafted positions up to each sequence's first rejection; return how many drafts were kept."""
+        kept: dict[int, int] = {}
+        for group in _alike([s for s in self.rows if s.drafts]):
+            owners = [s for s in group for _ in s.drafts]
+            drafts = [draft for s in group for draft in s.drafts]
+            positions = [s.decided + i for s in group for i in range(len(s.drafts))]
+            teacher = gather([place for s in group for place in places[id(s)][:-1]])
+            experts = self._experts(owners, positions, teacher, [draft.proxy for draft in drafts])
+            proposed = torch.tensor([draft.token for draft in drafts], device=self.device)
+            uniforms = self._uniforms(owners, positions)
+            choice = self.chooser.choose(experts, group[0].params, uniforms, group[0].greedy, proposed)
+            results = zip(
+                choice.tokens.tolist(), choice.accepted.tolist(), choice.broken.tolist(), choice.measures.T.tolist(),
+                strict=True,
+            )  # fmt: skip
+            for s in group:
+                mine = [next(results) for _ in s.drafts]
+                s.drafts.clear()
+                kept[id(s)] = 0
+                for token, accepted, broken, measures in mine:
+                    self._commit(s, token, accepted, broken, measures)
+                    kept[id(s)] += accepted
+                    if s.finished or not accepted:
+                        break
+        return kept
+
+    def _commit(self, s: Sequence, token: int, accepted: bool, broken: bool, measures: list[float]) -> None:
+        if broken:
+            s.finish("error", f"request '{s.request.id}': the models' logits are not finite numbers (NaN or infinity)")
+        else:
+            s.commit(token, accepted, measures)
+            self.work.tokens += 1
+
+    def _experts(
+        self,
+        owners: list[Sequence],
+        positions: list[int],
+        teacher: torch.Tensor | None,
+        proxies: list[Pointer | None] | list[Pointer] | None,
+    ) -> Experts:
+        proxy = delta = None
+        if proxies is not None:
+            known = [pointer for pointer in proxies if pointer is not None]
+            proxy = gather([Pointer(p.source.logits, p.row) for p in known])
+            if known[0].source.delta is not None:
+                delta = gather([Pointer(p.source.delta, p.row) for p in known])
+        keys = tuple(int(s.keys[position]) for s, position in zip(owners, positions, strict=True))
+        first = teacher if teacher is not None else proxy
+        assert first is not None
+        return Experts(first, owners[0].params.temperature, proxy, delta, keys)
+
+    def _uniforms(self, owners: list[Sequence], positions: list[int]) -> torch.Tensor:
+        draws = np.stack([s.uniforms(position) for s, position in zip(owners, positions, strict=True)])
+        return torch.from_numpy(draws).to(self.device)
+
+
+def _alike(sequences: list[Sequence]) -> list[list[Sequence]]:
+    """Groups whose tokens are drawn in the same way."""
+    groups: dict[tuple[float, float, int, bool], list[Sequence]] = {}
+    for s in sequences:
+        groups.setdefault((s.params.temperature, s.params.top_p, s.params.top_k, s.greedy), []).append(s)
+    return list(groups.values())
+
+
+def _groups(sequences: list[Sequence]) -> list[list[Sequence]]:
+    """Sequences of like length together, so that one pass reads a bounded number of tokens with little padding."""
+    groups: list[list[Sequence]] = []
+    for s in sorted(sequences, key=lambda s: len(s.teacher_ids)):
+        if groups and (len(groups[-1]) + 1) * len(s.teacher_ids) <= PREFILL_TOKENS:
+            groups[-1].append(s)
+        else:
+            groups.append([s])
+    return groups

@@ -1,0 +1,121 @@
+"""What passes of teacher and proxy cost on this machine."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import Field, ValidationError
+
+from distillgame.decoding.choice import Chooser
+from distillgame.decoding.context import Context
+from distillgame.decoding.proxy import Proxy, ProxyExpert
+from distillgame.decoding.request import SamplingParams
+from distillgame.errors import DistillgameError
+from distillgame.models import LanguageModel
+from distillgame.policies import Experts
+from distillgame.strict import Strict
+
+WIDEST = 9
+"""Most tokens a row that a pass of the teacher is timed for."""
+
+PROMPT = 64
+"""Tokens that every row has read already."""
+
+
+class Calibration(Strict):
+    """What passes of the two networks cost on one machine, in seconds.
+
+    It decides how far ahead is drafted and so how long sampling takes, never what is sampled.
+
+    Attributes:
+        teacher: By number of rows, seconds of a pass that reads 1, 2, ... tokens a row.
+        proxy: By number of rows, seconds of a pass that reads one token a row, and of drafting from it.
+        decide: Seconds of deciding one position of one sequence.
+    """
+
+    teacher: dict[int, list[float]] = Field(min_length=1)
+    proxy: dict[int, float] = Field(min_length=1)
+    decide: float = Field(0.0, ge=0)
+
+    def teacher_seconds(self, rows: int, width: int) -> float:
+        """Seconds of a pass of the teacher, between and beyond what was measured by straight lines."""
+        return _between({n: costs[min(width, len(costs)) - 1] for n, costs in self.teacher.items()}, rows)
+
+    def proxy_seconds(self, rows: int) -> float:
+        """Seconds of a pass of the proxy."""
+        return _between(self.proxy, rows)
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        path.write_text(self.model_dump_json(indent=1) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DistillgameError: If the file is missing or does not hold a calibration.
+        """
+        try:
+            return cls.model_validate_json(path.read_text())
+        except (OSError, ValidationError, ValueError) as error:
+            raise DistillgameError(f"calibration {path}: cannot be read; delete it to measure again") from error
+
+
+@torch.inference_mode()
+def calibrate(teacher: LanguageModel, proxy: Proxy, chooser: Chooser, sizes: Sequence[int]) -> Calibration:
+    """Time both networks and the choice of tokens at batches of several sizes."""
+    token = next(iter(teacher.stop_ids))
+    teachers: dict[int, list[float]] = {}
+    proxies: dict[int, float] = {}
+    params = SamplingParams()
+    decide = 0.0
+    for rows in sizes:
+        context, expert = Context(teacher.model), proxy.start()
+        context.admit([[token] * PROMPT] * rows)
+        expert.admit([[token] * PROMPT] * rows)
+
+        def read(width: int, context: Context = context, rows: int = rows) -> None:
+            context.read([[token] * width] * rows)
+            for row in range(rows):
+                context.truncate(row, PROMPT)
+
+        costs = [_seconds(lambda width=width, read=read: read(width)) for width in range(1, WIDEST + 1)]  # type: ignore[misc]
+        # Reading more tokens costs no less; what looks so is noise.
+        teachers[rows] = [max(costs[: i + 1]) for i in range(len(costs))]
+        uniforms = torch.full((rows, 3), 0.5, dtype=torch.float64, device=teacher.device)
+        logits = context.read([[token]] * rows)[:, 0]
+        output = expert.read([[token]] * rows)
+        experts = Experts(logits, params.temperature, output.logits, output.delta, (0,) * rows)
+
+        def draft(expert: ProxyExpert = expert, experts: Experts = experts, uniforms: torch.Tensor = uniforms) -> None:
+            expert.read([[token]] * len(uniforms))
+            chooser.draft(experts, params, uniforms, False)
+
+        def choose(experts: Experts = experts, uniforms: torch.Tensor = uniforms) -> None:
+            chooser.choose(experts, params, uniforms, False)
+
+        proxies[rows] = _seconds(draft)
+        decide = _seconds(choose) / rows
+    return Calibration(teacher=teachers, proxy=proxies, decide=decide)
+
+
+def _seconds(run: Callable[[], object], repetitions: int = 3) -> float:
+    times = []
+    for _ in range(repetitions):
+        start = time.perf_counter()
+        run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def _between(points: dict[int, float], at: int) -> float:
+    known = sorted(points)
+    if len(known) == 1 or at <= known[0]:
+        return points[known[0]]
+    above = next((n for n in known if n >= at), known[-1])
+    below = known[known.index(above) - 1]
+    return points[below] + (points[above] - points[below]) * (at - below) / (above - below)

@@ -1,0 +1,199 @@
+"""One sequence: its tokens, its random stream, its drafts, and when it ends."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from distillgame.decoding.request import FinishReason, Request, Sample, SamplingParams
+from distillgame.decoding.streams import policy_keys, uniforms
+from distillgame.decoding.text import TextStream
+from distillgame.models import LanguageModel
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A row of a tensor, or of what else can be indexed by rows; nothing is copied until rows are gathered."""
+
+    source: Any
+    row: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A proposed token that the teacher has not judged yet.
+
+    Attributes:
+        token: The teacher's id.
+        proxy: The experts on the proxy's side from which it was drawn.
+    """
+
+    token: int
+    proxy: Pointer
+
+
+class Sequence:
+    """A completion while it is sampled.
+
+    ``teacher_ids`` and ``proxy_ids`` are all tokens that are certain, prompt included; drafts come after them. How much
+    of that a network has read is its context's business.
+
+    Args:
+        handle: The engine's name for it.
+        request: What was asked.
+        params: How it is sampled.
+        seed: Seed of its random stream.
+        teacher: Whose tokens these are.
+        proxy_prompt: The prompt in the proxy's tokens, or None without a proxy.
+        to_proxy: Turns a teacher token into the proxy's.
+        stream: Whether text is wanted as it comes.
+    """
+
+    def __init__(
+        self,
+        handle: int,
+        request: Request,
+        params: SamplingParams,
+        seed: int,
+        teacher: LanguageModel,
+        proxy_prompt: list[int] | None,
+        to_proxy: Callable[[int], tuple[int, ...]],
+        stream: bool,
+    ):
+        self.handle, self.request, self.params = handle, request, params
+        self.teacher, self.to_proxy = teacher, to_proxy
+        self.teacher_ids = teacher.prompt_ids(request.messages)
+        self.proxy_ids = proxy_prompt
+        self.sample = Sample(request.id, prompt_tokens=len(self.teacher_ids))
+        self.draws = uniforms(seed, request.id, params.max_new_tokens)
+        self.keys = policy_keys(seed, request.id, params.max_new_tokens + params.forced_answer_tokens)
+        self.text = TextStream(teacher.decode, params.stop) if stream or params.stop else None
+        self.stop_ids: frozenset[int] = frozenset() if params.ignore_end else teacher.stop_ids
+        self.drafts: list[Draft] = []
+        self.teacher_logits: Pointer | None = None
+        self.proxy_logits: Pointer | None = None
+        self.forced: list[int] | None = None
+        self.finished = False
+        self.reported = 0
+        self.noted = (0, 0)
+        self._pending_text = ""
+
+    @property
+    def longest(self) -> int:
+        """Number of tokens it may come to have."""
+        return len(self.teacher_ids) + self.params.max_new_tokens + self.params.forced_answer_tokens
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the likeliest released token is taken: at temperature 0, and in a forced answer."""
+        return self.forced is not None or self.params.temperature == 0
+
+    @property
+    def decided(self) -> int:
+        """Number of positions after the prompt that are decided; the lead-in of a forced answer is not counted."""
+        return len(self.sample.token_ids) + len(self.forced or ())
+
+    @property
+    def may_draft(self) -> bool:
+        """Whether another draft could be of use."""
+        if self.finished or (self.drafts and self.drafts[-1].token in self.stop_ids):
+            return False
+        done, limit = len(self.sample.token_ids), self.params.max_new_tokens
+        if self.forced is not None:
+            done, limit = len(self.forced), self.params.forced_answer_tokens
+        return done + len(self.drafts) < limit
+
+    def uniforms(self, position: int) -> np.ndarray:
+        """Random numbers of a position by purpose, shape (3,); greedy positions use none."""
+        return self.draws[position] if position < len(self.draws) else np.zeros(3)
+
+    def commit(self, token: int, accepted: bool, measures: list[float]) -> None:
+        """Decide the next token.
+
+        Args:
+            token: The teacher's id.
+            accepted: Whether it is what the draft distribution proposed.
+            measures: As in :class:`distillgame.decoding.choice.Choice`.
+        """
+        self.teacher_ids.append(token)
+        if self.proxy_ids is not None:
+            self.proxy_ids += self.to_proxy(token)
+        if self.forced is not None:
+            self.forced.append(token)
+            self.sample.forced_tokens += 1
+            if self.text is not None:
+                self.text.push(token)
+            if token in self.stop_ids or len(self.forced) == self.params.forced_answer_tokens:
+                self.finish("length")
+            return
+        sample = self.sample
+        sample.token_ids.append(token)
+        sample.accepted += accepted
+        released, reference, proxy, kl, kl_reverse = measures
+        sample.logprob_released.append(released)
+        sample.logprob_reference.append(reference)
+        if self.params.temperature > 0:
+            sample.kl.append(kl)
+            sample.kl_reverse.append(kl_reverse)
+            if self.proxy_ids is not None:
+                sample.logprob_proxy.append(proxy)
+        if self.text is not None:
+            self.text.push(token)
+        if token in self.stop_ids or (self.text is not None and self.text.stopped):
+            self.finish("stop")
+        elif len(sample.token_ids) == self.params.max_new_tokens:
+            if self.params.forced_answer_tokens == 0:
+                self.finish("length")
+            else:
+                self._force_answer()
+
+    def finish(self, reason: FinishReason, error: str = "") -> None:
+        """End the sequence; what it holds becomes the sample."""
+        self.finished = True
+        self.drafts.clear()
+        self.teacher_logits = self.proxy_logits = None
+        sample = self.sample
+        sample.finish_reason, sample.error = reason, error
+        if self.forced is None:
+            sample.completion = self._body()
+        else:
+            sample.completion += self.teacher.decode(self.forced)
+
+    def new_text(self) -> str:
+        """Text that was added since the last call."""
+        if self.text is None:
+            return ""
+        text = self._pending_text + self.text.take(final=self.finished)
+        self._pending_text = ""
+        return text
+
+    def _body(self) -> str:
+        if self.params.stop and self.text is not None:
+            return self.text.whole()
+        return self.teacher.decode(self.sample.token_ids)
+
+    def _force_answer(self) -> None:
+        """Append the forced-answer text; greedy tokens of the released distribution follow it."""
+        self.sample.completion = self._body() + self.request.forced_answer
+        lead_in = self.teacher.tokenizer.encode(self.request.forced_answer, add_special_tokens=False)
+        self.teacher_ids += lead_in
+        if self.proxy_ids is not None:
+            self.proxy_ids += [proxy for token in lead_in for proxy in self.to_proxy(token)]
+        self.forced = []
+        self.sample.forced_tokens = len(lead_in)
+        if self.text is not None:
+            self._pending_text += self.text.take(final=True) + self.request.forced_answer
+            self.text = TextStream(self.teacher.decode)
+
+
+def gather(pointers: list[Pointer]) -> torch.Tensor:
+    """The rows that ``pointers`` name, shape (N, V), without a copy where they are one whole tensor."""
+    source = pointers[0].source
+    rows = [pointer.row for pointer in pointers]
+    if all(pointer.source is source for pointer in pointers):
+        if rows == list(range(source.shape[0])):
+            return source  # type: ignore[no-any-return]
+        return source[rows]  # type: ignore[no-any-return]
+    return torch.stack([pointer.source[pointer.row] for pointer in pointers])

@@ -1,0 +1,154 @@
+"""The engine samples from the released distribution: joint distributions against brute force, over several tokens."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from distillgame.decoding import Engine, SamplingParams, choice
+from distillgame.decoding.readers import DERIVATIVE_STEP
+from distillgame.decoding.sampler import truncate
+from distillgame.models import LanguageModel
+from distillgame.policies import Experts, ReleasePolicy, make_policy, release
+from distillgame.values import Direction
+from tests.decoding.common import POLICIES, PROMPTS, drafting, requests
+
+FALSE_ALARM = 1e-5
+COPIES = 2500
+LENGTH = 3
+PARAMS = [
+    SamplingParams(temperature=0.8, max_new_tokens=LENGTH),
+    SamplingParams(temperature=1.0, top_p=0.85, top_k=12, max_new_tokens=LENGTH),
+]
+
+
+def exact_distribution(
+    teacher: LanguageModel,
+    proxy: LanguageModel,
+    direction: Direction,
+    policy: ReleasePolicy,
+    prompt: str,
+    params: SamplingParams,
+) -> dict[tuple[int, ...], float]:
+    """Brute force over all continuations that hold most of the mass, each expert run on the whole sequence."""
+    start = teacher.prompt_ids([{"role": "user", "content": prompt}])
+
+    def released(tokens: tuple[int, ...]) -> torch.Tensor:
+        ids = torch.tensor([[*start, *tokens]])
+
+        def last(parameters: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+            model = proxy.model
+            if parameters is None:
+                return torch.log_softmax(model(ids).logits[:, -1], -1)
+            output = torch.func.functional_call(model, parameters, kwargs={"input_ids": ids})
+            return torch.log_softmax(output.logits[:, -1], -1)
+
+        with torch.no_grad():
+            plus, minus = (
+                last({n: p + sign * DERIVATIVE_STEP * direction[n] for n, p in proxy.model.named_parameters()})
+                for sign in (1, -1)
+            )
+            delta = (plus - minus) / (2 * DERIVATIVE_STEP)
+            experts = Experts(teacher.model(ids).logits[:, -1], params.temperature, last(), delta, (0,))
+            kept = truncate(release(policy, experts).released, params.top_p, params.top_k)
+            return torch.softmax(kept, -1)[0]
+
+    beams: dict[tuple[int, ...], float] = {(): 1.0}
+    for _ in range(params.max_new_tokens):
+        grown: dict[tuple[int, ...], float] = {}
+        for tokens, mass in beams.items():
+            if tokens and tokens[-1] in teacher.stop_ids:
+                grown[tokens] = mass
+                continue
+            for token, probability in enumerate(released(tokens).tolist()):
+                if mass * probability > 2e-3:
+                    grown[(*tokens, token)] = mass * probability
+        beams = grown
+    return beams
+
+
+def p_value(observed: Counter[tuple[int, ...]], expected: dict[tuple[int, ...], float]) -> float:
+    """Chi-square over the likeliest continuations and the rest."""
+    likely = {tokens: mass for tokens, mass in expected.items() if mass * COPIES >= 8}
+    assert len(likely) > 5
+    counts = [observed[tokens] for tokens in likely]
+    masses = list(likely.values())
+    counts.append(COPIES - sum(counts))
+    masses.append(max(1 - sum(masses), 1e-9))
+    return float(chisquare(counts, np.array(masses) / sum(masses) * COPIES).pvalue)
+
+
+def sampled(
+    teacher: LanguageModel,
+    proxy: LanguageModel,
+    direction: Direction,
+    policy: ReleasePolicy,
+    params: SamplingParams,
+    speculative: bool,
+) -> list[Counter[tuple[int, ...]]]:
+    """How often each continuation came, by prompt; prompts of different lengths share batches."""
+    engine = Engine(
+        teacher, policy, proxy=proxy, direction=direction, batch_size=1000, speculative=speculative,
+        calibration=drafting(),
+    )  # fmt: skip
+    samples = engine.generate(requests(PROMPTS[:2], COPIES), params, seed=11)
+    if speculative:
+        assert engine.work.teacher_passes < engine.work.proxy_passes
+    return [Counter(tuple(s.token_ids) for s in samples[k * COPIES : (k + 1) * COPIES]) for k in range(2)]
+
+
+@pytest.mark.parametrize("speculative", [False, True])
+@pytest.mark.parametrize("params", PARAMS)
+@pytest.mark.parametrize(("name", "strength"), [case for case in POLICIES if case[0] != "permutation"])
+def test_the_joint_distribution_of_three_tokens_is_exact(
+    teacher: LanguageModel,
+    proxy: LanguageModel,
+    direction: Direction,
+    name: str,
+    strength: dict[str, float],
+    params: SamplingParams,
+    speculative: bool,
+) -> None:
+    policy = make_policy(name, strength)
+    for prompt, counts in zip(PROMPTS, sampled(teacher, proxy, direction, policy, params, speculative), strict=False):
+        expected = exact_distribution(teacher, proxy, direction, policy, prompt, params)
+        assert p_value(counts, expected) > FALSE_ALARM
+
+
+def _accept_all(released: Any, drafted: Any, tokens: torch.Tensor, uniform: Any) -> torch.Tensor:
+    return torch.ones_like(tokens, dtype=torch.bool)
+
+
+def _accept_inverted(
+    released: torch.Tensor, drafted: torch.Tensor, tokens: torch.Tensor, uniform: torch.Tensor
+) -> torch.Tensor:
+    column = tokens[:, None]
+    return uniform * released.gather(-1, column)[:, 0] < drafted.gather(-1, column)[:, 0]
+
+
+def _resample_from_released(released: torch.Tensor, drafted: torch.Tensor) -> torch.Tensor:
+    return released
+
+
+@pytest.mark.parametrize(
+    ("part", "wrong"),
+    [("accept", _accept_all), ("accept", _accept_inverted), ("residual", _resample_from_released)],
+)
+def test_a_wrong_acceptance_rule_is_caught(
+    teacher: LanguageModel,
+    proxy: LanguageModel,
+    direction: Direction,
+    monkeypatch: pytest.MonkeyPatch,
+    part: str,
+    wrong: Callable[..., torch.Tensor],
+) -> None:
+    """The test above would fail: with the draft's distribution, the inverse ratio, or p instead of (p-q)+."""
+    monkeypatch.setattr(choice, part, wrong)
+    policy = make_policy("poe", {"gamma": 0.5})
+    counts = sampled(teacher, proxy, direction, policy, PARAMS[0], True)
+    expected = exact_distribution(teacher, proxy, direction, policy, PROMPTS[0], PARAMS[0])
+    assert p_value(counts[0], expected) < FALSE_ALARM

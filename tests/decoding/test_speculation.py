@@ -1,0 +1,98 @@
+import pytest
+
+from distillgame.decoding import Calibration, Engine, SamplingParams
+from distillgame.decoding.speculation import MAX_DRAFTS, Drafter
+from distillgame.models import LanguageModel
+from distillgame.policies import make_policy
+from distillgame.values import Direction
+from tests.decoding.common import POLICIES, drafting, requests
+from tests.models.test_alignment import PROXY, TEACHER, word_model
+
+PARAMS = [
+    SamplingParams(temperature=0.8, max_new_tokens=14, forced_answer_tokens=3),
+    SamplingParams(temperature=0.9, top_p=0.8, top_k=20, max_new_tokens=14),
+    SamplingParams(temperature=0, max_new_tokens=14, forced_answer_tokens=3),
+]
+
+
+@pytest.mark.parametrize("params", PARAMS)
+@pytest.mark.parametrize(("name", "strength"), POLICIES)
+def test_traces_are_the_same_however_far_ahead_is_drafted(
+    teacher: LanguageModel,
+    proxy: LanguageModel,
+    direction: Direction,
+    name: str,
+    strength: dict[str, float],
+    params: SamplingParams,
+) -> None:
+    """Not in distribution only: token for token, forced answers and measurements included, whatever the batch."""
+    policy = make_policy(name, strength)
+
+    def run(calibration: Calibration, batch_size: int, speculative: bool = True) -> list[list[int]]:
+        engine = Engine(
+            teacher, policy, proxy=proxy, direction=direction, speculative=speculative, calibration=calibration,
+            batch_size=batch_size,
+        )  # fmt: skip
+        samples = engine.generate(requests(copies=4), params, seed=5)
+        completions.append([s.completion for s in samples])
+        measured.append([x for s in samples for x in (*s.kl, *s.kl_reverse, *s.logprob_released, *s.logprob_proxy)])
+        passes.append(engine.work.teacher_passes)
+        return [s.token_ids for s in samples]
+
+    completions: list[list[str]] = []
+    measured: list[list[float]] = []
+    passes: list[int] = []
+    far, near, alone = run(drafting(), 64), run(drafting(far=False), 5), run(drafting(), 1)
+    assert far == near == alone
+    if policy.needs_proxy or policy.needs_delta:
+        assert run(drafting(), 64, speculative=False) == far
+        assert passes[-1] >= passes[0]
+    assert all(text == completions[0] for text in completions)
+    for other in measured[1:]:
+        assert other == pytest.approx(measured[0], abs=1e-3)
+
+
+def test_speculation_works_across_vocabularies() -> None:
+    teacher, proxy = word_model(TEACHER, "<end>", seed=1), word_model(PROXY, "<stop>", seed=2)
+    params = SamplingParams(temperature=1.0, max_new_tokens=12)
+    policy = make_policy("poe", {"gamma": 0.5})
+    plain = Engine(teacher, policy, proxy=proxy).generate(requests(["a b c", "d"], 20), params)
+    engine = Engine(teacher, policy, proxy=proxy, speculative=True, calibration=drafting())
+    ahead = engine.generate(requests(["a b c", "d"], 20), params)
+    assert [s.token_ids for s in ahead] == [s.token_ids for s in plain]
+    assert any(TEACHER.index("only-teacher") in s.token_ids[:-1] for s in ahead)
+    assert engine.work.teacher_passes < max(len(s.token_ids) for s in ahead)
+
+
+def test_the_share_of_accepted_drafts_is_that_of_the_overlap(teacher: LanguageModel) -> None:
+    """A proxy that is the teacher is always right."""
+    engine = Engine(teacher, make_policy("standard"), proxy=teacher, speculative=True, calibration=drafting())
+    samples = engine.generate(requests(copies=5), SamplingParams(temperature=0.9, max_new_tokens=16, ignore_end=True))
+    assert all(s.accepted == len(s.token_ids) == 16 for s in samples)
+
+
+def costs(slope: float, proxy: float) -> Calibration:
+    return Calibration(teacher={1: [1 + slope * w for w in range(9)]}, proxy={1: proxy})
+
+
+def test_good_drafts_that_cost_little_are_made_far_ahead() -> None:
+    assert Drafter(costs(0.0, 0.01)).drafts([(95, 100)]) == MAX_DRAFTS
+
+
+def test_drafts_are_not_made_where_they_do_not_pay() -> None:
+    assert Drafter(costs(1.0, 0.5)).drafts([(80, 100)]) == 0
+    assert Drafter(costs(0.1, 0.3)).drafts([(0, 1000)]) == 0
+
+
+def test_draft_length_follows_each_sequences_own_history() -> None:
+    drafter = Drafter(costs(0.05, 0.15))
+    good, bad = drafter.drafts([(99, 100)]), drafter.drafts([(40, 100)])
+    assert bad < drafter.drafts([(99, 100), (40, 100)]) <= good
+    assert bad < good
+
+
+def test_a_new_sequence_starts_with_what_others_have_seen() -> None:
+    drafter = Drafter(costs(0.05, 0.15))
+    hopeful = drafter.drafts([(0, 0)])
+    drafter.record(accepted=100, trials=1000)
+    assert drafter.drafts([(0, 0)]) < hopeful
