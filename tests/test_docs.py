@@ -1,6 +1,7 @@
 """What the documentation shows has to work."""
 
 import copy
+import json
 import math
 import re
 from pathlib import Path
@@ -14,6 +15,7 @@ from distillgame.arena import load_config
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace
+from distillgame.report.bench import render_bench
 from distillgame.students import TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
 
@@ -63,3 +65,14 @@ def test_the_example_task_splits_and_grades(examples: dict[str, Any]) -> None:
 def test_the_example_configuration_is_valid() -> None:
     (text,) = blocks("playing.md", "yaml")
     load_config(yaml.safe_load(text))
+
+
+def test_the_decoding_example_samples(capsys: pytest.CaptureFixture[str]) -> None:
+    for block in blocks("decoding.md", "python"):
+        exec(block, {})
+    assert "####" in capsys.readouterr().out
+
+
+def test_the_committed_bench_is_what_its_rows_say() -> None:
+    result = json.loads((DOCS / "bench.json").read_text())
+    assert (DOCS / "bench.md").read_text() == render_bench(result)

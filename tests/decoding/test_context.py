@@ -144,3 +144,10 @@ def test_layers_without_attention_are_refused(teacher: LanguageModel) -> None:
     model.config.layer_types = ["full_attention", "linear_attention"]
     with pytest.raises(DistillgameError, match="layers of kind 'linear_attention' are not supported"):
         Context(model)
+
+
+def test_rows_at_the_end_of_the_context_are_not_disturbed_by_padding() -> None:
+    """One row has a single place left while another reads several tokens: learned positions have no place beyond."""
+    model = AutoModelForCausalLM.from_config(CONFIG_MAPPING["gpt2"](**(ARCHITECTURES["gpt2"] | {"n_positions": 9})))
+    script = [("read", [[40], [41, 42, 43]])]
+    check_against_plain_passes(model.float().eval(), [[5, 6, 7, 8, 9, 10, 11, 12], [13, 14]], script, 2e-3)

@@ -235,6 +235,16 @@ def test_a_prompt_beyond_the_context_is_refused_before_anything_is_sampled(teach
         Engine(teacher, make_policy("standard"), token_budget=64).generate(requests(), SamplingParams())
 
 
+def test_a_completion_may_fill_the_context_to_its_last_place(teacher: LanguageModel, proxy: LanguageModel) -> None:
+    prompt = teacher.prompt_ids(requests()[0].messages)
+    params = SamplingParams(max_new_tokens=2048 - len(prompt), ignore_end=True)
+    engine = Engine(teacher, make_policy("poe", {"gamma": 0.4}), proxy=proxy, speculative=True, calibration=drafting())
+    short = Request("short", requests()[0].messages, params=SamplingParams(max_new_tokens=3, ignore_end=True))
+    long, other = engine.generate([requests()[0], short], params)
+    assert len(prompt) + len(long.token_ids) == 2048
+    assert len(other.token_ids) == 3
+
+
 def test_requests_may_bring_their_own_parameters(teacher: LanguageModel, proxy: LanguageModel) -> None:
     """Each as if it were alone: temperatures, truncations and lengths share a batch."""
     mine = [

@@ -10,8 +10,9 @@ import torch
 from scipy.stats import chisquare
 
 from distillgame.decoding import Engine, SamplingParams, choice
-from distillgame.decoding.readers import DERIVATIVE_STEP
+from distillgame.decoding.readers import DERIVATIVE_STEP, make_derivative
 from distillgame.decoding.sampler import truncate
+from distillgame.decoding.streams import policy_keys
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, ReleasePolicy, make_policy, release
 from distillgame.values import Direction
@@ -117,6 +118,39 @@ def test_the_joint_distribution_of_three_tokens_is_exact(
     for prompt, counts in zip(PROMPTS, sampled(teacher, proxy, direction, policy, params, speculative), strict=False):
         expected = exact_distribution(teacher, proxy, direction, policy, prompt, params)
         assert p_value(counts, expected) > FALSE_ALARM
+
+
+@pytest.mark.parametrize("speculative", [False, True])
+def test_permuted_noise_is_drawn_for_each_sequence_and_followed_exactly(
+    teacher: LanguageModel, proxy: LanguageModel, direction: Direction, speculative: bool
+) -> None:
+    """Each sequence has a distribution of its own; counts are compared with the sum of all (which errs on the safe
+    side: counts vary less than those of one common distribution)."""
+    policy = make_policy("permutation", {"lambda": 0.5})
+    params = SamplingParams(temperature=0.8, max_new_tokens=1)
+    prompt = teacher.prompt_ids(requests(PROMPTS[:1])[0].messages)
+    with torch.no_grad():
+        ours = teacher.model(torch.tensor([prompt])).logits[0, -1]
+        reader = make_derivative("jvp", proxy.model, direction).start()
+        _, delta = reader.combine(*reader.admit([prompt]))
+        assert delta is not None
+        keys = tuple(int(policy_keys(11, r.id, 1)[0]) for r in requests(PROMPTS[:1], COPIES))
+        experts = Experts(ours.expand(COPIES, -1), params.temperature, None, delta.expand(COPIES, -1), keys)
+        expected = release(policy, experts).released.exp().double().sum(0).numpy()
+    engine = Engine(
+        teacher, policy, proxy=proxy, direction=direction, batch_size=1000, speculative=speculative,
+        calibration=drafting(),
+    )  # fmt: skip
+    samples = engine.generate(requests(PROMPTS[:1], COPIES), params, seed=11)
+    counts = np.bincount([s.token_ids[0] for s in samples], minlength=len(expected))
+    likely = expected >= 8
+    observed = [*counts[likely], counts[~likely].sum()]
+    assert likely.sum() > 5
+    assert chisquare(observed, [*expected[likely], COPIES - expected[likely].sum()]).pvalue > FALSE_ALARM
+    alone = release(policy, Experts(ours[None], params.temperature, None, delta, keys[:1])).released.exp()[0]
+    shared = np.array([*(alone.double().numpy() * COPIES)[likely], 0.0])
+    shared[-1] = COPIES - shared.sum()
+    assert chisquare(observed, shared).pvalue < FALSE_ALARM
 
 
 def _accept_all(released: Any, drafted: Any, tokens: torch.Tensor, uniform: Any) -> torch.Tensor:

@@ -1,9 +1,13 @@
+import math
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from distillgame.decoding.sampler import draw, truncate
+from distillgame.decoding.sampler import accept, draw, residual, truncate
 from distillgame.decoding.streams import policy_keys, uniforms
 
 LOGPROBS = torch.log(torch.tensor([[0.1, 0.4, 0.2, 0.25, 0.05]]))
@@ -75,3 +79,38 @@ def test_streams_are_keyed_by_seed_and_request_and_have_prefixes() -> None:
     assert not np.array_equal(uniforms(1, "a", 5), uniforms(2, "a", 5))
     assert not np.array_equal(uniforms(1, "a", 5), uniforms(1, "b", 5))
     assert not np.array_equal(policy_keys(1, "a", 5), policy_keys(1, "b", 5))
+
+
+@given(
+    st.integers(0, 2**20), st.sampled_from([100, 700, 3000]), st.sampled_from([0.5, 3.0, 9.0]),
+    st.sampled_from([1.0, 0.95, 0.5, 0.05]), st.sampled_from([0, 1, 40, 90, 1500]),
+)  # fmt: skip
+@settings(max_examples=60, deadline=None)
+def test_large_vocabularies_are_truncated_as_if_sorted(
+    seed: int, size: int, spread: float, top_p: float, top_k: int
+) -> None:
+    """Against a plain sort, with the many ties that bfloat16 logits have."""
+    generator = torch.Generator().manual_seed(seed)
+    logits = (torch.randn(3, size, generator=generator) * spread).bfloat16().float()
+    logprobs = torch.log_softmax(logits, -1)
+    found = truncate(logprobs, top_p, top_k)
+    for row, got in zip(logprobs, found, strict=True):
+        order = sorted(range(size), key=lambda i: (-float(row[i]), i))
+        order = order[:top_k] if top_k else order
+        total = sum(math.exp(float(row[i])) for i in order) if top_k and top_k < size else 1.0
+        before = np.cumsum([0.0, *(math.exp(float(row[i])) for i in order)])[:-1]
+        expected = {i for i, mass in zip(order, before, strict=True) if mass < top_p * total or top_p == 1}
+        # Where the mass before a token is the border to within rounding, the token may be in or out.
+        on_border = bool((abs(before - top_p * total) < 1e-5).any())
+        assert set(torch.isfinite(got).nonzero().flatten().tolist()) == expected or on_border
+
+
+def test_a_residual_is_the_positive_part_and_never_empty() -> None:
+    p, q = torch.tensor([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]]), torch.tensor([[0.2, 0.5, 0.3], [0.2, 0.3, 0.5]])
+    assert torch.allclose(residual(p, q), torch.tensor([[0.3, 0.0, 0.0], [0.2, 0.3, 0.5]]))
+
+
+def test_a_draft_is_accepted_with_the_ratio_of_probabilities() -> None:
+    p, q = torch.tensor([[0.1, 0.9]] * 4), torch.tensor([[0.4, 0.6]] * 4)
+    uniform = torch.tensor([0.24, 0.26, 0.0, 1 - 2**-53], dtype=torch.float64)
+    assert accept(p, q, torch.tensor([0, 0, 1, 1]), uniform).tolist() == [True, False, True, True]

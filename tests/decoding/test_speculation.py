@@ -52,12 +52,19 @@ def test_traces_are_the_same_however_far_ahead_is_drafted(
         assert other == pytest.approx(measured[0], abs=1e-3)
 
 
-def test_speculation_works_across_vocabularies() -> None:
+@pytest.mark.parametrize("spelled", [True, False])
+def test_speculation_works_across_vocabularies(spelled: bool) -> None:
+    """Also where the proxy has no way at all to read a token of the teacher's."""
     teacher, proxy = word_model(TEACHER, "<end>", seed=1), word_model(PROXY, "<stop>", seed=2)
     params = SamplingParams(temperature=1.0, max_new_tokens=12)
     policy = make_policy("poe", {"gamma": 0.5})
-    plain = Engine(teacher, policy, proxy=proxy).generate(requests(["a b c", "d"], 20), params)
+    first = Engine(teacher, policy, proxy=proxy)
     engine = Engine(teacher, policy, proxy=proxy, speculative=True, calibration=drafting())
+    for each in (first, engine):
+        assert each.proxy is not None
+        if not spelled:
+            each.proxy.alignment.spelled.clear()
+    plain = first.generate(requests(["a b c", "d"], 20), params)
     ahead = engine.generate(requests(["a b c", "d"], 20), params)
     assert [s.token_ids for s in ahead] == [s.token_ids for s in plain]
     assert any(TEACHER.index("only-teacher") in s.token_ids[:-1] for s in ahead)

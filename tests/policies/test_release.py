@@ -151,6 +151,7 @@ def test_kl_is_exact_and_survives_zero_probabilities() -> None:
     result = release(make_policy("poe", {"gamma": 0.5}), Experts(teacher, 1.0, proxy))
     p, q = result.released.exp()[0, :2].double(), result.reference.exp()[0, :2].double()
     assert float(result.kl()) == pytest.approx(float((p * (p / q).log()).sum()), abs=1e-6)
+    assert float(result.kl_reverse()) == pytest.approx(float((q * (q / p).log()).sum()), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,11 @@ def distill_file(
 
 
 def _claim(partial: Path, key: str) -> None:
-    """Make the folder of an unfinished training, or enter that of the very same one."""
+    """Make the folder of an unfinished training, or enter that of the very same one.
+
+    Raises:
+        DistillgameError: If it holds checkpoints of another training; without any there is nothing to lose.
+    """
     claim = partial / CLAIM
     if (partial / "checkpoints").exists() and (not claim.is_file() or claim.read_text() != key):
         raise DistillgameError(f"{partial}: holds another unfinished training; delete it or choose another --out")

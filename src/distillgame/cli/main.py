@@ -16,6 +16,8 @@ VERBS = {
     "evaluate": "distillgame.cli.evaluate",
     "tune": "distillgame.cli.tune",
     "worlds": "distillgame.cli.worlds",
+    "bench": "distillgame.cli.bench",
+    "derivative": "distillgame.cli.derivative",
 }
 """Each verb's module, which holds a command of the verb's name; imported when it is used."""
 

@@ -119,9 +119,11 @@ class Batch:
         assert self.proxy is not None
         blocks = []
         for s, read in zip(self.rows, self.proxy.reader.lengths, strict=True):
+            certain = s.proxy_ids or []
             # A draft is a shared token, which is one token for the proxy too.
-            drafts = [self._to_proxy(s, draft.token) for draft in s.drafts]
-            blocks.append([*(s.proxy_ids or []), *drafts][read:] if id(s) in taking_part else [])
+            drafts = [proxy for draft in s.drafts for proxy in s.to_proxy(draft.token)]
+            unread = certain[read:] + drafts[max(0, read - len(certain)) :]
+            blocks.append(unread if id(s) in taking_part else [])
         if not any(blocks):
             return
         output = self.proxy.read(blocks)
@@ -129,10 +131,6 @@ class Batch:
         for row, (s, block) in enumerate(zip(self.rows, blocks, strict=True)):
             if block:
                 s.proxy_logits = Pointer(output, row)
-
-    def _to_proxy(self, s: Sequence, token: int) -> int:
-        (single,) = s.to_proxy(token)
-        return single
 
     def _decide(self, sequences: list[Sequence]) -> None:
         """Draw the next token of sequences whose experts have all read everything."""
@@ -201,10 +199,12 @@ class Batch:
                 strict=True,
             )  # fmt: skip
             for s in group:
-                mine = [next(results) for _ in s.drafts]
+                mine = [(draft, next(results)) for draft in s.drafts]
                 s.drafts.clear()
                 kept[id(s)] = 0
-                for token, accepted, broken, measures in mine:
+                for draft, (token, accepted, broken, measures) in mine:
+                    # Should the token be none of the proxy's, this is what the proxy goes on saying.
+                    s.proxy_logits = draft.proxy
                     self._commit(s, token, accepted, broken, measures)
                     kept[id(s)] += accepted
                     if s.finished or not accepted:
@@ -213,7 +213,8 @@ class Batch:
 
     def _commit(self, s: Sequence, token: int, accepted: bool, broken: bool, measures: list[float]) -> None:
         if broken:
-            s.finish("error", f"request '{s.request.id}': the models' logits are not finite numbers (NaN or infinity)")
+            reason = "the models' logits are not finite numbers (NaN or infinity): the weights are broken"
+            s.finish("error", f"request '{s.request.id}': {reason}")
         else:
             s.commit(token, accepted, measures)
             self.work.tokens += 1

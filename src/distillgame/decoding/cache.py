@@ -6,6 +6,8 @@ import torch
 from torch.autograd import forward_ad
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from distillgame.errors import DistillgameError
+
 GROWTH = 64
 """Columns are allocated in multiples of this number."""
 
@@ -32,7 +34,16 @@ class SlotCache:
         return len(self.lengths)
 
     def append(self, source: Cache, padding: list[int]) -> None:
-        """Add rows at the end: row i of ``source`` without its first ``padding[i]`` columns."""
+        """Add rows at the end: row i of ``source`` without its first ``padding[i]`` columns.
+
+        Raises:
+            DistillgameError: If the network has no keys and values of its own for every layer.
+        """
+        if len(source.layers) != len(self.layers):
+            raise DistillgameError(
+                f"the model keeps keys and values of {len(source.layers)} layers but has {len(self.layers)}: "
+                "layers that share them are not supported"
+            )
         width = source.get_seq_length()
         self.lengths += [width - pad for pad in padding]
         self._reserve(max(self.lengths))
@@ -64,9 +75,12 @@ class SlotCache:
         self._reserve(max(self.lengths) + width)
         seen = max(length + count for length, count in zip(self.lengths, counts, strict=True))
         positions = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(width, device=device)
+        # Where all rows have the same length they are written as one piece, otherwise place by place.
         even = len(set(self.lengths)) == 1
+        start = self.lengths[0]
+        where = slice(start, start + width) if even else (torch.arange(self.rows, device=device)[:, None], positions)
         for layer in self.layers:
-            layer.begin(self.rows, self.columns, seen, self.lengths[0] if even else None, positions)
+            layer.begin(self.rows, self.columns, seen, where)
         self.lengths = [length + count for length, count in zip(self.lengths, counts, strict=True)]
         return Cache(layers=list(self.layers)), positions, seen
 
@@ -93,10 +107,10 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
         """Nothing to do: memory is reserved by the cache."""
 
-    def begin(self, rows: int, columns: int, seen: int, start: int | None, positions: torch.Tensor) -> None:
-        """Remember where the coming pass writes; ``start`` is the first column where all rows have the same."""
+    def begin(self, rows: int, columns: int, seen: int, where: Any) -> None:
+        """Remember where the coming pass writes: at the same columns of all rows, or at rows and columns of its own."""
         self.reserve(rows, columns)
-        self.rows, self.seen, self.start, self.positions = rows, seen, start, positions
+        self.rows, self.seen, self.where = rows, seen, where
 
     def append(self, rows: int, columns: int, keys: torch.Tensor, values: torch.Tensor, padding: list[int]) -> None:
         """Fill the last ``len(padding)`` of ``rows`` rows from keys and values of shape (N, heads, width, size)."""
@@ -123,11 +137,10 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Write the new tokens of every row, shape (B, heads, width, size), and return all that is seen."""
         for store, new in ((self.keys, key_states), (self.values, value_states)):
-            if self.start is not None:
-                store[: self.rows, self.start : self.start + new.shape[2]] = new.transpose(1, 2)
+            if isinstance(self.where, slice):
+                store[: self.rows, self.where] = new.transpose(1, 2)
             else:
-                rows = torch.arange(self.rows, device=store.device)[:, None]
-                store[rows, self.positions] = new.transpose(1, 2)
+                store[self.where] = new.transpose(1, 2)
         return tuple(store[: self.rows, : self.seen].transpose(1, 2) for store in (self.keys, self.values))
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
@@ -150,9 +163,9 @@ class _DualLayer(_SlotLayer):
         super().__init__()
         self.tangent = _SlotLayer()
 
-    def begin(self, rows: int, columns: int, seen: int, start: int | None, positions: torch.Tensor) -> None:
-        super().begin(rows, columns, seen, start, positions)
-        self.tangent.begin(rows, columns, seen, start, positions)
+    def begin(self, rows: int, columns: int, seen: int, where: Any) -> None:
+        super().begin(rows, columns, seen, where)
+        self.tangent.begin(rows, columns, seen, where)
 
     def append(self, rows: int, columns: int, keys: torch.Tensor, values: torch.Tensor, padding: list[int]) -> None:
         (keys, dk), (values, dv) = unpack_dual(keys), unpack_dual(values)

@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from distillgame.decoding.choice import Chooser
 from distillgame.decoding.context import Context
-from distillgame.decoding.proxy import Proxy, ProxyExpert
+from distillgame.decoding.proxy import Proxy
 from distillgame.decoding.request import SamplingParams
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
@@ -30,12 +30,14 @@ class Calibration(Strict):
 
     Attributes:
         teacher: By number of rows, seconds of a pass that reads 1, 2, ... tokens a row.
-        proxy: By number of rows, seconds of a pass that reads one token a row, and of drafting from it.
+        proxy: By number of rows, seconds of a pass that reads one token a row.
+        draft: Seconds of drafting one token of one sequence.
         decide: Seconds of deciding one position of one sequence.
     """
 
     teacher: dict[int, list[float]] = Field(min_length=1)
     proxy: dict[int, float] = Field(min_length=1)
+    draft: float = Field(0.0, ge=0)
     decide: float = Field(0.0, ge=0)
 
     def teacher_seconds(self, rows: int, width: int) -> float:
@@ -70,7 +72,7 @@ def calibrate(teacher: LanguageModel, proxy: Proxy, chooser: Chooser, sizes: Seq
     teachers: dict[int, list[float]] = {}
     proxies: dict[int, float] = {}
     params = SamplingParams()
-    decide = 0.0
+    draft = decide = 0.0
     for rows in sizes:
         context, expert = Context(teacher.model), proxy.start()
         context.admit([[token] * PROMPT] * rows)
@@ -89,27 +91,27 @@ def calibrate(teacher: LanguageModel, proxy: Proxy, chooser: Chooser, sizes: Seq
         output = expert.read([[token]] * rows)
         experts = Experts(logits, params.temperature, output.logits, output.delta, (0,) * rows)
 
-        def draft(expert: ProxyExpert = expert, experts: Experts = experts, uniforms: torch.Tensor = uniforms) -> None:
-            expert.read([[token]] * len(uniforms))
+        def propose(experts: Experts = experts, uniforms: torch.Tensor = uniforms) -> None:
             chooser.draft(experts, params, uniforms, False)
 
         def choose(experts: Experts = experts, uniforms: torch.Tensor = uniforms) -> None:
             chooser.choose(experts, params, uniforms, False)
 
-        proxies[rows] = _seconds(draft)
-        decide = _seconds(choose) / rows
-    return Calibration(teacher=teachers, proxy=proxies, decide=decide)
+        proxies[rows] = _seconds(lambda expert=expert, rows=rows: expert.read([[token]] * rows))  # type: ignore[misc]
+        draft, decide = _seconds(propose) / rows, _seconds(choose) / rows
+    return Calibration(teacher=teachers, proxy=proxies, draft=draft, decide=decide)
 
 
 def _seconds(run: Callable[[], object], repetitions: int = 3) -> float:
+    """The shortest of several times, after one run that pays for what is set up on first use."""
     times = []
-    for _ in range(repetitions):
+    for _ in range(repetitions + 1):
         start = time.perf_counter()
         run()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
         times.append(time.perf_counter() - start)
-    return min(times)
+    return min(times[1:])
 
 
 def _between(points: dict[int, float], at: int) -> float:

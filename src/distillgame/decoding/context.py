@@ -77,10 +77,12 @@ class Context:
         tokens = torch.tensor([list(block) + [0] * (width - len(block)) for block in blocks])
         cache, positions, seen = self.cache.begin(counts, width, device)
         columns = torch.arange(seen, device=device)
+        # Padding must not ask for a position beyond the model's context.
+        ends = (torch.tensor(self.cache.lengths, device=device)[:, None] - 1).clamp(min=0)
         output = self.network(
             input_ids=tokens.to(device),
             attention_mask=self.attention.mask(positions, columns, columns <= positions[..., None]),
-            position_ids=positions,
+            position_ids=positions.minimum(ends),
             past_key_values=cache,
             use_cache=True,
         )

@@ -113,9 +113,12 @@ class Engine:
         """
         sequences = [self._sequence(request, params, seed, on_update is not None) for request in requests]
         self.scheduler.waiting.extend(sequences)
+        left = {s.handle for s in sequences}
         try:
-            while any(not s.finished for s in sequences):
+            while left:
                 for update in self.step():
+                    if update.finished:
+                        left.discard(update.handle)
                     if on_update is not None:
                         on_update(update)
                     if update.finished and on_sample is not None and update.sample.finish_reason != "error":
@@ -125,7 +128,7 @@ class Engine:
             raise
         if failed := [s.sample for s in sequences if s.sample.finish_reason == "error"]:
             others = f" (and {len(failed) - 1} more)" if len(failed) > 1 else ""
-            raise DistillgameError(f"{failed[0].error}: the weights are broken{others}")
+            raise DistillgameError(f"{failed[0].error}{others}")
         return [s.sample for s in sequences]
 
     def add(self, request: Request, params: SamplingParams | None = None, seed: int = 0, stream: bool = True) -> int:
@@ -204,6 +207,7 @@ class Engine:
             self.teacher,
             None if proxy is None else proxy.model.prompt_ids(request.messages),
             (lambda token: ()) if proxy is None else proxy.to_proxy,
+            float("inf") if proxy is None else _context(proxy.model),
             stream,
         )
         self._check(sequence)
@@ -213,20 +217,19 @@ class Engine:
         name = s.request.id
         if not s.teacher_ids or s.proxy_ids == []:
             raise DistillgameError(f"request '{name}': the prompt is empty")
-        lengths = [("teacher", self.teacher, s.longest)]
-        if self.proxy is not None and s.proxy_ids is not None:
-            growth = s.longest - len(s.teacher_ids)
-            lengths.append(("proxy", self.proxy.model, len(s.proxy_ids) + growth))
-        for role, model, longest in lengths:
-            limit = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
-            if limit is not None and longest > limit:
+        sides = [("teacher", s.teacher_ids, _context(self.teacher))]
+        if s.proxy_ids is not None:
+            sides.append(("proxy", s.proxy_ids, s.proxy_limit))
+        for role, prompt, limit in sides:
+            if len(prompt) + s.growth > limit:
                 raise DistillgameError(
-                    f"request '{name}': its prompt of {len(s.teacher_ids)} tokens and {longest - len(s.teacher_ids)} "
-                    f"new ones do not fit the {role}'s context of {limit}: shorten it or lower max_new_tokens"
+                    f"request '{name}': its prompt of {len(prompt)} tokens and {s.growth} new ones do not fit the "
+                    f"{role}'s context of {limit}: shorten it or lower max_new_tokens"
                 )
-        if s.longest + MAX_DRAFTS > self.scheduler.token_budget:
+        longest = len(s.teacher_ids) + s.growth
+        if longest + MAX_DRAFTS > self.scheduler.token_budget:
             raise DistillgameError(
-                f"request '{name}': {s.longest} tokens do not fit the token budget of {self.scheduler.token_budget}"
+                f"request '{name}': {longest} tokens do not fit the token budget of {self.scheduler.token_budget}"
             )
 
     def _cancel(self, leave: Callable[[list[Sequence]], None]) -> None:
@@ -253,3 +256,9 @@ class Engine:
         """Forget all sequences after an interruption, when the batch may be half-way through a round."""
         self.scheduler.drop([*self.scheduler.running, *self.scheduler.waiting])
         self._start()
+
+
+def _context(model: LanguageModel) -> float:
+    """The number of tokens that a model can read."""
+    limit = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
+    return float("inf") if limit is None else int(limit)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Sequence:
         teacher: Whose tokens these are.
         proxy_prompt: The prompt in the proxy's tokens, or None without a proxy.
         to_proxy: Turns a teacher token into the proxy's.
+        proxy_limit: The proxy's context, in tokens; a teacher token may be several of the proxy's.
         stream: Whether text is wanted as it comes.
     """
 
@@ -60,15 +62,18 @@ class Sequence:
         teacher: LanguageModel,
         proxy_prompt: list[int] | None,
         to_proxy: Callable[[int], tuple[int, ...]],
+        proxy_limit: float,
         stream: bool,
     ):
         self.handle, self.request, self.params = handle, request, params
         self.teacher, self.to_proxy = teacher, to_proxy
         self.teacher_ids = teacher.prompt_ids(request.messages)
-        self.proxy_ids = proxy_prompt
+        self.proxy_ids, self.proxy_limit = proxy_prompt, proxy_limit
+        self.lead_in: list[int] = []
+        if params.forced_answer_tokens:
+            self.lead_in = teacher.tokenizer.encode(request.forced_answer, add_special_tokens=False)
         self.sample = Sample(request.id, prompt_tokens=len(self.teacher_ids))
-        self.draws = uniforms(seed, request.id, params.max_new_tokens)
-        self.keys = policy_keys(seed, request.id, params.max_new_tokens + params.forced_answer_tokens)
+        self.seed = seed
         self.text = TextStream(teacher.decode, params.stop) if stream or params.stop else None
         self.stop_ids: frozenset[int] = frozenset() if params.ignore_end else teacher.stop_ids
         self.drafts: list[Draft] = []
@@ -80,10 +85,20 @@ class Sequence:
         self.noted = (0, 0)
         self._pending_text = ""
 
+    @cached_property
+    def draws(self) -> np.ndarray:
+        """Random numbers by position and purpose, made when they are first needed: many sequences may be waiting."""
+        return uniforms(self.seed, self.request.id, self.params.max_new_tokens)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """The policy's random keys by position."""
+        return policy_keys(self.seed, self.request.id, self.params.max_new_tokens + self.params.forced_answer_tokens)
+
     @property
-    def longest(self) -> int:
-        """Number of tokens it may come to have."""
-        return len(self.teacher_ids) + self.params.max_new_tokens + self.params.forced_answer_tokens
+    def growth(self) -> int:
+        """Number of tokens by which the prompt may come to grow."""
+        return self.params.max_new_tokens + len(self.lead_in) + self.params.forced_answer_tokens
 
     @property
     def greedy(self) -> bool:
@@ -120,6 +135,10 @@ class Sequence:
         self.teacher_ids.append(token)
         if self.proxy_ids is not None:
             self.proxy_ids += self.to_proxy(token)
+            if len(self.proxy_ids) > self.proxy_limit:
+                name = self.request.id
+                self.finish("error", f"request '{name}': it outgrew the proxy's context of {self.proxy_limit} tokens")
+                return
         if self.forced is not None:
             self.forced.append(token)
             self.sample.forced_tokens += 1
@@ -154,6 +173,8 @@ class Sequence:
         self.finished = True
         self.drafts.clear()
         self.teacher_logits = self.proxy_logits = None
+        self.__dict__.pop("draws", None)
+        self.__dict__.pop("keys", None)
         sample = self.sample
         sample.finish_reason, sample.error = reason, error
         if self.forced is None:
@@ -177,12 +198,11 @@ class Sequence:
     def _force_answer(self) -> None:
         """Append the forced-answer text; greedy tokens of the released distribution follow it."""
         self.sample.completion = self._body() + self.request.forced_answer
-        lead_in = self.teacher.tokenizer.encode(self.request.forced_answer, add_special_tokens=False)
-        self.teacher_ids += lead_in
+        self.teacher_ids += self.lead_in
         if self.proxy_ids is not None:
-            self.proxy_ids += [proxy for token in lead_in for proxy in self.to_proxy(token)]
+            self.proxy_ids += [proxy for token in self.lead_in for proxy in self.to_proxy(token)]
         self.forced = []
-        self.sample.forced_tokens = len(lead_in)
+        self.sample.forced_tokens = len(self.lead_in)
         if self.text is not None:
             self._pending_text += self.text.take(final=True) + self.request.forced_answer
             self.text = TextStream(self.teacher.decode)

@@ -47,7 +47,7 @@ class Drafter:
         def speed(d: int) -> float:
             tokens = sum((1 - rate ** (d + 1)) / (1 - rate) for rate in rates)
             bonus = sum(rate**d for rate in rates) / len(rates)
-            deciding = (d + bonus) * len(rates) * self.calibration.decide
-            return tokens / (self.calibration.teacher_seconds(len(rates), d + 1) + (d + bonus) * proxy + deciding)
+            choosing = len(rates) * (d * self.calibration.draft + (d + bonus) * self.calibration.decide)
+            return tokens / (self.calibration.teacher_seconds(len(rates), d + 1) + (d + bonus) * proxy + choosing)
 
         return max(range(MAX_DRAFTS + 1), key=speed)

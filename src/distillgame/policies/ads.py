@@ -29,7 +29,7 @@ class _GradientTilt(ReleasePolicy):
         return {"lambda": self.lambda_}
 
     def _tilt(self, experts: Experts, delta: torch.Tensor) -> torch.Tensor:
-        return experts.teacher + (experts.temperature * self.lambda_) * delta
+        return torch.add(experts.teacher, delta, alpha=experts.temperature * self.lambda_)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(lambda={self.lambda_})"

@@ -33,6 +33,7 @@ class CostStage(Stage):
     """
 
     kind: ClassVar[str] = "cost"
+    revision: ClassVar[int] = 2
     exclusive: ClassVar[bool] = True
 
     problems: ProblemSet

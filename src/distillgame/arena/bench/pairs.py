@@ -1,0 +1,110 @@
+"""The pairs that are timed: the embedded one as it is, and shaped ones."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from distillgame.arena.bench.recording import record
+from distillgame.arena.bench.shaped import SHAPES, Recording, shaped_model, shaped_text
+from distillgame.decoding import Request, SamplingParams
+from distillgame.models import Example, LanguageModel, load_model, training_example
+from distillgame.policies import make_policy
+from distillgame.tasks import Problem
+from distillgame.values import Direction, collate, objective_gradient
+from distillgame.worlds.leg_counting import LegCounting
+
+TEMPERATURE = 0.6
+TRACES = 64
+"""Traces that are recorded for a shaped pair."""
+
+POLICIES = {
+    "standard": make_policy("standard"),
+    "poe": make_policy("poe", {"gamma": 0.5}),
+    "ads": make_policy("ads", {"lambda": 0.2}),
+}
+"""What is timed, with the strengths of the default game."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A teacher and a proxy with something to sample.
+
+    Attributes:
+        name: ``embedded``, or ``shaped`` and the sizes.
+        teacher: The teacher.
+        proxy: The proxy.
+        direction: A gradient at the proxy.
+        requests: Makes so many requests to be sampled under a policy, called by its name; whatever is sampled from a
+            shaped pair has to be asked for here first.
+        quick: Whether passes take so little time that more of them are timed.
+    """
+
+    name: str
+    teacher: LanguageModel
+    proxy: LanguageModel
+    direction: Direction
+    requests: Callable[[str, int], list[Request]]
+    quick: bool
+
+
+@cache
+def embedded_pair(device: str) -> Pair:
+    """The shipped teacher and proxy, the gradient of the proxy's loss on worked solutions."""
+    teacher, proxy = load_model("embedded:teacher", device), load_model("embedded:proxy", device)
+    pools = LegCounting(train=64, test=256).pools()
+    problems = pools["test"]
+    examples = [training_example(proxy.tokenizer, _conversation(p), True) for p in pools["train"]]
+    direction = objective_gradient(proxy.model, [collate(examples, proxy.tokenizer.pad_token_id, device)])
+    task = LegCounting()
+
+    def requests(policy: str, count: int) -> list[Request]:
+        chosen = [problems[i % len(problems)] for i in range(count)]
+        return [Request(f"{i}", task.messages(problem)) for i, problem in enumerate(chosen)]
+
+    return Pair("embedded", teacher, proxy, direction, requests, True)
+
+
+def shaped_pair(teacher: str, proxy: str, vocabulary: int, device: str, dtype: torch.dtype) -> Pair:
+    """Networks of the sizes called ``teacher`` and ``proxy``, on the embedded pair's distributions."""
+    trained = embedded_pair(device)
+    large = shaped_model(SHAPES[teacher], vocabulary, dtype, device, seed=0)
+    small = shaped_model(SHAPES[proxy], vocabulary, dtype, device, seed=1)
+    params = SamplingParams(temperature=TEMPERATURE, max_new_tokens=96)
+    recordings = {
+        name: record(trained.teacher, trained.proxy, trained.direction, policy, trained.requests(name, TRACES), params)
+        for name, policy in POLICIES.items()
+    }
+    direction = _shaped_direction(small, recordings["standard"], device)
+
+    def requests(policy: str, count: int) -> list[Request]:
+        recording = recordings[policy]
+        large.model.replay(recording.prompts, recording.teacher)
+        small.model.replay(recording.prompts, recording.proxy)
+        texts = [shaped_text(recording, i % TRACES) for i in range(count)]
+        return [Request(f"{i}", [{"role": "user", "content": text}]) for i, text in enumerate(texts)]
+
+    return Pair(f"shaped {teacher}/{proxy}, vocabulary {vocabulary:,}", large, small, direction, requests, False)
+
+
+def _shaped_direction(proxy: LanguageModel, recording: Recording, device: str) -> Direction:
+    """The gradient of its loss on the token stream, before its logits are replaced: as low in rank as real ones."""
+    size = recording.teacher.shape[-1]
+    examples = [
+        Example(tuple(i * size + t for t in prompt), tuple((i * size + recording.teacher[i].argmax(-1)).tolist()))
+        for i, prompt in enumerate(recording.prompts[:16])
+    ]
+    return objective_gradient(proxy.model, [collate(examples, 0, device)])
+
+
+def _conversation(problem: Problem) -> list[dict[str, str]]:
+    answer = {"role": "assistant", "content": problem.solution}
+    return [*LegCounting().messages(problem), answer]
+
+
+def lengths(count: int, median: int, seed: int = 0) -> Sequence[int]:
+    """Long-tailed lengths: log-normal with sigma 1, at most 16 times the median."""
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.randn(count, generator=generator).exp() * median
+    return [max(1, min(round(x), 16 * median)) for x in draws.tolist()]

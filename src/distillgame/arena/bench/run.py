@@ -1,0 +1,229 @@
+"""``distillgame bench``: every case, interleaved and paired, and what comes of it."""
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from distillgame.arena.bench.cases import CASES, Case, Timing, prepare
+from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths, shaped_pair
+from distillgame.arena.bench.shaped import VOCABULARY
+from distillgame.arena.stages.base import library_versions
+from distillgame.decoding import Calibration, Engine
+from distillgame.errors import DistillgameError
+from distillgame.memory import keep_freed_memory
+from distillgame.report.bench import draw_bench, render_bench
+
+TAIL_REPETITIONS = 2
+Row = dict[str, Any]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is timed.
+
+    Attributes:
+        batches: Sequences together.
+        repetitions: Of each case, fewer at the largest batches.
+        length: Tokens of a sequence of a shaped pair.
+        tail: Sequences, batch and median length of the long-tailed run.
+        growth: Vocabularies and trace lengths for which PoE is timed.
+    """
+
+    batches: tuple[int, ...] = (1, 8, 32)
+    repetitions: int = 4
+    length: int = 64
+    tail: tuple[int, int, int] = (256, 32, 16)
+    growth: tuple[tuple[int, int], ...] = (
+        (VOCABULARY, 32), (VOCABULARY, 384), (12_288, 32), (151_936, 32),
+    )  # fmt: skip
+
+
+FULL = Plan()
+QUICK = Plan(batches=(1, 8), repetitions=3, length=32, tail=(64, 8, 4), growth=())
+
+
+def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress = lambda text: None) -> dict[str, Any]:
+    """Time every case and write ``bench.json``, ``bench.md`` and ``bench.png`` to ``out``.
+
+    Args:
+        out: A folder; it is made if it does not exist.
+        plan: How much is timed; :data:`QUICK` takes under 5 minutes on two cores.
+        device: Where networks run. On a GPU the shaped pair is 7B/3B, elsewhere 135M/16M.
+        progress: Told what is being timed.
+
+    Raises:
+        DistillgameError: If ``out`` cannot be written to.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "bench.json").touch()
+    except OSError as error:
+        raise DistillgameError(f"{out}: cannot be written to ({error.strerror}); choose another folder") from error
+    keep_freed_memory()
+    sizes = ("135M", "16M") if device == "cpu" else ("7B", "3B")
+    embedded, shaped = embedded_pair(device), shaped_pair(*sizes, VOCABULARY, device, torch.bfloat16)
+    rows: list[Row] = []
+    passes: list[Row] = []
+    for pair in (embedded, shaped):
+        for batch in plan.batches:
+            calibration = _calibration(pair, batch)
+            passes.append(_passes(pair, batch, calibration))
+            repetitions = plan.repetitions if batch < 32 else min(3, plan.repetitions)
+            timed = _timed(
+                pair, CASES, batch, repetitions, plan.length // (2 if pair.quick else 1), calibration, progress
+            )
+            rows += _rows(pair, batch, timed, calibration)
+    result: dict[str, Any] = {
+        "machine": _machine(device),
+        "versions": library_versions(),
+        "command": "distillgame bench" + (" --quick" if plan == QUICK else ""),
+        "rows": rows,
+        "passes": passes,
+        "long_tail": _long_tail(embedded if plan == QUICK else shaped, plan.tail, progress),
+        "growth": _growth(plan.growth, sizes, device, progress),
+    }
+    (out / "bench.json").write_text(json.dumps(result, indent=1) + "\n")
+    (out / "bench.md").write_text(render_bench(result))
+    draw_bench(result, out / "bench.png")
+    return result
+
+
+def _timed(
+    pair: Pair, cases: Sequence[Case], batch: int, repetitions: int, length: int, calibration: Calibration | None,
+    progress: Progress,
+) -> dict[Case, list[Timing]]:  # fmt: skip
+    """Time cases one after the other, again and again, so that what disturbs the machine disturbs all of them."""
+    # Completions have one length under all policies: shorter ones would pay for their prompts over fewer tokens.
+    count = max(12, 4 * batch) if pair.quick else batch
+    runs = {case: prepare(pair, case, batch, [length] * count, calibration) for case in cases}
+    timings: dict[Case, list[Timing]] = {case: [] for case in cases}
+    for repetition in range(repetitions):
+        for case, run in runs.items():
+            progress(f"{pair.name}, batch {batch}, {case.label}, repetition {repetition + 1} of {repetitions}")
+            timings[case].append(run())
+    return timings
+
+
+def _rows(pair: Pair, batch: int, timed: dict[Case, list[Timing]], calibration: Calibration) -> list[Row]:
+    standard = timed[Case("standard")]
+    baselines = {case.policy: found for case, found in timed.items() if case.engine == "transformers"}
+    c = _share(calibration, batch)
+    floors = {"standard": 1.0, "poe": 1 + c, "ads": 1 + 2 * c}
+    rows = []
+    for case, found in timed.items():
+        paired = list(zip(found, standard, baselines[case.policy], strict=True))
+        rows.append(
+            {
+                "pair": pair.name,
+                "policy": case.policy,
+                "engine": case.engine,
+                "speculative": case.speculative,
+                "derivative": case.derivative or None,
+                "batch": batch,
+                "tokens_per_second": _range([t.tokens / t.seconds for t in found]),
+                "time_cost": _range([_each(t) / _each(base) for t, base, _ in paired]),
+                "speedup_over_transformers": _range([_each(theirs) / _each(t) for t, _, theirs in paired]),
+                "acceptance": _range([t.acceptance for t in found if t.acceptance is not None]),
+                "floor": None if case.speculative else floors[case.policy],
+            }
+        )
+    return rows
+
+
+def _long_tail(pair: Pair, tail: tuple[int, int, int], progress: Progress) -> list[Row]:
+    """Throughput where lengths have a long tail: finished rows make room for waiting ones, or all wait for the last."""
+    count, batch, median = tail
+    wanted = list(lengths(count, median))
+    rows = []
+    for policy in ("standard", "poe"):
+        found: dict[str, list[float]] = {"distillgame": [], "transformers": []}
+        cases = [Case(policy), Case(policy, engine="transformers")]
+        runs = {case: prepare(pair, case, batch, wanted) for case in cases}
+        for repetition in range(TAIL_REPETITIONS):
+            for case, run in runs.items():
+                progress(f"{pair.name}, long-tailed lengths, batch {batch}, {case.label}, repetition {repetition + 1}")
+                timing = run()
+                found[case.engine].append(timing.tokens / timing.seconds)
+        rows.append(
+            {
+                "pair": pair.name,
+                "policy": policy,
+                "batch": batch,
+                "sequences": count,
+                "median_length": median,
+                "tokens": sum(wanted),
+                "tokens_per_second": _range(found["distillgame"]),
+                "tokens_per_second_transformers": _range(found["transformers"]),
+                "speedup": _range([a / b for a, b in zip(found["distillgame"], found["transformers"], strict=True)]),
+            }
+        )
+    return rows
+
+
+def _growth(points: Sequence[tuple[int, int]], sizes: tuple[str, str], device: str, progress: Progress) -> list[Row]:
+    """How the cost of PoE grows with trace length and with vocabulary, at batch 8."""
+    rows = []
+    cases = (Case("standard"), Case("poe"), Case("poe", speculative=True))
+    for vocabulary, length in points:
+        pair = shaped_pair(*sizes, vocabulary, device, torch.bfloat16)
+        calibration = _calibration(pair, 8)
+        timed = _timed(pair, cases, 8, 2, length, calibration, progress)
+        for case, found in timed.items():
+            costs = [_each(t) / _each(base) for t, base in zip(found, timed[cases[0]], strict=True)]
+            rows.append(
+                {
+                    "pair": pair.name,
+                    "policy": case.policy,
+                    "speculative": case.speculative,
+                    "batch": 8,
+                    "vocabulary": vocabulary,
+                    "trace_length": length,
+                    "c": _share(calibration, 8),
+                    "time_cost": _range(costs),
+                }
+            )
+    return rows
+
+
+def _calibration(pair: Pair, batch: int) -> Calibration:
+    pair.requests("poe", 0)
+    return Engine(pair.teacher, POLICIES["poe"], proxy=pair.proxy, batch_size=batch).calibrate()
+
+
+def _share(calibration: Calibration, batch: int) -> float:
+    """c: the proxy's cost relative to the teacher's, one token a row."""
+    return calibration.proxy_seconds(batch) / calibration.teacher_seconds(batch, 1)
+
+
+def _passes(pair: Pair, batch: int, calibration: Calibration) -> Row:
+    return {
+        "pair": pair.name,
+        "batch": batch,
+        "teacher_ms": [1e3 * seconds for seconds in calibration.teacher[batch]],
+        "proxy_ms": 1e3 * calibration.proxy_seconds(batch),
+        "c": _share(calibration, batch),
+    }
+
+
+def _each(timing: Timing) -> float:
+    return timing.seconds / timing.tokens
+
+
+def _range(values: Sequence[float]) -> dict[str, float | None]:
+    if not values:
+        return {"min": None, "median": None, "max": None}
+    return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def _machine(device: str) -> str:
+    if device != "cpu":
+        return str(torch.cuda.get_device_name())
+    return f"{torch.get_num_threads()} threads on {os.cpu_count()} cores, {platform.machine()}"

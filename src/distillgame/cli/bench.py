@@ -1,0 +1,33 @@
+"""``distillgame bench``."""
+
+from pathlib import Path
+
+import click
+import torch
+from rich.console import Console
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
+@click.option("--quick", is_flag=True, help="Fewer batches and repetitions: under 5 minutes on two cores.")
+@click.option("--device", default="cuda" if torch.cuda.is_available() else "cpu", show_default=True)
+def bench(out: Path, quick: bool, device: str) -> None:
+    """Time every defense in this engine against its floor, and against transformers.
+
+    Writes bench.json, bench.md and bench.png. Run it on an idle machine.
+    """
+    from distillgame.arena.bench.run import FULL, QUICK
+    from distillgame.arena.bench.run import bench as run
+    from distillgame.models import quiet
+
+    quiet()
+    console = Console(stderr=True)
+    with console.status("setting up") as status:
+
+        def show(text: str) -> None:
+            if console.is_terminal:
+                status.update(text)
+
+        run(out, QUICK if quick else FULL, device, show)
+    click.echo((out / "bench.md").read_text())
+    click.echo(f"written to {out}")

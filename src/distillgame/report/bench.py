@@ -1,0 +1,97 @@
+"""What a bench measured, as Markdown and as a figure."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+EXPLANATION = """Medians over interleaved, paired repetitions, with their range.
+
+*Cost* is seconds a token relative to standard sampling in the same engine. *Floor* is what passes alone cost without
+speculation: 1 + c for PoE, 1 + 2c for ADS, c being the proxy's pass relative to the teacher's, in the same run. *Over
+transformers* is throughput relative to `generate` with a logits processor, at the same policy and batch. A shaped pair
+is networks of the stated sizes with random weights, on the token stream and acceptance of the embedded pair: it says
+what passes cost, and nothing else."""
+
+
+def render_bench(result: dict[str, Any]) -> str:
+    """All tables of a bench as Markdown."""
+    versions = result["versions"]
+    made = f"Measured by `{result['command']}` on {result['machine']}; torch {versions['torch']}, transformers "
+    lines = ["# Time costs", "", f"{made}{versions['transformers']}. {EXPLANATION}"]
+    for pair in dict.fromkeys(row["pair"] for row in result["rows"]):
+        lines += ["", f"## {pair}", ""]
+        lines += ["| batch | policy | tokens/s | cost | floor | accepted | over transformers |"]
+        lines += ["| ---: | --- | ---: | ---: | ---: | ---: | ---: |"]
+        lines += [_row(row) for row in result["rows"] if row["pair"] == pair]
+        lines += [
+            "",
+            "| batch | teacher, 1 / 2 / 3 / 5 / 9 tokens a row (ms) | proxy (ms) | c |",
+            "| ---: | ---: | ---: | ---: |",
+        ]
+        for row in (row for row in result["passes"] if row["pair"] == pair):
+            widths = " / ".join(f"{row['teacher_ms'][width - 1]:.1f}" for width in (1, 2, 3, 5, 9))
+            lines.append(f"| {row['batch']} | {widths} | {row['proxy_ms']:.1f} | {row['c']:.2f} |")
+    lines += ["", "## Long-tailed lengths (log-normal, sigma 1, at most 16 times the median)", ""]
+    lines += ["| pair | policy | batch | sequences | tokens/s | transformers | ratio |"]
+    lines += ["| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
+    for row in result["long_tail"]:
+        ours, theirs = row["tokens_per_second"], row["tokens_per_second_transformers"]
+        lines.append(
+            f"| {row['pair']} | {row['policy']} | {row['batch']} | {row['sequences']} | {_range(ours, 0)} "
+            f"| {_range(theirs, 0)} | {_range(row['speedup'])} |"
+        )
+    if result["growth"]:
+        lines += ["", "## How the cost grows, at batch 8", ""]
+        lines += ["| vocabulary | trace length | policy | c | cost |", "| ---: | ---: | --- | ---: | ---: |"]
+        for row in result["growth"]:
+            if row["policy"] != "standard":
+                name = f"{row['policy']}{' speculative' if row['speculative'] else ''}"
+                cost = _range(row["time_cost"])
+                lines.append(f"| {row['vocabulary']:,} | {row['trace_length']} | {name} | {row['c']:.2f} | {cost} |")
+    return "\n".join(lines) + "\n"
+
+
+def draw_bench(result: dict[str, Any], path: Path) -> None:
+    """Draw the costs by batch, one panel a pair, as PNG."""
+    pairs = list(dict.fromkeys(row["pair"] for row in result["rows"]))
+    figure = Figure(figsize=(6 * len(pairs), 4.2), layout="constrained")
+    for axes, pair in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
+        rows = [row for row in result["rows"] if row["pair"] == pair and row["engine"] == "distillgame"]
+        batches = sorted({row["batch"] for row in rows})
+        for i, label in enumerate(dict.fromkeys(_label(row) for row in rows)):
+            mine = sorted((row for row in rows if _label(row) == label), key=lambda row: row["batch"])
+            costs = [row["time_cost"] for row in mine]
+            places = [batches.index(row["batch"]) + 0.04 * (i - 3) for row in mine]
+            medians = [cost["median"] for cost in costs]
+            spread = [[c["median"] - c["min"] for c in costs], [c["max"] - c["median"] for c in costs]]
+            axes.errorbar(places, medians, yerr=spread, marker="o", capsize=2, label=label,
+                          linestyle="--" if mine[0]["speculative"] else "-")  # fmt: skip
+        axes.axhline(1.0, color="grey", linewidth=1, linestyle=":")
+        axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("batch")
+        axes.set_ylabel("time a token, relative to undefended sampling")
+        axes.set_title(pair, fontsize=10)
+        axes.grid(alpha=0.25)
+        axes.legend(fontsize=8)
+    figure.savefig(path, dpi=130, format="png")
+
+
+def _row(row: dict[str, Any]) -> str:
+    speed = _range(row["tokens_per_second"], 0)
+    floor, accepted = ("" if x is None else f"{x:.2f}" for x in (row["floor"], row["acceptance"]["median"]))
+    return (
+        f"| {row['batch']} | {_label(row)} | {speed} | {_range(row['time_cost'])} | {floor} | {accepted} "
+        f"| {_range(row['speedup_over_transformers'])} |"
+    )
+
+
+def _label(row: dict[str, Any]) -> str:
+    derivative = (row["derivative"] or "").replace("_", " ")
+    words = [row["policy"], derivative, "speculative" if row["speculative"] else ""]
+    return " ".join(word for word in words if word) + (" (transformers)" if row["engine"] == "transformers" else "")
+
+
+def _range(values: dict[str, float], digits: int = 2) -> str:
+    return f"{values['median']:.{digits}f} ({values['min']:.{digits}f} to {values['max']:.{digits}f})"

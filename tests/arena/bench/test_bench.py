@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from distillgame.arena.bench import pairs, run, shaped
+from distillgame.arena.bench.baseline import Baseline, _Mixture
+from distillgame.arena.bench.cases import CASES
+from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, embedded_pair
+from distillgame.arena.bench.run import Plan, bench
+from distillgame.arena.bench.shaped import Shape
+from distillgame.errors import DistillgameError
+from distillgame.policies import Experts
+
+
+def test_the_baseline_mixes_what_both_models_say_of_each_row() -> None:
+    """Against plain passes over every row alone, prompts of different lengths, two steps."""
+    pair = embedded_pair("cpu")
+    prompts = [pair.teacher.prompt_ids(r.messages) for r in pair.requests("poe", 3)]
+    width = max(map(len, prompts)) + 1
+    ids = torch.tensor([[0] * (width - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    mixture = _Mixture(POLICIES["poe"], [pair.proxy.model], mask)
+    with torch.no_grad():
+        for new in ([], [7, 8, 9]):
+            if new:
+                ids = torch.cat([ids, torch.tensor(new)[:, None]], -1)
+                prompts = [[*p, token] for p, token in zip(prompts, new, strict=True)]
+            scores = torch.stack([pair.teacher.model(torch.tensor([p])).logits[0, -1] for p in prompts])
+            theirs = torch.stack([pair.proxy.model(torch.tensor([p])).logits[0, -1] for p in prompts])
+            expected = POLICIES["poe"].logits(Experts(scores, TEMPERATURE, theirs))
+            assert torch.allclose(mixture(ids, scores), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_the_baseline_runs_every_batch_until_its_longest_row_ends(policy: str) -> None:
+    pair = embedded_pair("cpu")
+    tokens = Baseline(pair, policy)._batch(pair.requests(policy, 3), [3, 9, 1])
+    assert tokens.shape == (3, 9)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = {name: Shape(name, 16, 1, 2, 1, 32) for name in shaped.SHAPES}
+    monkeypatch.setattr(pairs, "SHAPES", sizes)
+    monkeypatch.setattr(pairs, "TRACES", 8)
+    monkeypatch.setattr(run, "VOCABULARY", 4096)
+    monkeypatch.setattr(run, "TAIL_REPETITIONS", 1)
+
+
+def test_a_bench_writes_a_row_for_every_case(tiny: None, tmp_path: Path) -> None:
+    plan = Plan(batches=(1, 2), repetitions=2, length=5, tail=(6, 2, 2), growth=((4096, 3),))
+    result = bench(tmp_path / "bench", plan)
+    assert json.loads((tmp_path / "bench" / "bench.json").read_text()) == result
+    assert len(result["rows"]) == 2 * 2 * len(CASES)
+    for row in result["rows"]:
+        check_row(row)
+    standard = [row for row in result["rows"] if row["policy"] == "standard" and row["engine"] == "distillgame"]
+    assert all(row["time_cost"]["median"] == 1 for row in standard if not row["speculative"])
+    text = (tmp_path / "bench" / "bench.md").read_text()
+    assert "| 1 | ads low rank speculative |" in text
+    assert "shaped 135M/16M" in text
+    assert (tmp_path / "bench" / "bench.png").stat().st_size > 10_000
+
+
+def check_row(row: dict[str, Any]) -> None:
+    assert row["policy"] in ("standard", "poe", "ads")
+    assert row["engine"] in ("distillgame", "transformers")
+    assert row["pair"] == "embedded" or row["pair"].startswith("shaped")
+    for key in ("tokens_per_second", "time_cost"):
+        assert 0 < row[key]["min"] <= row[key]["median"] <= row[key]["max"]
+    evaluated = row["engine"] == "distillgame" and (row["policy"] != "standard" or row["speculative"])
+    assert (row["acceptance"]["median"] is not None) == evaluated
+    assert not evaluated or 0.5 < row["acceptance"]["median"] <= 1
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_timed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DistillgameError, match="file/bench: cannot be written to"):
+        bench(tmp_path / "file" / "bench")
