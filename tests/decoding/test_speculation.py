@@ -103,3 +103,18 @@ def test_a_new_sequence_starts_with_what_others_have_seen() -> None:
     hopeful = drafter.drafts([(0, 0)])
     drafter.record(accepted=100, trials=1000)
     assert drafter.drafts([(0, 0)]) < hopeful
+
+
+def test_drafting_stops_where_rounds_take_longer_than_their_passes() -> None:
+    """Only what was speculated is blamed: if all rounds take longer, it goes on."""
+    history = [(90, 100)]
+    drafter = Drafter(costs(0.05, 0.15))
+    hopeful = drafter.drafts(history)
+    assert hopeful > 0
+    for _ in range(200):
+        drafter.observe(history, 0, 3 * 1.15)
+        drafter.observe(history, hopeful, 3 * 2.0)
+    assert drafter.drafts(history) > 0
+    for _ in range(200):
+        drafter.observe(history, hopeful, 40.0)
+    assert drafter.drafts(history) == 0

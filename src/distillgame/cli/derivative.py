@@ -23,7 +23,9 @@ def derivative(config: str | None, out: Path | None, traces: int, quick: bool, o
     Writes derivative.json, derivative.md and derivative.png.
     """
     from distillgame.arena.derivative import compare_derivatives
+    from distillgame.models import quiet
 
+    quiet()
     folder = out or default_folder(config, quick)
     console = Console(stderr=True)
     with console.status("the defender's gradient") as status:

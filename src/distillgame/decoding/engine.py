@@ -1,5 +1,6 @@
 """The engine: sample any number of completions under a release policy, with continuous batching."""
 
+import time
 from collections.abc import Callable, Iterable
 from itertools import count
 
@@ -168,9 +169,7 @@ class Engine:
         if admitted := self.scheduler.admit():
             self._batch.admit(admitted)
         if self._batch.rows:
-            drafts = self._drafts()
-            self._batch.remove(self.scheduler.evict(drafts + 1))
-            self._batch.advance(drafts, leave)
+            self._advance(leave)
         return [update for s in (*finished, *self.scheduler.running) if (update := self._update(s)) is not None]
 
     def calibrate(self) -> Calibration:
@@ -184,18 +183,25 @@ class Engine:
         sizes = sorted({1, *(n for n in (4, 8, 16) if n < self.scheduler.batch_size), self.scheduler.batch_size})
         return calibrate(self.teacher, self.proxy, self._batch.chooser, sizes)
 
-    def _drafts(self) -> int:
+    def _advance(self, leave: Callable[[list[Sequence]], None]) -> None:
+        """Move the batch on by a round, after making room for it."""
         if not self.speculative:
-            return 0
+            self._batch.remove(self.scheduler.evict(1))
+            self._batch.advance(0, leave)
+            return
         if self._drafter is None:
             self.calibration = self.calibration or self.calibrate()
             self._drafter = Drafter(self.calibration)
-        rows = self._batch.rows
-        for s in rows:
-            new = len(s.sample.token_ids) - s.noted[1]
-            self._drafter.record(s.sample.accepted - s.noted[0], new)
-            s.noted = (s.sample.accepted, len(s.sample.token_ids))
-        return self._drafter.drafts([s.noted for s in rows])
+        for s in self._batch.rows:
+            accepted, trials = s.sample.accepted, len(s.sample.token_ids)
+            self._drafter.record(accepted - s.noted[0], trials - s.noted[1])
+            s.noted = (accepted, trials)
+        drafts = self._drafter.drafts([s.noted for s in self._batch.rows])
+        self._batch.remove(self.scheduler.evict(drafts + 1))
+        history = [s.noted for s in self._batch.rows]
+        start = time.perf_counter()
+        self._batch.advance(drafts, leave)
+        self._drafter.observe(history, drafts, time.perf_counter() - start)
 
     def _sequence(self, request: Request, params: SamplingParams, seed: int, stream: bool) -> Sequence:
         proxy = self.proxy

@@ -64,7 +64,8 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        (out / "bench.json").touch()
+        partial = out / "bench.json.partial"
+        partial.touch()
     except OSError as error:
         raise DistillgameError(f"{out}: cannot be written to ({error.strerror}); choose another folder") from error
     keep_freed_memory()
@@ -90,7 +91,8 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
         "long_tail": _long_tail(embedded if plan == QUICK else shaped, plan.tail, progress),
         "growth": _growth(plan.growth, sizes, device, progress),
     }
-    (out / "bench.json").write_text(json.dumps(result, indent=1) + "\n")
+    partial.write_text(json.dumps(result, indent=1) + "\n")
+    partial.replace(out / "bench.json")
     (out / "bench.md").write_text(render_bench(result))
     draw_bench(result, out / "bench.png")
     return result
