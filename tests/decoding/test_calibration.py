@@ -19,6 +19,7 @@ def test_costs_between_measured_batches_lie_on_a_line() -> None:
 def test_a_calibration_survives_a_round_trip(tmp_path: Path) -> None:
     MEASURED.save(tmp_path / "c.json")
     assert Calibration.load(tmp_path / "c.json") == MEASURED
+    assert [path.name for path in tmp_path.iterdir()] == ["c.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"teacher": {}, "proxy": {"1": 1}}'])

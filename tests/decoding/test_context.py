@@ -139,6 +139,13 @@ def test_models_that_cannot_share_a_ragged_batch_are_refused(kind: str, settings
         Context(model)
 
 
+def test_an_attention_that_takes_no_mask_is_refused(teacher: LanguageModel) -> None:
+    model = copy.deepcopy(teacher.model)
+    model.config._attn_implementation = "flash_attention_2"
+    with pytest.raises(DistillgameError, match="attention 'flash_attention_2' takes no mask; load it with 'sdpa'"):
+        Context(model)
+
+
 def test_layers_without_attention_are_refused(teacher: LanguageModel) -> None:
     model = copy.deepcopy(teacher.model)
     model.config.layer_types = ["full_attention", "linear_attention"]

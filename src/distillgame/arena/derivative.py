@@ -1,5 +1,6 @@
 """``distillgame derivative``: how exactly the proxy's derivative along g is computed, by method, step and precision."""
 
+import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from distillgame.decoding.readers import DERIVATIVE_STEP, LOW_RANK_ERROR
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel, load_model, training_example
 from distillgame.report.derivative import draw_derivative, render_derivative
-from distillgame.values import IGNORED, Batch, Direction, collate, float_view, low_rank_pair, moved_copy
+from distillgame.values import IGNORED, Batch, Direction, collate, low_rank_pair, moved_copy
 
 STEPS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 DROPPED = (0.3, 0.1, 0.05, 0.02, 0.01, 0.0)
@@ -111,20 +112,20 @@ def _agreements(
         progress(f"one low-rank pass, step {step:g}, dropping {dropped:g}")
         pair = low_rank_pair(model, direction, step, dropped)
         ranks = {id(m.factors): min(m.factors.right.shape) for m in pair.modules() if hasattr(m, "factors")}
-        logprobs = _logprobs(pair, _twice(batch))
+        logprobs = _logprobs(pair, batch, sides=2)
         delta = (logprobs[0] - logprobs[1]) / (2 * step)
         mean = sum(ranks.values()) / len(ranks)
         yield compare("low_rank", delta, step=step, dropped=dropped, mean_rank=mean)
 
 
 def _forward_mode(model: Any, direction: Direction, batch: Batch, dtype: torch.dtype) -> torch.Tensor:
-    copy = float_view(model).to(dtype) if dtype != torch.float32 else float_view(model)
-    copy.set_attn_implementation("eager")
-    parameters = {name: p.detach() for name, p in copy.named_parameters()}
+    eager = copy.deepcopy(model).to(dtype)
+    eager.set_attn_implementation("eager")
+    parameters = {name: p.detach() for name, p in eager.named_parameters()}
     tangents = {name: direction[name].to(p) for name, p in parameters.items()}
 
     def run(values: dict[str, torch.Tensor]) -> torch.Tensor:
-        return _logprobs(lambda **inputs: functional_call(copy, values, kwargs=inputs), batch)[0]
+        return _logprobs(lambda **inputs: functional_call(eager, values, kwargs=inputs), batch)[0]
 
     with torch.no_grad():
         derivative: torch.Tensor = jvp(run, (parameters,), (tangents,))[1]
@@ -137,18 +138,14 @@ def _central(model: Any, direction: Direction, batch: Batch, step: float, dtype:
 
 
 @torch.no_grad()
-def _logprobs(network: Callable[..., Any], batch: Batch) -> list[torch.Tensor]:
-    """Log-probabilities at all positions that predict a token of a solution, by side, each of shape (N, V)."""
-    ids, labels = batch["input_ids"], batch["labels"]
+def _logprobs(network: Callable[..., Any], batch: Batch, sides: int = 1) -> list[torch.Tensor]:
+    """Log-probabilities at all positions that predict a token of a solution, each of shape (N, V).
+
+    The network reads every row once for each of ``sides``, and one result comes for each.
+    """
+    ids, mask = (batch[name].repeat_interleave(sides, 0) for name in ("input_ids", "attention_mask"))
     positions = torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)
-    logits = network(input_ids=ids, attention_mask=batch["attention_mask"], position_ids=positions).logits
+    logits = network(input_ids=ids, attention_mask=mask, position_ids=positions).logits
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    sides = 2 if "sides" in batch else 1
-    wanted = labels[::sides, 1:] != IGNORED
+    wanted = batch["labels"][:, 1:] != IGNORED
     return [torch.log_softmax(logits[side::sides, :-1][wanted], -1) for side in range(sides)]
-
-
-def _twice(batch: Batch) -> Batch:
-    """Every row twice, for a network that reads one for each side."""
-    doubled = {name: part.repeat_interleave(2, 0) for name, part in batch.items()}
-    return doubled | {"sides": torch.tensor(2)}

@@ -49,8 +49,10 @@ class Calibration(Strict):
         return _between(self.proxy, rows)
 
     def save(self, path: Path) -> None:
-        """Write it as JSON."""
-        path.write_text(self.model_dump_json(indent=1) + "\n")
+        """Write it as JSON; the file appears whole or not at all."""
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(self.model_dump_json(indent=1) + "\n")
+        partial.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":

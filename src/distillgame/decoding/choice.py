@@ -37,12 +37,11 @@ class Chooser:
 
     Args:
         policy: The release policy.
-        size: Number of the teacher's logits, V.
         shared: Ids of the tokens that the proxy shares, shape (S,), or None where all are.
     """
 
-    def __init__(self, policy: ReleasePolicy, size: int, shared: torch.Tensor | None):
-        self.policy, self.size, self.shared = policy, size, shared
+    def __init__(self, policy: ReleasePolicy, shared: torch.Tensor | None):
+        self.policy, self.shared = policy, shared
 
     def draft(self, experts: Experts, params: SamplingParams, uniforms: torch.Tensor, greedy: bool) -> torch.Tensor:
         """Propose tokens that do not need the teacher; ``experts.teacher`` is not looked at.

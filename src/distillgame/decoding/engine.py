@@ -254,9 +254,8 @@ class Engine:
         return Update(s.handle, s.sample, s.new_text(), s.finished)
 
     def _start(self) -> None:
-        size = self.teacher.logit_count
         shared = None if self.proxy is None else self.proxy.shared
-        self._batch = Batch(self.teacher, Chooser(self.policy, size, shared), self.proxy)
+        self._batch = Batch(self.teacher, Chooser(self.policy, shared), self.proxy)
 
     def _abandon(self) -> None:
         """Forget all sequences after an interruption, when the batch may be half-way through a round."""

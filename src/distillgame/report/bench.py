@@ -87,10 +87,14 @@ def _row(row: dict[str, Any]) -> str:
     )
 
 
+def case_name(policy: str, derivative: str | None, speculative: bool, engine: str) -> str:
+    """What a way to sample is called in tables and figures."""
+    words = [policy, (derivative or "").replace("_", " "), "speculative" if speculative else ""]
+    return " ".join(word for word in words if word) + (" (transformers)" if engine == "transformers" else "")
+
+
 def _label(row: dict[str, Any]) -> str:
-    derivative = (row["derivative"] or "").replace("_", " ")
-    words = [row["policy"], derivative, "speculative" if row["speculative"] else ""]
-    return " ".join(word for word in words if word) + (" (transformers)" if row["engine"] == "transformers" else "")
+    return case_name(row["policy"], row["derivative"], row["speculative"], row["engine"])
 
 
 def _range(values: dict[str, float], digits: int = 2) -> str:

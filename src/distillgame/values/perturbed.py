@@ -140,7 +140,7 @@ class _Factors:
         self.right = matrix
         energy = float(matrix.double().square().sum())
         for rank in (rank for rank in RANKS if 2 * rank <= min(matrix.shape)):
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[matrix.device] if matrix.is_cuda else []):
                 torch.manual_seed(0)  # the sketch is random, and a proxy has to be the same proxy every time
                 u, s, v = torch.svd_lowrank(matrix, q=rank, niter=4)
             if energy - float(s.double().square().sum()) <= tolerance**2:

@@ -6,7 +6,7 @@ from distillgame.arena.bench.recording import record
 from distillgame.arena.bench.shaped import Recording, Shape, shaped_model, shaped_text
 from distillgame.decoding import Engine, Request, SamplingParams
 from distillgame.decoding.context import Context
-from distillgame.policies import release
+from distillgame.policies import Experts, release
 
 TINY = Shape("tiny", 16, 2, 2, 1, 32)
 VOCABULARY = 4096
@@ -49,15 +49,9 @@ def test_a_recording_holds_what_the_policy_would_release_and_draft() -> None:
                 if name == "ads":
                     released = torch.log_softmax(teacher / TEMPERATURE, -1)
                 else:
-                    experts = shaped_experts(teacher, recording.proxy[i, step : step + 1])
+                    experts = Experts(teacher, TEMPERATURE, recording.proxy[i, step : step + 1])
                     released = release(policy, experts).released
                 assert abs(float(released[0, token]) - sample.logprob_released[step]) < 0.02
-
-
-def shaped_experts(teacher: torch.Tensor, proxy: torch.Tensor):  # type: ignore[no-untyped-def]
-    from distillgame.policies import Experts
-
-    return Experts(teacher, TEMPERATURE, proxy)
 
 
 def test_the_shaped_tokenizer_reads_its_own_prompts() -> None:

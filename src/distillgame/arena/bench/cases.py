@@ -10,6 +10,7 @@ import torch
 from distillgame.arena.bench.baseline import Baseline
 from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, Pair
 from distillgame.decoding import Calibration, DerivativeName, Engine, SamplingParams
+from distillgame.report.bench import case_name
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class Case:
     @property
     def label(self) -> str:
         """A short name."""
-        words = [self.policy, self.derivative.replace("_", " "), "speculative" if self.speculative else ""]
-        return " ".join(word for word in words if word) + (" (transformers)" if self.engine == "transformers" else "")
+        return case_name(self.policy, self.derivative, self.speculative, self.engine)
 
 
 CASES = (
