@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import pytest
@@ -55,8 +54,8 @@ def exact_distribution(
             )
             delta = (plus - minus) / (2 * DERIVATIVE_STEP)
             experts = Experts(teacher.model(ids).logits[:, -1], params.temperature, last(), delta, (0,))
-            kept = truncate(release(policy, experts).released, params.top_p, params.top_k)
-            return torch.softmax(kept, -1)[0]
+            kept = truncate(release(policy, experts).released.probabilities, params.top_p, params.top_k)
+            return (kept / kept.sum())[0]
 
     beams: dict[tuple[int, ...], float] = {(): 1.0}
     for _ in range(params.max_new_tokens):
@@ -136,7 +135,7 @@ def test_permuted_noise_is_drawn_for_each_sequence_and_followed_exactly(
         assert delta is not None
         keys = tuple(int(policy_keys(11, r.id, 1)[0]) for r in requests(PROMPTS[:1], COPIES))
         experts = Experts(ours.expand(COPIES, -1), params.temperature, None, delta.expand(COPIES, -1), keys)
-        expected = release(policy, experts).released.exp().double().sum(0).numpy()
+        expected = release(policy, experts).released.probabilities.double().sum(0).numpy()
     engine = Engine(
         teacher, policy, proxy=proxy, direction=direction, batch_size=1000, speculative=speculative,
         calibration=drafting(),
@@ -147,21 +146,18 @@ def test_permuted_noise_is_drawn_for_each_sequence_and_followed_exactly(
     observed = [*counts[likely], counts[~likely].sum()]
     assert likely.sum() > 5
     assert chisquare(observed, [*expected[likely], COPIES - expected[likely].sum()]).pvalue > FALSE_ALARM
-    alone = release(policy, Experts(ours[None], params.temperature, None, delta, keys[:1])).released.exp()[0]
+    alone = release(policy, Experts(ours[None], params.temperature, None, delta, keys[:1])).released.probabilities[0]
     shared = np.array([*(alone.double().numpy() * COPIES)[likely], 0.0])
     shared[-1] = COPIES - shared.sum()
     assert chisquare(observed, shared).pvalue < FALSE_ALARM
 
 
-def _accept_all(released: Any, drafted: Any, tokens: torch.Tensor, uniform: Any) -> torch.Tensor:
-    return torch.ones_like(tokens, dtype=torch.bool)
+def _accept_all(released: torch.Tensor, drafted: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(released, dtype=torch.bool)
 
 
-def _accept_inverted(
-    released: torch.Tensor, drafted: torch.Tensor, tokens: torch.Tensor, uniform: torch.Tensor
-) -> torch.Tensor:
-    column = tokens[:, None]
-    return uniform * released.gather(-1, column)[:, 0] < drafted.gather(-1, column)[:, 0]
+def _accept_inverted(released: torch.Tensor, drafted: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    return uniform * released < drafted
 
 
 def _resample_from_released(released: torch.Tensor, drafted: torch.Tensor) -> torch.Tensor:

@@ -33,21 +33,21 @@ def test_every_policy_of_the_paper_is_registered() -> None:
 @pytest.mark.parametrize("temperature", [0.6, 1.0, 0.0])
 def test_released_probabilities_sum_to_one(name: str, temperature: float) -> None:
     result = release(make_policy(name, STRENGTHS[name]), experts(temperature))
-    assert torch.allclose(result.released.exp().sum(-1), torch.ones(5))
-    assert torch.allclose(result.reference.exp().sum(-1), torch.ones(5))
+    assert torch.allclose(result.released.probabilities.sum(-1), torch.ones(5))
+    assert torch.allclose(result.reference.probabilities.sum(-1), torch.ones(5))
 
 
 def test_standard_is_the_reference() -> None:
     result = release(make_policy("standard"), experts())
-    assert torch.equal(result.released, result.reference)
-    assert torch.equal(result.kl(), torch.zeros(5))
+    assert result.released is result.reference
+    assert torch.equal(result.kl, torch.zeros(5))
 
 
 def test_temperature_replaces_the_reference_temperature() -> None:
     given_experts = experts(0.6)
     result = release(make_policy("temperature", {"temperature": 0.9}), given_experts)
-    assert torch.allclose(result.released, torch.log_softmax(given_experts.teacher / 0.9, -1), atol=1e-6)
-    assert torch.allclose(result.reference, torch.log_softmax(given_experts.teacher / 0.6, -1), atol=1e-6)
+    assert torch.allclose(result.released.logprobs, torch.log_softmax(given_experts.teacher / 0.9, -1), atol=1e-6)
+    assert torch.allclose(result.reference.logprobs, torch.log_softmax(given_experts.teacher / 0.6, -1), atol=1e-6)
 
 
 def test_poe_is_the_normalised_geometric_mixture_of_tempered_experts() -> None:
@@ -57,16 +57,16 @@ def test_poe_is_the_normalised_geometric_mixture_of_tempered_experts() -> None:
     theirs = torch.softmax(given_experts.proxy / 0.6, -1).double() ** 0.4
     expected = ours * theirs / (ours * theirs).sum(-1, keepdim=True)
     result = release(make_policy("poe", {"gamma": 0.4}), given_experts)
-    assert torch.allclose(result.released.exp().double(), expected, atol=1e-6)
+    assert torch.allclose(result.released.probabilities.double(), expected, atol=1e-6)
 
 
 def test_poe_with_gamma_zero_is_standard_and_with_one_is_the_proxy() -> None:
     given_experts = experts()
     assert given_experts.proxy is not None
     none = release(make_policy("poe", {"gamma": 0}), given_experts)
-    assert torch.allclose(none.released, none.reference, atol=1e-6)
+    assert torch.allclose(none.released.logprobs, none.reference.logprobs, atol=1e-6)
     whole = release(make_policy("poe", {"gamma": 1}), given_experts)
-    assert torch.allclose(whole.released, torch.log_softmax(given_experts.proxy / 0.6, -1), atol=1e-5)
+    assert torch.allclose(whole.released.logprobs, torch.log_softmax(given_experts.proxy / 0.6, -1), atol=1e-5)
 
 
 def test_ads_adds_lambda_delta_to_the_tempered_log_probabilities() -> None:
@@ -74,7 +74,7 @@ def test_ads_adds_lambda_delta_to_the_tempered_log_probabilities() -> None:
     assert given_experts.delta is not None
     result = release(make_policy("ads", {"lambda": 0.3}), given_experts)
     expected = torch.log_softmax(given_experts.teacher / 0.6 + 0.3 * given_experts.delta, -1)
-    assert torch.allclose(result.released, expected, atol=1e-5)
+    assert torch.allclose(result.released.logprobs, expected, atol=1e-5)
 
 
 def test_ads_is_the_teachers_best_response_to_v_grad() -> None:
@@ -83,13 +83,13 @@ def test_ads_is_the_teachers_best_response_to_v_grad() -> None:
     assert given_experts.delta is not None
     result = release(make_policy("ads", {"lambda": 0.3}), given_experts)
     value = -given_experts.delta
-    spent = float(result.kl())
-    best = float((result.released.exp() * value).sum())
+    spent = float(result.kl)
+    best = float((result.released.probabilities * value).sum())
     generator = torch.Generator().manual_seed(1)
     for _ in range(300):
-        logits = result.released + 0.3 * torch.randn(1, 11, generator=generator)
+        logits = result.released.logprobs + 0.3 * torch.randn(1, 11, generator=generator)
         other = torch.log_softmax(logits, -1)
-        if float((other.exp() * (other - result.reference)).sum()) <= spent:
+        if float((other.exp() * (other - result.reference.logprobs)).sum()) <= spent:
             assert float((other.exp() * value).sum()) >= best - 1e-6
 
 
@@ -120,8 +120,8 @@ def test_outside_the_shared_vocabulary_the_mass_is_the_teachers(seed: int, name:
     partial = Experts(full.teacher, temperature, full.proxy[:, shared], full.delta[:, shared], full.keys)
     result = release(make_policy(name, STRENGTHS[name]), partial, shared)
     outside = torch.tensor([1, 4, 6, 7])
-    assert torch.equal(result.released[:, outside], result.reference[:, outside])
-    assert torch.allclose(result.released.exp().sum(-1), torch.ones(5), atol=1e-5)
+    assert torch.allclose(result.released.logprobs[:, outside], result.reference.logprobs[:, outside], atol=1e-5)
+    assert torch.allclose(result.released.probabilities.sum(-1), torch.ones(5), atol=1e-5)
 
 
 def test_inside_the_shared_vocabulary_the_conditionals_are_mixed() -> None:
@@ -133,7 +133,7 @@ def test_inside_the_shared_vocabulary_the_conditionals_are_mixed() -> None:
     ours = torch.log_softmax(full.teacher[:, shared] / 0.7, -1)
     theirs = torch.log_softmax(full.proxy[:, shared] / 0.7, -1)
     expected = torch.log_softmax(0.6 * ours + 0.4 * theirs, -1)
-    assert torch.allclose(torch.log_softmax(result.released[:, shared], -1), expected, atol=1e-5)
+    assert torch.allclose(torch.log_softmax(result.released.logprobs[:, shared], -1), expected, atol=1e-5)
 
 
 def test_greedy_release_keeps_a_choice_outside_the_shared_vocabulary() -> None:
@@ -141,17 +141,17 @@ def test_greedy_release_keeps_a_choice_outside_the_shared_vocabulary() -> None:
     proxy = torch.log_softmax(torch.tensor([[0.0, 9.0], [0.0, 9.0]]), -1)
     shared = torch.tensor([0, 2])
     result = release(make_policy("poe", {"gamma": 0.9}), Experts(teacher, 0.0, proxy), shared)
-    assert result.released.argmax(-1).tolist() == [1, 2]
-    assert result.released.exp().sum(-1).tolist() == [1.0, 1.0]
+    assert result.released.logprobs.argmax(-1).tolist() == [1, 2]
+    assert result.released.probabilities.sum(-1).tolist() == [1.0, 1.0]
 
 
 def test_kl_is_exact_and_survives_zero_probabilities() -> None:
     teacher = torch.tensor([[0.0, 1.0, -torch.inf]])
     proxy = torch.log_softmax(torch.tensor([[2.0, 0.0, 0.0]]), -1)
     result = release(make_policy("poe", {"gamma": 0.5}), Experts(teacher, 1.0, proxy))
-    p, q = result.released.exp()[0, :2].double(), result.reference.exp()[0, :2].double()
-    assert float(result.kl()) == pytest.approx(float((p * (p / q).log()).sum()), abs=1e-6)
-    assert float(result.kl_reverse()) == pytest.approx(float((q * (q / p).log()).sum()), abs=1e-6)
+    p, q = result.released.probabilities[0, :2].double(), result.reference.probabilities[0, :2].double()
+    assert float(result.kl) == pytest.approx(float((p * (p / q).log()).sum()), abs=1e-6)
+    assert float(result.kl_reverse) == pytest.approx(float((q * (q / p).log()).sum()), abs=1e-6)
 
 
 @pytest.mark.parametrize(

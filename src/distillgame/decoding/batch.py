@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from distillgame.decoding.choice import Chooser
+from distillgame.decoding.choice import Chooser, Proposal
 from distillgame.decoding.context import Context
 from distillgame.decoding.proxy import Proxy
 from distillgame.decoding.sequence import Draft, Pointer, Sequence, gather
@@ -154,10 +154,11 @@ class Batch:
             proxies = [s.proxy_logits for s in group]
             experts = self._experts(group, positions, None, proxies)
             first = group[0]
-            tokens = self.chooser.draft(experts, first.params, self._uniforms(group, positions), first.greedy)
-            for s, token, proxy in zip(group, tokens.tolist(), proxies, strict=True):
+            proposal = self.chooser.draft(experts, first.params, self._uniforms(group, positions), first.greedy)
+            tokens, facts = proposal.tokens.tolist(), proposal.facts.T.tolist()
+            for s, token, (probability, normaliser), proxy in zip(group, tokens, facts, proxies, strict=True):
                 assert proxy is not None
-                s.drafts.append(Draft(token, proxy))
+                s.drafts.append(Draft(token, (probability, normaliser), proxy))
 
     def _read_and_verify(self) -> None:
         """Let the teacher read what it has not, drafts included, and judge the drafts."""
@@ -191,9 +192,12 @@ class Batch:
             positions = [s.decided + i for s in group for i in range(len(s.drafts))]
             teacher = gather([place for s in group for place in places[id(s)][:-1]])
             experts = self._experts(owners, positions, teacher, [draft.proxy for draft in drafts])
-            proposed = torch.tensor([draft.token for draft in drafts], device=self.device)
+            proposal = Proposal(
+                torch.tensor([draft.token for draft in drafts], device=self.device),
+                torch.tensor([draft.facts for draft in drafts], device=self.device).T,
+            )
             uniforms = self._uniforms(owners, positions)
-            choice = self.chooser.choose(experts, group[0].params, uniforms, group[0].greedy, proposed)
+            choice = self.chooser.choose(experts, group[0].params, uniforms, group[0].greedy, proposal)
             results = zip(
                 choice.tokens.tolist(), choice.accepted.tolist(), choice.broken.tolist(), choice.measures.T.tolist(),
                 strict=True,

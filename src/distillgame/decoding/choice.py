@@ -5,9 +5,23 @@ from dataclasses import dataclass
 import torch
 
 from distillgame.decoding.request import SamplingParams
-from distillgame.decoding.sampler import accept, draw, residual, truncate
+from distillgame.decoding.sampler import accept, draw, draw_weighted, residual, truncate
 from distillgame.decoding.streams import ACCEPT, DRAFT, TOKEN
-from distillgame.policies import Experts, Release, ReleasePolicy, release
+from distillgame.policies import Distribution, Experts, Release, ReleasePolicy, release
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Tokens drawn from the draft distribution at N positions.
+
+    Attributes:
+        tokens: Teacher ids, shape (N,).
+        facts: The draft distribution's probability of each, after truncation, and what the proxy's tempered logits
+            exceed its log-probabilities by, shape (2, N); nan for greedy ones.
+    """
+
+    tokens: torch.Tensor
+    facts: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Chooser:
     def __init__(self, policy: ReleasePolicy, shared: torch.Tensor | None):
         self.policy, self.shared = policy, shared
 
-    def draft(self, experts: Experts, params: SamplingParams, uniforms: torch.Tensor, greedy: bool) -> torch.Tensor:
+    def draft(self, experts: Experts, params: SamplingParams, uniforms: torch.Tensor, greedy: bool) -> Proposal:
         """Propose tokens that do not need the teacher; ``experts.teacher`` is not looked at.
 
         Args:
@@ -51,17 +65,15 @@ class Chooser:
             params: Temperature, top-p and top-k.
             uniforms: Random numbers by purpose, shape (N, 3).
             greedy: Take the likeliest token.
-
-        Returns:
-            Teacher ids, shape (N,).
         """
-        logits = self.policy.draft(experts)
+        proxy, proposed = self._proxy_side(experts)
         if greedy or params.temperature == 0:
-            choice = logits.argmax(-1)
+            tokens = proposed.logits.argmax(-1)
+            facts = proposed.logits.new_full((2, len(tokens)), torch.nan)
         else:
-            logprobs = torch.log_softmax(logits / params.temperature, -1)
-            choice = draw(truncate(logprobs, params.top_p, params.top_k).exp(), uniforms[:, DRAFT])
-        return choice if self.shared is None else self.shared[choice]
+            tokens, probability = self._draw(proposed, params, uniforms[:, DRAFT])
+            facts = torch.stack([probability, proxy.normaliser.squeeze(-1)])
+        return Proposal(tokens if self.shared is None else self.shared[tokens], facts)
 
     def choose(
         self,
@@ -69,7 +81,7 @@ class Chooser:
         params: SamplingParams,
         uniforms: torch.Tensor,
         greedy: bool,
-        drafted: torch.Tensor | None = None,
+        proposal: Proposal | None = None,
     ) -> Choice:
         """Draw tokens.
 
@@ -78,68 +90,90 @@ class Chooser:
             params: Temperature, top-p and top-k.
             uniforms: Random numbers by purpose, shape (N, 3).
             greedy: Take the likeliest token of what is released.
-            drafted: What :meth:`draft` proposed at these positions, if it was asked, shape (N,).
+            proposal: What :meth:`draft` proposed at these positions, if it was asked.
         """
-        released = release(self.policy, experts, self.shared)
-        proxy, drafts = self._proxy_side(experts, params.temperature)
+        if proposal is None and experts.proxy is not None:
+            proposal = self.draft(experts, params, uniforms, greedy)
+        result = release(self.policy, experts, self.shared)
         if greedy or params.temperature == 0:
-            tokens = released.released.argmax(-1)
-            if drafted is None and experts.proxy is not None:
-                drafted = self.draft(experts, params, uniforms, greedy)
-            accepted = torch.zeros_like(tokens, dtype=torch.bool) if drafted is None else tokens == drafted
+            tokens = result.released.logits.argmax(-1)
+            accepted = torch.zeros_like(tokens, dtype=torch.bool) if proposal is None else tokens == proposal.tokens
+        elif proposal is None:
+            tokens, _ = self._draw(result.released, params, uniforms[:, TOKEN])
+            accepted = torch.zeros_like(tokens, dtype=torch.bool)
         else:
-            kept = truncate(released.released, params.top_p, params.top_k)
-            # What truncation leaves has to sum to one again before p and q can be compared.
-            target = released.probabilities if kept is released.released else torch.softmax(kept, -1)
-            if drafts is None:
-                tokens = draw(target, uniforms[:, TOKEN])
-                accepted = torch.zeros_like(tokens, dtype=torch.bool)
-            else:
-                tokens, accepted = self._speculate(target, drafts, params, uniforms, drafted)
-        measures = self._measure(released, proxy, tokens)
+            tokens, accepted = self._judge(result.released, experts, params, uniforms, proposal)
+        measures = self._measure(result, experts, proposal, tokens)
         # One number that is none makes all of its row's log-probabilities so, the drawn token's too.
         broken = ~measures[0].isfinite() | measures[1].isnan()
         return Choice(tokens, accepted, broken, measures)
 
-    def _proxy_side(self, experts: Experts, temperature: float) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-        """Log-probabilities of the proxy and of the draft distribution, over the shared tokens."""
-        if experts.proxy is None or temperature == 0:
-            return None, None
-        proxy = torch.log_softmax(experts.proxy / temperature, -1)
-        logits = self.policy.draft(experts)
-        return proxy, proxy if logits is experts.proxy else torch.log_softmax(logits / temperature, -1)
-
-    def _speculate(
+    def _judge(
         self,
-        target: torch.Tensor,
-        drafts: torch.Tensor,
+        released: Distribution,
+        experts: Experts,
         params: SamplingParams,
         uniforms: torch.Tensor,
-        drafted: torch.Tensor | None,
+        proposal: Proposal,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        kept = truncate(drafts, params.top_p, params.top_k)
-        proposal = kept.exp() if kept is drafts else torch.softmax(kept, -1)
-        if drafted is None:
-            drafted = draw(proposal, uniforms[:, DRAFT])
-            drafted = drafted if self.shared is None else self.shared[drafted]
+        """Accept proposed tokens or replace them."""
+        tokens = proposal.tokens
+        target = None if _is_whole(params) else _truncated(released, params)
+        if target is None:
+            probability = (released.weights(tokens[:, None]) / released.total).squeeze(-1)
+        else:
+            probability = target.gather(-1, tokens[:, None]).squeeze(-1)
+        accepted = accept(probability, proposal.facts[0], uniforms[:, ACCEPT])
+        rows = (~accepted).nonzero().squeeze(-1)
+        if len(rows) == 0:
+            return tokens, accepted
+        proposed = _truncated(self._proxy_side(experts.rows(rows))[1], params)
         if self.shared is not None:
-            proposal = torch.zeros_like(target).index_copy_(-1, self.shared, proposal)
-        accepted = accept(target, proposal, drafted, uniforms[:, ACCEPT])
-        rejected = (~accepted).nonzero().squeeze(-1)
-        if len(rejected) == 0:
-            return drafted, accepted
-        rest = residual(target[rejected], proposal[rejected])
-        return drafted.index_copy(0, rejected, draw(rest, uniforms[rejected, TOKEN])), accepted
+            proposed = torch.zeros_like(experts.teacher[rows]).index_copy_(-1, self.shared, proposed)
+        rest = residual(_truncated(released.rows(rows), params) if target is None else target[rows], proposed)
+        return tokens.index_copy(0, rows, draw_weighted(rest, uniforms[rows, TOKEN])), accepted
 
-    def _measure(self, released: Release, proxy: torch.Tensor | None, tokens: torch.Tensor) -> torch.Tensor:
-        column = tokens[:, None]
-        ours = released.released.gather(-1, column).squeeze(-1)
+    def _draw(
+        self, distribution: Distribution, params: SamplingParams, uniform: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens and their probabilities after truncation, (N,) each."""
+        if _is_whole(params):
+            tokens = draw(distribution, uniform)
+            return tokens, (distribution.weights(tokens[:, None]) / distribution.total).squeeze(-1)
+        kept = _truncated(distribution, params)
+        tokens = draw_weighted(kept, uniform)
+        return tokens, kept.gather(-1, tokens[:, None]).squeeze(-1)
+
+    def _proxy_side(self, experts: Experts) -> tuple[Distribution, Distribution]:
+        """The proxy and the draft distribution, over the shared tokens."""
+        assert experts.proxy is not None
+        proxy = Distribution(experts.proxy, experts.temperature)
+        logits = self.policy.draft(experts)
+        return proxy, proxy if logits is experts.proxy else Distribution(logits, experts.temperature)
+
+    def _measure(
+        self, result: Release, experts: Experts, proposal: Proposal | None, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        ours, reference = result.released.logprob(tokens), result.reference.logprob(tokens)
         theirs = torch.full_like(ours, torch.nan)
-        if proxy is not None and self.shared is None:
-            theirs = proxy.gather(-1, column).squeeze(-1)
-        elif proxy is not None and self.shared is not None:
-            place = torch.searchsorted(self.shared, tokens).clamp(max=len(self.shared) - 1)
-            found = proxy.gather(-1, place[:, None]).squeeze(-1)
-            theirs = torch.where(self.shared[place] == tokens, found, torch.nan)
-        reference = released.reference.gather(-1, column).squeeze(-1)
-        return torch.stack([ours, reference, theirs, released.kl(), released.kl_reverse()])
+        if proposal is not None and experts.proxy is not None and experts.temperature > 0:
+            place = tokens
+            if self.shared is not None:
+                place = torch.searchsorted(self.shared, tokens).clamp(max=len(self.shared) - 1)
+            logits = experts.proxy.gather(-1, place[:, None]).squeeze(-1)
+            theirs = logits / experts.temperature - proposal.facts[1]
+            if self.shared is not None:
+                theirs = torch.where(self.shared[place] == tokens, theirs, torch.nan)
+        return torch.stack([ours, reference, theirs, result.kl, result.kl_reverse])
+
+
+def _is_whole(params: SamplingParams) -> bool:
+    return params.top_p >= 1 and params.top_k == 0
+
+
+def _truncated(distribution: Distribution, params: SamplingParams) -> torch.Tensor:
+    """Probabilities after truncation, shape (N, V)."""
+    whole = distribution.probabilities
+    kept = truncate(whole, params.top_p, params.top_k)
+    # What truncation leaves has to sum to one again before p and q can be compared.
+    return whole if kept is whole else kept.div_(kept.sum(-1, keepdim=True))

@@ -1,35 +1,36 @@
-"""Truncation and the draw: the one place where top-p, top-k and randomness act on released log-probabilities."""
+"""Truncation and the draw: the one place where top-p, top-k and randomness act on what is released."""
+
+from collections.abc import Callable
 
 import torch
 
-BLOCK = 256
-"""Tokens whose probabilities are summed before the running sum; it makes a draw from a large vocabulary cheap."""
+from distillgame.policies.distribution import BLOCK, Distribution
 
 GUESSES = (64, 1024)
 """Tokens among which a nucleus is looked for first; sorting a large vocabulary costs more than a small network."""
 
 
-def truncate(logprobs: torch.Tensor, top_p: float = 1.0, top_k: int = 0) -> torch.Tensor:
+def truncate(probabilities: torch.Tensor, top_p: float = 1.0, top_k: int = 0) -> torch.Tensor:
     """Keep the ``top_k`` likeliest tokens and then the smallest set of them with at least ``top_p`` of the mass left.
 
     Ties at the border are broken towards the lower id. The result is not renormalised.
 
     Args:
-        logprobs: Normalised log-probabilities, shape (B, V).
+        probabilities: Probabilities, shape (B, V).
         top_p: Mass to keep, in (0, 1].
         top_k: Number of tokens to keep, 0 for all.
 
     Returns:
-        Log-probabilities with -inf for dropped tokens, shape (B, V).
+        Probabilities with 0 for dropped tokens, shape (B, V).
     """
-    size = logprobs.shape[-1]
+    size = probabilities.shape[-1]
     limited = 0 < top_k < size
     if not limited and top_p >= 1:
-        return logprobs
+        return probabilities
     guesses = [guess for guess in GUESSES if guess < size and (not limited or guess > top_k)]
     for guess in (*guesses, size):
-        likeliest, tokens = _likeliest(logprobs, guess)
-        mass = likeliest.exp().double()
+        likeliest, tokens = _likeliest(probabilities, guess)
+        mass = likeliest.double()
         if guess == size:
             break
         enough = mass.cumsum(-1) >= top_p
@@ -38,45 +39,51 @@ def truncate(logprobs: torch.Tensor, top_p: float = 1.0, top_k: int = 0) -> torc
         if ((likeliest.gather(-1, last) > likeliest[:, -1:]) & (limited | enough[:, -1:])).all():
             break
     if limited:
-        likeliest[:, top_k:] = -torch.inf
-        mass[:, top_k:] = 0
+        likeliest[:, top_k:] = mass[:, top_k:] = 0
     if top_p < 1:
         total = mass.sum(-1, keepdim=True) if limited else 1.0
-        likeliest[mass.cumsum(-1) - mass >= top_p * total] = -torch.inf
-    return torch.full_like(logprobs, -torch.inf).scatter_(-1, tokens, likeliest)
+        likeliest[mass.cumsum(-1) - mass >= top_p * total] = 0
+    return torch.zeros_like(probabilities).scatter_(-1, tokens, likeliest)
 
 
-def _likeliest(logprobs: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _likeliest(probabilities: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The ``count`` largest, in descending order, equal ones by ascending id, and their ids."""
-    if count == logprobs.shape[-1]:
-        ordered, ids = torch.sort(logprobs, dim=-1, descending=True, stable=True)
+    if count == probabilities.shape[-1]:
+        ordered, ids = torch.sort(probabilities, dim=-1, descending=True, stable=True)
         return ordered, ids
-    ids = torch.topk(logprobs, count, dim=-1, sorted=False).indices.sort(-1).values
-    ordered, places = torch.sort(logprobs.gather(-1, ids), dim=-1, descending=True, stable=True)
+    ids = torch.topk(probabilities, count, dim=-1, sorted=False).indices.sort(-1).values
+    ordered, places = torch.sort(probabilities.gather(-1, ids), dim=-1, descending=True, stable=True)
     return ordered, ids.gather(-1, places)
 
 
-def draw(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+def draw(distribution: Distribution, uniform: torch.Tensor) -> torch.Tensor:
     """Draw a token a row by inverting the distribution function at ``uniform``.
 
     Args:
-        weights: Probabilities up to a constant a row, float32, shape (B, V).
+        distribution: B distributions.
         uniform: Numbers in [0, 1), float64, shape (B,).
 
     Returns:
         Token ids, shape (B,); a token of probability zero is never drawn.
     """
-    rows, size = weights.shape
-    if size <= BLOCK:
-        return _invert(weights, uniform)[0]
-    whole = size // BLOCK * BLOCK
-    sums = weights[:, :whole].view(rows, -1, BLOCK).sum(-1)
-    if whole < size:
-        sums = torch.cat([sums, weights[:, whole:].sum(-1, keepdim=True)], -1)
+    return _draw(distribution.sums, distribution.logits.shape[-1], distribution.weights, uniform)
+
+
+def draw_weighted(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """The same from probabilities up to a constant a row, float32, shape (B, V)."""
+    size = weights.shape[-1]
+    padded = torch.nn.functional.pad(weights, (0, -size % BLOCK)) if size % BLOCK else weights
+    sums = padded.view(len(weights), -1, BLOCK).sum(-1)
+    return _draw(sums, size, lambda ids: weights.gather(-1, ids), uniform)
+
+
+def _draw(
+    sums: torch.Tensor, size: int, weights: Callable[[torch.Tensor], torch.Tensor], uniform: torch.Tensor
+) -> torch.Tensor:
     block, inside = _invert(sums, uniform)
-    ids = block[:, None] * BLOCK + torch.arange(BLOCK, device=weights.device)
-    chosen = weights.gather(-1, ids.clamp(max=size - 1)).masked_fill(ids >= size, 0.0)
-    return block * BLOCK + _invert(chosen, inside)[0]
+    ids = block[:, None] * BLOCK + torch.arange(BLOCK, device=sums.device)
+    chosen = weights(ids.clamp(max=size - 1)).masked_fill(ids >= size, 0.0)
+    return (block * BLOCK + _invert(chosen, inside)[0]).clamp_(max=size - 1)
 
 
 def _invert(weights: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -92,24 +99,21 @@ def _invert(weights: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor,
     return place.squeeze(-1), inside.squeeze(-1).clamp(0, 1)
 
 
-def accept(released: torch.Tensor, drafted: torch.Tensor, choice: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+def accept(released: torch.Tensor, drafted: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """Decide whether tokens drawn from one distribution may stand for draws from another.
 
     Accepting x with probability min(1, p(x)/q(x)) and otherwise drawing from :func:`residual` yields exactly p
     (speculative sampling; DESIGN, section 6).
 
     Args:
-        released: Probabilities p, the target, shape (B, V).
-        drafted: Probabilities q, from which ``choice`` was drawn, shape (B, V).
-        choice: Drawn tokens x, shape (B,).
+        released: Probabilities p(x) under the target, shape (B,).
+        drafted: Probabilities q(x) under the distribution that x was drawn from, shape (B,).
         uniform: Numbers in [0, 1), float64, shape (B,).
 
     Returns:
         Booleans, shape (B,).
     """
-    column = choice[:, None]
-    target = released.gather(-1, column).squeeze(-1).double()
-    return uniform * drafted.gather(-1, column).squeeze(-1) < target
+    return uniform * drafted < released.double()
 
 
 def residual(released: torch.Tensor, drafted: torch.Tensor) -> torch.Tensor:

@@ -28,10 +28,12 @@ class Draft:
 
     Attributes:
         token: The teacher's id.
+        facts: What :class:`distillgame.decoding.choice.Proposal` says about it.
         proxy: The experts on the proxy's side from which it was drawn.
     """
 
     token: int
+    facts: tuple[float, float]
     proxy: Pointer
 
 

@@ -2,12 +2,14 @@
 
 from distillgame.policies.ads import AntidistillationSampling, PermutationSampling
 from distillgame.policies.base import Experts, ReleasePolicy, make_policy, policies
+from distillgame.policies.distribution import Distribution
 from distillgame.policies.poe import ProductOfExperts
 from distillgame.policies.release import Release, release
 from distillgame.policies.sampling import Standard, Temperature
 
 __all__ = [
     "AntidistillationSampling",
+    "Distribution",
     "Experts",
     "PermutationSampling",
     "ProductOfExperts",

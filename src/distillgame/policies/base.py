@@ -34,6 +34,17 @@ class Experts:
         """The same experts with the teacher's logits restricted to ``tokens``; the others are restricted already."""
         return Experts(self.teacher[:, tokens], self.temperature, self.proxy, self.delta, self.keys)
 
+    def rows(self, rows: slice | torch.Tensor) -> "Experts":
+        """The same experts on some of the sequences, a slice or indices of shape (R,)."""
+        chosen = range(len(self.keys))[rows] if isinstance(rows, slice) else rows.tolist() if self.keys else ()
+        return Experts(
+            self.teacher[rows],
+            self.temperature,
+            None if self.proxy is None else self.proxy[rows],
+            None if self.delta is None else self.delta[rows],
+            tuple(self.keys[i] for i in chosen),
+        )
+
 
 class ReleasePolicy(ABC):
     """A defense. Knows no model, cache or batch.

@@ -1,11 +1,11 @@
-"""From a policy's logits to released log-probabilities, also where teacher and proxy share only some tokens."""
+"""From a policy's logits to what is released, also where teacher and proxy share only some tokens."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 
 from distillgame.policies.base import Experts, ReleasePolicy
+from distillgame.policies.distribution import Distribution, Scratch, join
 
 
 @dataclass(frozen=True)
@@ -13,42 +13,16 @@ class Release:
     """What one decoding step releases, after temperature and before top-p and top-k.
 
     Attributes:
-        reference: Log-probabilities of the reference teacher, shape (B, V).
-        released: Log-probabilities of the released teacher, shape (B, V).
+        reference: Distributions of the reference teacher, B rows over V tokens.
+        released: Distributions of the released teacher; the same object where the policy changes nothing.
+        kl: KL(released‖reference) in nats, shape (B,); nan at temperature 0.
+        kl_reverse: KL(reference‖released) in nats, shape (B,); infinite where the policy rules out a possible token.
     """
 
-    reference: torch.Tensor
-    released: torch.Tensor
-
-    @cached_property
-    def probabilities(self) -> torch.Tensor:
-        """Probabilities of the released teacher, shape (B, V)."""
-        return self.released.exp()
-
-    def kl(self) -> torch.Tensor:
-        """KL(released‖reference) in nats, shape (B,)."""
-        return self._divergences[0]
-
-    def kl_reverse(self) -> torch.Tensor:
-        """KL(reference‖released) in nats, shape (B,); infinite where the policy rules out a possible token."""
-        return self._divergences[1]
-
-    @cached_property
-    def _divergences(self) -> tuple[torch.Tensor, torch.Tensor]:
-        if self.released is self.reference:
-            zero = self.released.new_zeros(self.released.shape[0])
-            return zero, zero
-        # Each pass over a large vocabulary costs time, so the log-ratios are formed once.
-        ratio = self.released - self.reference
-        forward = (self.probabilities * ratio).sum(-1)
-        backward = -(self.reference.exp().mul_(ratio)).sum(-1)
-        if (forward + backward).isfinite().all():
-            return forward, backward
-        # A probability of zero contributes nothing, also against another zero, whose log-ratio is not a number.
-        return tuple(
-            torch.where(ours == -torch.inf, 0.0, sign * ours.exp() * ratio).sum(-1)
-            for ours, sign in ((self.released, 1), (self.reference, -1))
-        )  # type: ignore[return-value]
+    reference: Distribution
+    released: Distribution
+    kl: torch.Tensor
+    kl_reverse: torch.Tensor
 
 
 def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None = None) -> Release:
@@ -61,28 +35,73 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
         policy: The release policy.
         experts: The teacher's logits over its whole vocabulary; proxy and delta over the shared tokens only.
         shared: Ids of the shared tokens, shape (S,), or None where all are shared.
-
-    Returns:
-        Normalised log-probabilities. At temperature 0 they are one-hot at the policy's choice and the KL means nothing.
     """
+    temperature = experts.temperature
+    teacher = experts.teacher
+    ours, theirs = Scratch(teacher), Scratch(teacher)
+    logits = teacher
+    parts, nothing = [], torch.full_like(teacher[:, 0], 0.0 if temperature > 0 else torch.nan)
+    for rows in ours.portions():
+        some = experts.rows(rows)
+        portion = _released(policy, some, shared)
+        if portion is some.teacher:
+            reference = Distribution(teacher, temperature)
+            return Release(reference, reference, nothing, nothing)
+        if ours.step < ours.count:
+            logits = torch.empty_like(teacher) if logits is teacher else logits
+            logits[rows] = portion
+        else:
+            logits = portion
+        parts.append(_compare(portion, some.teacher, temperature, ours, theirs))
+    top, sums, reference_top, reference_sums, ahead, behind = join(parts)
+    released = Distribution(logits, temperature, (top, sums))
+    reference = Distribution(teacher, temperature, (reference_top, reference_sums))
+    if temperature == 0:
+        return Release(reference, released, nothing, nothing)
+    offset = (released.normaliser - reference.normaliser).squeeze(-1)
+    forward = ahead / (temperature * released.total.squeeze(-1)) - offset
+    backward = offset - behind / (temperature * reference.total.squeeze(-1))
+    if not (forward + backward).isfinite().all():
+        forward, backward = _with_zeros(released, reference), _with_zeros(reference, released)
+    return Release(reference, released, forward.clamp_(min=0), backward.clamp_(min=0))
+
+
+def _compare(
+    released: torch.Tensor, reference: torch.Tensor, temperature: float, ours: Scratch, theirs: Scratch
+) -> tuple[torch.Tensor, ...]:
+    """Summaries of both and their logits' difference, weighted by either: (n, 1), (n, blocks) twice, (n,) twice."""
+    top, sums, weights = ours.weigh(released, temperature)
+    reference_top, reference_sums, reference_weights = theirs.weigh(reference, temperature)
+    if temperature == 0:
+        return top, sums, reference_top, reference_sums, top[:, 0], top[:, 0]
+    ahead = torch.sub(released, reference)
+    return (
+        top, sums, reference_top, reference_sums,
+        weights.mul_(ahead).sum(-1), reference_weights.mul_(ahead).sum(-1),
+    )  # fmt: skip
+
+
+def _with_zeros(ours: Distribution, theirs: Distribution) -> torch.Tensor:
+    """KL(ours‖theirs) where some probabilities are zero, shape (B,)."""
+    logprobs = ours.logprobs
+    # A probability of zero contributes nothing, also against another zero, whose log-ratio is not a number.
+    return torch.where(logprobs == -torch.inf, 0.0, ours.probabilities * (logprobs - theirs.logprobs)).sum(-1)
+
+
+def _released(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None) -> torch.Tensor:
+    """Released logits before temperature over the teacher's tokens, shape (B, V)."""
     if shared is None:
-        reference = _tempered(experts.teacher, experts.temperature)
-        logits = policy.logits(experts)
-        return Release(reference, reference if logits is experts.teacher else _tempered(logits, experts.temperature))
-    reference = _tempered(experts.teacher, experts.temperature)
-    inside = experts.select(shared)
-    conditional = Experts(
-        torch.log_softmax(inside.teacher, -1), inside.temperature, inside.proxy, inside.delta, inside.keys
-    )
-    mass = torch.logsumexp(reference[:, shared], -1, keepdim=True)
-    released = reference.clone()
-    released[:, shared] = _tempered(policy.logits(conditional), experts.temperature) + mass
-    return Release(reference, released)
-
-
-def _tempered(logits: torch.Tensor, temperature: float) -> torch.Tensor:
+        return policy.logits(experts)
+    temperature, inside = experts.temperature, experts.select(shared)
+    conditional = Experts(torch.log_softmax(inside.teacher, -1), temperature, inside.proxy, inside.delta, inside.keys)
+    within = Distribution(policy.logits(conditional), temperature)
+    logits = experts.teacher.clone()
     if temperature > 0:
-        return torch.log_softmax(logits if temperature == 1 else logits / temperature, -1)
-    top, choice = logits.max(-1, keepdim=True)
-    # Zero times infinity or not-a-number is not a number, so that broken logits show here as they do above.
-    return torch.full_like(logits, -torch.inf).scatter_(-1, choice, top * 0)
+        mass = Distribution(inside.teacher, temperature).normaliser
+        logits[:, shared] = (within.logprobs + mass) * temperature
+    else:
+        # The policy's choice among the shared tokens stands for the likeliest of them.
+        top = inside.teacher.amax(-1, keepdim=True)
+        chosen = within.probabilities
+        logits[:, shared] = torch.where(chosen == 0, -torch.inf, top * chosen)
+    return logits

@@ -50,7 +50,7 @@ def test_a_recording_holds_what_the_policy_would_release_and_draft() -> None:
                     released = torch.log_softmax(teacher / TEMPERATURE, -1)
                 else:
                     experts = Experts(teacher, TEMPERATURE, recording.proxy[i, step : step + 1])
-                    released = release(policy, experts).released
+                    released = release(policy, experts).released.logprobs
                 assert abs(float(released[0, token]) - sample.logprob_released[step]) < 0.02
 
 

@@ -1,0 +1,131 @@
+"""Softmaxes of many rows of logits, computed as far as they are asked for.
+
+Over a large vocabulary every pass over memory costs time: rows are worked on a few at once, so that what is made on the
+way stays in the processor's cache, and what is kept are sums, not probabilities.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+import torch
+
+BLOCK = 256
+"""Tokens whose weights are summed before anything else is done with them."""
+
+AT_ONCE = 200_000
+"""Logits that are worked on at once."""
+
+
+class Distribution:
+    """Distributions over a vocabulary at a temperature.
+
+    Args:
+        logits: Logits before temperature, float32, shape (B, V).
+        temperature: At 0 all mass is on the likeliest token.
+        summary: ``top`` and ``sums``, if they are known.
+    """
+
+    def __init__(
+        self, logits: torch.Tensor, temperature: float, summary: tuple[torch.Tensor, torch.Tensor] | None = None
+    ):
+        self.logits, self.temperature = logits, temperature
+        if summary is not None:
+            self.__dict__["_summary"] = summary
+
+    @cached_property
+    def _summary(self) -> tuple[torch.Tensor, torch.Tensor]:
+        scratch = Scratch(self.logits)
+        parts = [scratch.weigh(self.logits[rows], self.temperature)[:2] for rows in scratch.portions()]
+        top, sums = join(parts)
+        return top, sums
+
+    @property
+    def top(self) -> torch.Tensor:
+        """The largest logit, shape (B, 1)."""
+        return self._summary[0]
+
+    @property
+    def sums(self) -> torch.Tensor:
+        """Weights, which are probabilities relative to the likeliest token's, summed by blocks, shape (B, V/BLOCK)."""
+        return self._summary[1]
+
+    @cached_property
+    def total(self) -> torch.Tensor:
+        """Sum of all weights, shape (B, 1)."""
+        return self.sums.sum(-1, keepdim=True)
+
+    @cached_property
+    def normaliser(self) -> torch.Tensor:
+        """What tempered logits exceed log-probabilities by, shape (B, 1); only above temperature 0."""
+        return self.top / self.temperature + self.total.log()
+
+    @property
+    def probabilities(self) -> torch.Tensor:
+        """Probabilities, shape (B, V)."""
+        return _weights(self.logits, self.top, self.temperature).div_(self.total)
+
+    @property
+    def logprobs(self) -> torch.Tensor:
+        """Log-probabilities, shape (B, V)."""
+        if self.temperature == 0:
+            return self.probabilities.log()
+        return torch.sub(self.logits, self.top).div_(self.temperature).sub_(self.total.log())
+
+    def weights(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Weights of some tokens, shape (B, n), from their ids, shape (B, n)."""
+        if self.temperature == 0:
+            return self.probabilities.gather(-1, tokens)
+        return _weights(self.logits.gather(-1, tokens), self.top, self.temperature)
+
+    def logprob(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities of one token a row, shape (B,), from their ids, shape (B,)."""
+        column = tokens[:, None]
+        if self.temperature == 0:
+            return self.weights(column).log().squeeze(-1)
+        ahead = self.logits.gather(-1, column) - self.top
+        return (ahead / self.temperature - self.total.log()).squeeze(-1)
+
+    def rows(self, rows: torch.Tensor) -> "Distribution":
+        """Some of the distributions, from their indices, shape (R,)."""
+        return Distribution(self.logits[rows], self.temperature, (self.top[rows], self.sums[rows]))
+
+
+class Scratch:
+    """Room for the weights of a few rows.
+
+    Args:
+        logits: The rows, shape (B, V).
+    """
+
+    def __init__(self, logits: torch.Tensor):
+        self.count, self.size = logits.shape
+        on_cpu = logits.device.type == "cpu"
+        # On an accelerator starting work costs more than doing it.
+        self.step = min(max(1, AT_ONCE // self.size), self.count) if on_cpu else self.count
+        self.room = logits.new_zeros((self.step, -(-self.size // BLOCK) * BLOCK))
+
+    def portions(self) -> Iterator[slice]:
+        """The rows that are worked on at once."""
+        return (slice(start, start + self.step) for start in range(0, self.count, self.step))
+
+    def weigh(self, logits: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Largest logit, sums by block, and weights, which last until the next call; (n, 1), (n, blocks), (n, V)."""
+        top = logits.amax(-1, keepdim=True)
+        room = self.room[: len(logits)]
+        weights = _weights(logits, top, temperature, room[:, : self.size])
+        return top, room.view(len(logits), -1, BLOCK).sum(-1), weights
+
+
+def _weights(
+    logits: torch.Tensor, top: torch.Tensor, temperature: float, out: torch.Tensor | None = None
+) -> torch.Tensor:
+    if temperature > 0:
+        return torch.add(top / -temperature, logits, alpha=1 / temperature, out=out).exp_()
+    out = torch.zeros_like(logits) if out is None else out.zero_()
+    # Infinity less itself is not a number, so that broken logits show here as they do above.
+    return out.scatter_(-1, logits.argmax(-1, keepdim=True), (top - top).exp_())
+
+
+def join(parts: Sequence[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
+    """What was found for a few rows at a time, for all of them."""
+    return parts[0] if len(parts) == 1 else tuple(torch.cat(column) for column in zip(*parts, strict=True))
