@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import pytest
@@ -6,6 +7,7 @@ from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from distillgame.values import low_rank_pair, moved_copy
+from distillgame.values.perturbed import RANKS, _factorise
 from tests.decoding.test_context import ARCHITECTURES
 
 STEP = 3e-3
@@ -64,3 +66,39 @@ def test_half_precision_copies_are_full_precision() -> None:
     assert all(p.dtype == torch.float32 for p in moved_copy(model, direction, STEP).parameters())
     assert all(p.dtype == torch.float32 for p in low_rank_pair(model, direction, STEP, 0.01).parameters())
     assert all(p.dtype == torch.bfloat16 for p in model.parameters())
+
+
+def test_ranks_drop_no_more_than_allowed_at_near_the_least_cost() -> None:
+    """Against every combination of ranks of three matrices, a large one among them."""
+    torch.manual_seed(0)
+    shapes = [(600, 80), (80, 80), (40, 90)]
+    matrices = {}
+    for key, (m, n) in enumerate(shapes):
+        values = 0.8 ** torch.arange(min(m, n)) * 3**key
+        u, v = torch.linalg.qr(torch.randn(m, min(m, n)))[0], torch.linalg.qr(torch.randn(n, min(m, n)))[0]
+        matrices[key] = (u * values) @ v.T
+    spectra = [torch.linalg.svdvals(matrix).double().square() for matrix in matrices.values()]
+
+    def options(key: int) -> list[tuple[int, float]]:
+        (m, n), spectrum = shapes[key], spectra[key]
+        ranks = [r for r in RANKS if r * (m + n) < m * n]
+        return [*((r * (m + n), float(spectrum[r:].sum())) for r in ranks), (m * n, 0.0)]
+
+    for tolerance in (3.0, 1.0, 0.1, 0.01):
+        found = _factorise(matrices, tolerance)
+        dropped = cost = 0.0
+        for key, factors in found.items():
+            whole = factors.right if factors.left is None else factors.left @ factors.right
+            dropped += float((matrices[key] - whole).double().square().sum())
+            parts = (factors.right, factors.left)
+            cost += sum(part.numel() for part in parts if part is not None)
+        assert dropped <= tolerance**2 * 1.001
+        combinations = itertools.product(*(options(key) for key in range(3)))
+        least = min(sum(c for c, _ in each) for each in combinations if sum(d for _, d in each) <= tolerance**2)
+        assert least <= cost <= 1.25 * least
+
+
+def test_a_network_read_from_a_quantised_file_is_moved_too() -> None:
+    model = AutoModelForCausalLM.from_config(CONFIG_MAPPING["llama"](**ARCHITECTURES["llama"])).eval()
+    model.is_quantized = True  # as for GGUF files, whose weights are in fact plain numbers by then
+    low_rank_pair(model, random_direction(model), STEP, 0.05)

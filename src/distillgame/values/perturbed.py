@@ -5,6 +5,8 @@ in bfloat16 most weights would not move at all by a useful t.
 """
 
 import copy
+import heapq
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +17,8 @@ from torch.nn import functional
 from distillgame.errors import DistillgameError
 from distillgame.values.gradient import Direction
 
-RANKS = (4, 8, 16, 32, 64, 128)
-"""Ranks that are tried; a matrix that needs a higher one, or more than half of its own, keeps its direction whole."""
+RANKS = (4, 8, 16, 24, 32, 48, 64, 96, 128)
+"""Ranks that are tried; where none is both good enough and cheaper, a matrix keeps its direction whole."""
 
 
 def check_direction(model: Any, direction: Direction) -> None:
@@ -47,14 +49,15 @@ def moved_copy(model: Any, direction: Direction, step: float, dtype: torch.dtype
 def float_view(model: Any) -> Any:
     """The same network in float32, its weights shared with ``model`` where those are float32 already."""
     shared = {id(p): p for p in model.parameters()} if next(model.parameters()).dtype == torch.float32 else {}
-    return copy.deepcopy(model, shared).float()
+    # `float` itself is refused for what was read from a quantised file, `to` is not.
+    return copy.deepcopy(model, shared).to(torch.float32)
 
 
 def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -> Any:
     """A network that reads two rows a sequence: even rows at theta + step·g, odd rows at theta - step·g.
 
-    The weights are read once for both. Of each matrix of g only as many singular directions are kept as it takes for
-    what is dropped from g altogether to have at most ``error`` of its norm.
+    The weights are read once for both. Of each matrix of g only some singular directions are kept: those that cost the
+    fewest multiplications for what is dropped from g altogether to have at most ``error`` of its norm.
 
     Args:
         model: A decoder-only Hugging Face model; it is left alone.
@@ -67,12 +70,11 @@ def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -
     """
     check_direction(model, direction)
     pair = float_view(model)
-    matrices = [d for d in direction.values() if d.ndim == 2]
-    norm = torch.sqrt(sum((d.square().sum() for d in direction.values()), torch.zeros(())))
-    tolerance = error * float(norm) / len(matrices) ** 0.5
     # Tied weights are one parameter in several modules, so they are found by identity.
     moves = {id(p): direction[name].to(p) * step for name, p in pair.named_parameters()}
-    factors: dict[int, _Factors] = {}
+    norm = sum(float(d.double().square().sum()) for d in direction.values()) ** 0.5
+    reducible = {id(m.weight) for m in pair.modules() if isinstance(m, nn.Linear) or _is_plain(m)}
+    factors = _factorise({key: moves[key] for key in reducible}, error * norm * step)
     sides = _Sides()
     for name, module in list(pair.named_modules()):
         own = dict(module.named_parameters(recurse=False))
@@ -81,11 +83,8 @@ def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -
         mine = {key: moves[id(p)] for key, p in own.items()}
         replacement: nn.Module = _PairModule(module, mine, sides)
         if isinstance(module, nn.Linear) or _is_plain(module):
-            key = id(module.weight)
-            if key not in factors:
-                factors[key] = _Factors(mine["weight"], tolerance * step)
             kind = _PairEmbedding if isinstance(module, nn.Embedding) else _PairLinear
-            replacement = kind(module, factors[key], mine.get("bias"), sides)
+            replacement = kind(module, factors[id(module.weight)], mine.get("bias"), sides)
         elif type(module).__name__.endswith("RMSNorm") and own.keys() == {"weight"}:
             replacement = _PairNorm(module, mine["weight"], sides)
         parent, _, attribute = name.rpartition(".")
@@ -132,20 +131,71 @@ def _is_plain(module: nn.Module) -> bool:
     return isinstance(module, nn.Embedding) and looks_up
 
 
+@dataclass(frozen=True)
 class _Factors:
     """A matrix of shape (m, n) as ``left @ right``; whole, with ``left`` None, where no low rank is good enough."""
 
-    def __init__(self, matrix: torch.Tensor, tolerance: float):
-        self.left: torch.Tensor | None = None
-        self.right = matrix
-        energy = float(matrix.double().square().sum())
-        for rank in (rank for rank in RANKS if 2 * rank <= min(matrix.shape)):
-            with torch.random.fork_rng(devices=[matrix.device] if matrix.is_cuda else []):
-                torch.manual_seed(0)  # the sketch is random, and a proxy has to be the same proxy every time
-                u, s, v = torch.svd_lowrank(matrix, q=rank, niter=4)
-            if energy - float(s.double().square().sum()) <= tolerance**2:
-                self.left, self.right = (u * s).contiguous(), v.T.contiguous()
-                return
+    left: torch.Tensor | None
+    right: torch.Tensor
+
+
+def _factorise(matrices: dict[int, torch.Tensor], tolerance: float) -> dict[int, _Factors]:
+    """Factors of all matrices that cost the least for a Frobenius norm of at most ``tolerance`` to be dropped.
+
+    From the lowest ranks on, the matrix that gains the most for its cost is given a higher one until it is enough: one
+    tolerance for each would keep the largest matrix whole, whose every rank costs the most.
+    """
+    ladders = {key: _ladder(matrix) for key, matrix in matrices.items()}
+    chosen = dict.fromkeys(ladders, 0)
+    dropped = sum(ladder.steps[0][1] for ladder in ladders.values())
+    queue = [(*ladder.best_after(0), key) for key, ladder in ladders.items() if len(ladder.steps) > 1]
+    heapq.heapify(queue)
+    while dropped > tolerance**2 and queue:
+        _, step, key = heapq.heappop(queue)
+        ladder = ladders[key]
+        dropped += ladder.steps[step][1] - ladder.steps[chosen[key]][1]
+        chosen[key] = step
+        if step < len(ladder.steps) - 1:
+            heapq.heappush(queue, (*ladder.best_after(step), key))
+    return {key: ladder.factors(chosen[key]) for key, ladder in ladders.items()}
+
+
+@dataclass(frozen=True)
+class _Ladder:
+    """What a matrix may be replaced by.
+
+    Attributes:
+        matrix: It itself.
+        svd: Its largest singular values and vectors.
+        steps: Multiplications, and squared norm that is dropped, of each choice; the last is the matrix itself.
+    """
+
+    matrix: torch.Tensor
+    svd: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+    steps: list[tuple[int, float]]
+
+    def best_after(self, step: int) -> tuple[float, int]:
+        """The change of what is dropped for each further multiplication, by the best of the later steps, and which."""
+        cost, dropped = self.steps[step]
+        return min(((d - dropped) / (c - cost), i) for i, (c, d) in enumerate(self.steps) if i > step)
+
+    def factors(self, step: int) -> _Factors:
+        if step == len(self.steps) - 1:
+            return _Factors(None, self.matrix)
+        u, s, v = (part[..., : RANKS[step]] for part in self.svd)
+        return _Factors((u * s).contiguous(), v.T.contiguous())
+
+
+def _ladder(matrix: torch.Tensor) -> _Ladder:
+    m, n = matrix.shape
+    ranks = [rank for rank in RANKS if rank * (m + n) < m * n]
+    with torch.random.fork_rng(devices=[matrix.device] if matrix.is_cuda else []):
+        torch.manual_seed(0)  # the sketch is random, and a proxy has to be the same proxy every time
+        u, s, v = torch.svd_lowrank(matrix, q=ranks[-1] if ranks else 1, niter=4)
+    kept = s.double().square().cumsum(0)
+    energy = float(matrix.double().square().sum())
+    steps = [(rank * (m + n), max(energy - float(kept[rank - 1]), 0.0)) for rank in ranks]
+    return _Ladder(matrix, (u, s, v), [*steps, (m * n, 0.0)])
 
 
 class _PairLinear(nn.Module):
