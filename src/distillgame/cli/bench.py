@@ -13,7 +13,7 @@ from rich.console import Console
 def bench(out: Path, quick: bool, device: str | None) -> None:
     """Time every defense in this engine against its floor, and against transformers.
 
-    Writes bench.json, bench.md and bench.png. Run it on an idle machine.
+    Writes bench.json, bench.md and bench.png. Run it on an idle machine; interrupted, it goes on where it was.
     """
     import torch
 
@@ -31,6 +31,8 @@ def bench(out: Path, quick: bool, device: str | None) -> None:
         def show(text: str) -> None:
             if console.is_terminal:
                 status.update(text)
+            else:
+                click.echo(text, err=True)
 
         run(out, QUICK if quick else FULL, device, show)
     click.echo((out / "bench.md").read_text())

@@ -8,10 +8,11 @@ from matplotlib.figure import Figure
 EXPLANATION = """Medians over interleaved, paired repetitions, with their range.
 
 *Cost* is seconds a token relative to standard sampling in the same engine. *Floor* is what passes alone cost without
-speculation: 1 + c for PoE, 1 + 2c for ADS, c being the proxy's pass relative to the teacher's, in the same run. *Over
-transformers* is throughput relative to `generate` with a logits processor, at the same policy and batch. A shaped pair
-is networks of the stated sizes with random weights, on the token stream and acceptance of the embedded pair: it says
-what passes cost, and nothing else."""
+speculation: 1 + c for PoE, 1 + 2c for ADS, c being the proxy's pass relative to the teacher's, in the same run, at the
+proxy's own precision (ADS needs float32, so a bfloat16 proxy cannot reach that floor). *Over transformers* is
+throughput relative to `generate` with a logits processor, at the same policy and batch. A shaped pair is networks of
+the stated sizes with random weights, on the token stream and acceptance of the embedded pair: it says what passes cost,
+and nothing else."""
 
 
 def render_bench(result: dict[str, Any]) -> str:

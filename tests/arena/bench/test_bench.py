@@ -9,6 +9,7 @@ from distillgame.arena.bench import pairs, run, shaped
 from distillgame.arena.bench.baseline import Baseline, _Mixture
 from distillgame.arena.bench.cases import CASES
 from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, embedded_pair
+from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.run import Plan, bench
 from distillgame.arena.bench.shaped import Shape
 from distillgame.errors import DistillgameError
@@ -63,6 +64,32 @@ def test_a_bench_writes_a_row_for_every_case(tiny: None, tmp_path: Path) -> None
     assert "| 1 | ads low rank speculative |" in text
     assert "shaped 135M/16M" in text
     assert (tmp_path / "bench" / "bench.png").stat().st_size > 10_000
+
+
+def test_a_bench_that_was_killed_goes_on_with_the_part_it_was_at(tiny: None, tmp_path: Path) -> None:
+    plan = Plan(batches=(1, 2), repetitions=1, length=3, tail=(4, 2, 2), growth=())
+
+    def die(text: str) -> None:
+        if text == "embedded, batch 2, passes":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench(tmp_path, plan, progress=die)
+    done = json.loads((tmp_path / "bench.parts.json").read_text())["parts"]["embedded, batch 1"]["rows"]
+    told: list[str] = []
+    result = bench(tmp_path, plan, progress=told.append)
+    assert told[0] == "embedded, batch 2, passes"
+    assert result["rows"][: len(CASES)] == done
+    assert not (tmp_path / "bench.parts.json").exists()
+
+
+def test_parts_made_under_other_circumstances_or_cut_short_are_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "parts.json"
+    assert Parts(path, {"machine": "a"}).get("x", lambda: 1) == 1
+    assert Parts(path, {"machine": "a"}).get("x", lambda: 2) == 1
+    assert Parts(path, {"machine": "b"}).get("x", lambda: 3) == 3
+    path.write_text(path.read_text()[:-9])
+    assert Parts(path, {"machine": "b"}).get("x", lambda: 4) == 4
 
 
 def check_row(row: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ def shaped_pair(teacher: str, proxy: str, vocabulary: int, device: str, dtype: t
 
 
 def _shaped_direction(proxy: LanguageModel, recording: Recording, device: str) -> Direction:
-    """The gradient of its loss on the token stream, before its logits are replaced: as low in rank as real ones."""
+    """The gradient of its loss on the token stream, before its logits are replaced; its rank is above a real one's."""
     size = recording.teacher.shape[-1]
     examples = [
         Example(tuple(i * size + t for t in prompt), tuple((i * size + recording.teacher[i].argmax(-1)).tolist()))

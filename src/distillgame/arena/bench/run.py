@@ -6,6 +6,7 @@ import platform
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ import torch
 
 from distillgame.arena.bench.cases import CASES, Case, Timing, prepare
 from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths, shaped_pair
+from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.shaped import VOCABULARY
 from distillgame.arena.stages.base import library_versions
 from distillgame.decoding import Calibration, Engine
-from distillgame.errors import DistillgameError
 from distillgame.memory import keep_freed_memory
 from distillgame.report.bench import draw_bench, render_bench
 
@@ -53,6 +54,8 @@ QUICK = Plan(batches=(1, 8), repetitions=3, length=32, tail=(64, 8, 4), growth=(
 def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress = lambda text: None) -> dict[str, Any]:
     """Time every case and write ``bench.json``, ``bench.md`` and ``bench.png`` to ``out``.
 
+    Interrupted and called again, it goes on with the part that it was at.
+
     Args:
         out: A folder; it is made if it does not exist.
         plan: How much is timed; :data:`QUICK` takes under 5 minutes on two cores.
@@ -62,40 +65,47 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
     Raises:
         DistillgameError: If ``out`` cannot be written to.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        partial = out / "bench.json.partial"
-        partial.touch()
-    except OSError as error:
-        raise DistillgameError(f"{out}: cannot be written to ({error.strerror}); choose another folder") from error
-    keep_freed_memory()
     sizes = ("135M", "16M") if device == "cpu" else ("7B", "3B")
-    embedded, shaped = embedded_pair(device), shaped_pair(*sizes, VOCABULARY, device, torch.bfloat16)
-    rows: list[Row] = []
-    passes: list[Row] = []
-    for pair in (embedded, shaped):
-        for batch in plan.batches:
-            calibration = _calibration(pair, batch)
-            passes.append(_passes(pair, batch, calibration))
-            repetitions = plan.repetitions if batch < 32 else min(3, plan.repetitions)
-            timed = _timed(
-                pair, CASES, batch, repetitions, plan.length // (2 if pair.quick else 1), calibration, progress
-            )
-            rows += _rows(pair, batch, timed, calibration)
+    circumstances = {"machine": _machine(device), "versions": library_versions(), "plan": vars(plan)}
+    parts = Parts(out / "bench.parts.json", circumstances)
+    keep_freed_memory()
+    pairs = [embedded_pair(device), shaped_pair(*sizes, VOCABULARY, device, torch.bfloat16)]
+    timed = [
+        parts.get(f"{pair.name}, batch {batch}", partial(_one_batch, pair, batch, plan, progress))
+        for pair in pairs
+        for batch in plan.batches
+    ]
+    tail = pairs[0 if plan == QUICK else 1]
+    growth = [
+        parts.get(f"vocabulary {v}, length {n}", partial(_growth, v, n, sizes, device, progress))
+        for v, n in plan.growth
+    ]
     result: dict[str, Any] = {
-        "machine": _machine(device),
-        "versions": library_versions(),
+        "machine": circumstances["machine"],
+        "versions": circumstances["versions"],
         "command": "distillgame bench" + (" --quick" if plan == QUICK else ""),
-        "rows": rows,
-        "passes": passes,
-        "long_tail": _long_tail(embedded if plan == QUICK else shaped, plan.tail, progress),
-        "growth": _growth(plan.growth, sizes, device, progress),
+        "rows": [row for part in timed for row in part["rows"]],
+        "passes": [part["passes"] for part in timed],
+        "long_tail": parts.get("long tail", partial(_long_tail, tail, plan.tail, progress)),
+        "growth": [row for rows in growth for row in rows],
     }
-    partial.write_text(json.dumps(result, indent=1) + "\n")
-    partial.replace(out / "bench.json")
+    unfinished = out / "bench.json.partial"
+    unfinished.write_text(json.dumps(result, indent=1) + "\n")
+    unfinished.replace(out / "bench.json")
     (out / "bench.md").write_text(render_bench(result))
     draw_bench(result, out / "bench.png")
+    parts.finish()
     return result
+
+
+def _one_batch(pair: Pair, batch: int, plan: Plan, progress: Progress) -> dict[str, Any]:
+    """All cases at one batch, and what passes cost."""
+    progress(f"{pair.name}, batch {batch}, passes")
+    calibration = _calibration(pair, batch)
+    repetitions = plan.repetitions if batch < 32 else min(3, plan.repetitions)
+    length = plan.length // (2 if pair.quick else 1)
+    timed = _timed(pair, CASES, batch, repetitions, length, calibration, progress)
+    return {"passes": _passes(pair, batch, calibration), "rows": _rows(pair, batch, timed, calibration)}
 
 
 def _timed(
@@ -170,29 +180,25 @@ def _long_tail(pair: Pair, tail: tuple[int, int, int], progress: Progress) -> li
     return rows
 
 
-def _growth(points: Sequence[tuple[int, int]], sizes: tuple[str, str], device: str, progress: Progress) -> list[Row]:
-    """How the cost of PoE grows with trace length and with vocabulary, at batch 8."""
-    rows = []
+def _growth(vocabulary: int, length: int, sizes: tuple[str, str], device: str, progress: Progress) -> list[Row]:
+    """What PoE costs at batch 8 with such a vocabulary and such traces."""
     cases = (Case("standard"), Case("poe"), Case("poe", speculative=True))
-    for vocabulary, length in points:
-        pair = shaped_pair(*sizes, vocabulary, device, torch.bfloat16)
-        calibration = _calibration(pair, 8)
-        timed = _timed(pair, cases, 8, 2, length, calibration, progress)
-        for case, found in timed.items():
-            costs = [_each(t) / _each(base) for t, base in zip(found, timed[cases[0]], strict=True)]
-            rows.append(
-                {
-                    "pair": pair.name,
-                    "policy": case.policy,
-                    "speculative": case.speculative,
-                    "batch": 8,
-                    "vocabulary": vocabulary,
-                    "trace_length": length,
-                    "c": _share(calibration, 8),
-                    "time_cost": _range(costs),
-                }
-            )
-    return rows
+    pair = shaped_pair(*sizes, vocabulary, device, torch.bfloat16)
+    calibration = _calibration(pair, 8)
+    timed = _timed(pair, cases, 8, 2, length, calibration, progress)
+    return [
+        {
+            "pair": pair.name,
+            "policy": case.policy,
+            "speculative": case.speculative,
+            "batch": 8,
+            "vocabulary": vocabulary,
+            "trace_length": length,
+            "c": _share(calibration, 8),
+            "time_cost": _range([_each(t) / _each(base) for t, base in zip(found, timed[cases[0]], strict=True)]),
+        }
+        for case, found in timed.items()
+    ]
 
 
 def _calibration(pair: Pair, batch: int) -> Calibration:

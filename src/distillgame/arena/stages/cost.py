@@ -13,12 +13,18 @@ from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import make_engine
 from distillgame.decoding import Request
 
+COST_TOKENS = 128
+"""Most tokens of a completion that is timed."""
+
 COSTS = "costs.json"
 """The stage's result: for each policy's label the median, lowest and highest ratio."""
 
 
 class CostStage(Stage):
     """Time every policy on the same prompts, interleaved, each repetition relative to its own standard sampling.
+
+    Completions do not end by themselves here: a policy that makes them shorter would pay for its prompts, and for
+    running with fewer and fewer rows, over fewer tokens.
 
     It measures the machine: run again, it gives other numbers. Within a run it is measured once and kept.
 
@@ -33,7 +39,7 @@ class CostStage(Stage):
     """
 
     kind: ClassVar[str] = "cost"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     exclusive: ClassVar[bool] = True
 
     problems: ProblemSet
@@ -73,6 +79,11 @@ class CostStage(Stage):
         # One engine at a time: those of several policies would hold several perturbed copies of the proxy.
         teacher = self.teacher.load(context.device)
         engine = make_engine(teacher, policy, self.proxy, self.gradient, self.sampling, context)
+        params = self.sampling.params()
+        length = min(params.max_new_tokens, COST_TOKENS)
+        params = params.model_copy(
+            update={"max_new_tokens": length, "forced_answer_tokens": 0, "stop": (), "ignore_end": True}
+        )
         start = time.perf_counter()
-        samples = engine.generate(requests, self.sampling.params())
+        samples = engine.generate(requests, params)
         return (time.perf_counter() - start) / sum(len(sample.token_ids) for sample in samples)
