@@ -99,7 +99,7 @@ class Chooser:
             tokens = result.released.logits.argmax(-1)
             accepted = torch.zeros_like(tokens, dtype=torch.bool) if proposal is None else tokens == proposal.tokens
         elif proposal is None:
-            tokens, _ = self._draw(result.released, params, uniforms[:, TOKEN])
+            tokens = self._draw(result.released, params, uniforms[:, TOKEN])[0]
             accepted = torch.zeros_like(tokens, dtype=torch.bool)
         else:
             tokens, accepted = self._judge(result.released, experts, params, uniforms, proposal)
@@ -154,7 +154,8 @@ class Chooser:
     def _measure(
         self, result: Release, experts: Experts, proposal: Proposal | None, tokens: torch.Tensor
     ) -> torch.Tensor:
-        ours, reference = result.released.logprob(tokens), result.reference.logprob(tokens)
+        ours = result.released.logprob(tokens)
+        reference = ours if result.reference is result.released else result.reference.logprob(tokens)
         theirs = torch.full_like(ours, torch.nan)
         if proposal is not None and experts.proxy is not None and experts.temperature > 0:
             place = tokens

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from distillgame.policies.distribution import BLOCK, Distribution
+from distillgame.policies.distribution import Distribution, block_size
 
 GUESSES = (64, 1024)
 """Tokens among which a nucleus is looked for first; sorting a large vocabulary costs more than a small network."""
@@ -72,31 +72,39 @@ def draw(distribution: Distribution, uniform: torch.Tensor) -> torch.Tensor:
 def draw_weighted(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """The same from probabilities up to a constant a row, float32, shape (B, V)."""
     size = weights.shape[-1]
-    padded = torch.nn.functional.pad(weights, (0, -size % BLOCK)) if size % BLOCK else weights
-    sums = padded.view(len(weights), -1, BLOCK).sum(-1)
+    block = block_size(size)
+    if block == 1:
+        return _place(weights, uniform)[0].squeeze(-1)
+    padded = torch.nn.functional.pad(weights, (0, -size % block)) if size % block else weights
+    sums = padded.view(len(weights), -1, block).sum(-1)
     return _draw(sums, size, lambda ids: weights.gather(-1, ids), uniform)
 
 
 def _draw(
     sums: torch.Tensor, size: int, weights: Callable[[torch.Tensor], torch.Tensor], uniform: torch.Tensor
 ) -> torch.Tensor:
-    block, inside = _invert(sums, uniform)
-    ids = block[:, None] * BLOCK + torch.arange(BLOCK, device=sums.device)
+    place, target, cumulative = _place(sums, uniform)
+    block = block_size(size)
+    if block == 1:
+        return place.squeeze(-1)
+    # Where within its block the number falls, again in [0, 1].
+    weight = sums.gather(-1, place).double()
+    inside = ((target - cumulative.gather(-1, place) + weight) / weight).squeeze(-1).clamp(0, 1)
+    ids = place * block + torch.arange(block, device=sums.device)
     chosen = weights(ids.clamp(max=size - 1)).masked_fill(ids >= size, 0.0)
-    return (block * BLOCK + _invert(chosen, inside)[0]).clamp_(max=size - 1)
+    return (place * block + _place(chosen, inside)[0]).squeeze(-1).clamp_(max=size - 1)
 
 
-def _invert(weights: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The place where ``uniform`` falls, and where within it, again in [0, 1]."""
+def _place(weights: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The place where ``uniform`` falls, (B, 1), what was searched for, (B, 1), and the running sum, (B, n)."""
     # In float32 the running sum over a large vocabulary would round small tokens away.
     cumulative = weights.cumsum(-1, dtype=torch.float64)
     total = cumulative[:, -1:]
-    target = torch.minimum(uniform[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    # One less than the total: a number that rounds up to it would fall beyond the last token of any weight.
+    target = torch.minimum(uniform[:, None] * total, total * (1 - 2**-53))
     # Where weights are not numbers nothing is found; the position is reported as broken.
-    place = torch.searchsorted(cumulative, target, right=True).clamp(max=weights.shape[-1] - 1)
-    weight = weights.gather(-1, place).double()
-    inside = (target - cumulative.gather(-1, place) + weight) / weight
-    return place.squeeze(-1), inside.squeeze(-1).clamp(0, 1)
+    place = torch.searchsorted(cumulative, target, right=True).clamp_(max=weights.shape[-1] - 1)
+    return place, target, cumulative
 
 
 def accept(released: torch.Tensor, drafted: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:

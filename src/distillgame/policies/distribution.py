@@ -10,7 +10,10 @@ from functools import cached_property
 import torch
 
 BLOCK = 256
-"""Tokens whose weights are summed before anything else is done with them."""
+"""Tokens whose weights are summed before anything else is done with them, in a large vocabulary."""
+
+LARGE = 2048
+"""Tokens above which a vocabulary is large."""
 
 AT_ONCE = 200_000
 """Logits that are worked on at once."""
@@ -46,8 +49,13 @@ class Distribution:
 
     @property
     def sums(self) -> torch.Tensor:
-        """Weights, which are probabilities relative to the likeliest token's, summed by blocks, shape (B, V/BLOCK)."""
+        """Weights, which are probabilities relative to the likeliest token's, summed by blocks, shape (B, blocks)."""
         return self._summary[1]
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether blocks are tokens, so that all weights are at hand."""
+        return block_size(self.logits.shape[-1]) == 1
 
     @cached_property
     def total(self) -> torch.Tensor:
@@ -62,6 +70,8 @@ class Distribution:
     @property
     def probabilities(self) -> torch.Tensor:
         """Probabilities, shape (B, V)."""
+        if self._is_small:
+            return self.sums / self.total
         return _weights(self.logits, self.top, self.temperature).div_(self.total)
 
     @property
@@ -73,6 +83,8 @@ class Distribution:
 
     def weights(self, tokens: torch.Tensor) -> torch.Tensor:
         """Weights of some tokens, shape (B, n), from their ids, shape (B, n)."""
+        if self._is_small:
+            return self.sums.gather(-1, tokens)
         if self.temperature == 0:
             return self.probabilities.gather(-1, tokens)
         return _weights(self.logits.gather(-1, tokens), self.top, self.temperature)
@@ -98,11 +110,17 @@ class Scratch:
     """
 
     def __init__(self, logits: torch.Tensor):
+        self.example = logits
         self.count, self.size = logits.shape
         on_cpu = logits.device.type == "cpu"
         # On an accelerator starting work costs more than doing it.
         self.step = min(max(1, AT_ONCE // self.size), self.count) if on_cpu else self.count
-        self.room = logits.new_zeros((self.step, -(-self.size // BLOCK) * BLOCK))
+        self.block = block_size(self.size)
+
+    @cached_property
+    def room(self) -> torch.Tensor:
+        """Zeros at the end make the last block whole."""
+        return self.example.new_zeros((self.step, -(-self.size // self.block) * self.block))
 
     def portions(self) -> Iterator[slice]:
         """The rows that are worked on at once."""
@@ -111,9 +129,12 @@ class Scratch:
     def weigh(self, logits: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Largest logit, sums by block, and weights, which last until the next call; (n, 1), (n, blocks), (n, V)."""
         top = logits.amax(-1, keepdim=True)
+        if self.block == 1:
+            weights = _weights(logits, top, temperature)
+            return top, weights.clone(), weights
         room = self.room[: len(logits)]
         weights = _weights(logits, top, temperature, room[:, : self.size])
-        return top, room.view(len(logits), -1, BLOCK).sum(-1), weights
+        return top, room.view(len(room), -1, self.block).sum(-1), weights
 
 
 def _weights(
@@ -124,6 +145,11 @@ def _weights(
     out = torch.zeros_like(logits) if out is None else out.zero_()
     # Infinity less itself is not a number, so that broken logits show here as they do above.
     return out.scatter_(-1, logits.argmax(-1, keepdim=True), (top - top).exp_())
+
+
+def block_size(vocabulary: int) -> int:
+    """Number of tokens in a block; in a small vocabulary each token is one."""
+    return BLOCK if vocabulary > LARGE else 1
 
 
 def join(parts: Sequence[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:

@@ -40,12 +40,13 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
     teacher = experts.teacher
     ours, theirs = Scratch(teacher), Scratch(teacher)
     logits = teacher
-    parts, nothing = [], torch.full_like(teacher[:, 0], 0.0 if temperature > 0 else torch.nan)
+    parts = []
     for rows in ours.portions():
-        some = experts.rows(rows)
+        some = experts.rows(rows) if ours.step < ours.count else experts
         portion = _released(policy, some, shared)
         if portion is some.teacher:
             reference = Distribution(teacher, temperature)
+            nothing = torch.full_like(teacher[:, 0], 0.0 if temperature > 0 else torch.nan)
             return Release(reference, reference, nothing, nothing)
         if ours.step < ours.count:
             logits = torch.empty_like(teacher) if logits is teacher else logits
@@ -57,6 +58,7 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
     released = Distribution(logits, temperature, (top, sums))
     reference = Distribution(teacher, temperature, (reference_top, reference_sums))
     if temperature == 0:
+        nothing = torch.full_like(ahead, torch.nan)
         return Release(reference, released, nothing, nothing)
     offset = (released.normaliser - reference.normaliser).squeeze(-1)
     forward = ahead / (temperature * released.total.squeeze(-1)) - offset

@@ -114,7 +114,8 @@ def _timed(
 ) -> dict[Case, list[Timing]]:  # fmt: skip
     """Time cases one after the other, again and again, so that what disturbs the machine disturbs all of them."""
     # Completions have one length under all policies: shorter ones would pay for their prompts over fewer tokens.
-    count = max(12, 4 * batch) if pair.quick else batch
+    # Of one batch the row that speculates with the least luck would run alone at the end.
+    count = max(12, 4 * batch) if pair.quick else 2 * batch if batch > 1 else 1
     runs = {case: prepare(pair, case, batch, [length] * count, calibration) for case in cases}
     timings: dict[Case, list[Timing]] = {case: [] for case in cases}
     for repetition in range(repetitions):
