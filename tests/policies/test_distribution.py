@@ -1,7 +1,10 @@
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pytest
 import torch
 
-from distillgame.policies import Distribution, Experts, distribution, make_policy, release
+from distillgame.policies import Distribution, Experts, ReleasePolicy, distribution, make_policy, release
 
 
 def logits(rows: int, size: int, seed: int = 0) -> torch.Tensor:
@@ -59,3 +62,56 @@ def test_one_broken_number_makes_its_row_not_a_number_and_leaves_others(broken: 
     x[1, 7] = broken
     found = Distribution(x, 0.7).logprob(torch.tensor([0, 0, 0]))
     assert found.isnan().tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("gamma", [0.3, 0.5, 0.7])
+@pytest.mark.parametrize("excluding", ["teacher", "proxy", "both"])
+def test_a_token_that_an_expert_excludes_is_excluded_and_breaks_nothing(gamma: float, excluding: str) -> None:
+    teacher, proxy = logits(2, 40), logits(2, 40, 1)
+    if excluding != "proxy":
+        teacher[0, 3] = -torch.inf
+    if excluding != "teacher":
+        proxy[0, 3] = -torch.inf
+    result = release(make_policy("poe", {"gamma": gamma}), Experts(teacher, 0.6, proxy))
+    assert result.released.probabilities[0, 3] == 0
+    assert result.released.logprob(torch.tensor([1, 1])).isfinite().all()
+    assert result.kl.isfinite().all()
+    assert (result.kl_reverse[0] == torch.inf) == (excluding == "proxy")
+
+
+@dataclass(frozen=True)
+class _Gate(ReleasePolicy):
+    """Changes something only if the first token of a row is above 30: a policy may leave some rows alone."""
+
+    name = "gate"
+
+    @property
+    def strength(self) -> Mapping[str, float]:
+        return {}
+
+    def logits(self, experts: Experts) -> torch.Tensor:
+        gate = experts.teacher[:, :1] > 30
+        return torch.where(gate, -experts.teacher, experts.teacher) if gate.any() else experts.teacher
+
+
+@pytest.mark.parametrize("at_once", [1, 10**9])
+def test_rows_that_a_policy_leaves_alone_leave_others_defended(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(distribution, "AT_ONCE", at_once)
+    for order in ([29.0, 31.0, 29.0], [31.0, 29.0, 29.0]):
+        x = logits(3, 20)
+        x[:, 0] = torch.tensor(order)
+        found = release(_Gate(), Experts(x, 1.0))
+        assert (found.kl > 0.1).tolist() == [first > 30 for first in order]
+
+
+def test_a_nearly_certain_token_at_a_low_temperature_has_its_log_probability() -> None:
+    x = torch.tensor([[30.1, 20.0, 10.0]])
+    for temperature in (1e-2, 1e-6):
+        assert float(Distribution(x, temperature).logprob(torch.tensor([0]))) == 0
+        found = release(make_policy("poe", {"gamma": 0.5}), Experts(x, temperature, x + 7))
+        assert float(found.kl) == 0
+
+
+def test_logits_with_gradients_are_taken_as_numbers() -> None:
+    x = logits(2, 3000).requires_grad_()
+    assert not release(make_policy("poe", {"gamma": 0.5}), Experts(x, 1.0, x + 1)).kl.requires_grad

@@ -35,8 +35,9 @@ def truncate(probabilities: torch.Tensor, top_p: float = 1.0, top_k: int = 0) ->
             break
         enough = mass.cumsum(-1) >= top_p
         last = torch.full_like(tokens[:, :1], top_k - 1) if limited else enough.int().argmax(-1, keepdim=True)
-        # A last token as likely as the guess's own last might have equals outside of it.
-        if ((likeliest.gather(-1, last) > likeliest[:, -1:]) & (limited | enough[:, -1:])).all():
+        # A last token as likely as the guess's own last might have equals outside of it, unless nothing is left there.
+        border = likeliest[:, -1:]
+        if (((likeliest.gather(-1, last) > border) & (limited | enough[:, -1:])) | (border == 0)).all():
             break
     if limited:
         likeliest[:, top_k:] = mass[:, top_k:] = 0

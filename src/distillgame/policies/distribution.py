@@ -23,7 +23,7 @@ class Distribution:
     """Distributions over a vocabulary at a temperature.
 
     Args:
-        logits: Logits before temperature, float32, shape (B, V).
+        logits: Logits before temperature, float32, shape (B, V); no gradient flows through them.
         temperature: At 0 all mass is on the likeliest token.
         summary: ``top`` and ``sums``, if they are known.
     """
@@ -31,7 +31,7 @@ class Distribution:
     def __init__(
         self, logits: torch.Tensor, temperature: float, summary: tuple[torch.Tensor, torch.Tensor] | None = None
     ):
-        self.logits, self.temperature = logits, temperature
+        self.logits, self.temperature = logits.detach(), temperature
         if summary is not None:
             self.__dict__["_summary"] = summary
 
@@ -141,7 +141,9 @@ def _weights(
     logits: torch.Tensor, top: torch.Tensor, temperature: float, out: torch.Tensor | None = None
 ) -> torch.Tensor:
     if temperature > 0:
-        return torch.add(top / -temperature, logits, alpha=1 / temperature, out=out).exp_()
+        # The difference first: it is exact near the top, where at a low temperature all the mass is.
+        ahead = torch.sub(logits, top, out=out)
+        return (ahead if temperature == 1 else ahead.mul_(1 / temperature)).exp_()
     out = torch.zeros_like(logits) if out is None else out.zero_()
     # Infinity less itself is not a number, so that broken logits show here as they do above.
     return out.scatter_(-1, logits.argmax(-1, keepdim=True), (top - top).exp_())

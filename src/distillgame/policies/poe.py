@@ -31,7 +31,8 @@ class ProductOfExperts(ReleasePolicy):
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return (1-gamma)·teacher + gamma·proxy."""
         assert experts.proxy is not None
-        return torch.lerp(experts.teacher, experts.proxy, self.gamma)
+        # Not `lerp`, which makes an excluded token (-inf) not a number.
+        return torch.add(self.gamma * experts.proxy, experts.teacher, alpha=1 - self.gamma)
 
     def draft(self, experts: Experts) -> torch.Tensor:
         """Return the proxy's logits: a product of the proxy with itself is the proxy."""

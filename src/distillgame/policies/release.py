@@ -25,6 +25,7 @@ class Release:
     kl_reverse: torch.Tensor
 
 
+@torch.no_grad()
 def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None = None) -> Release:
     """Apply ``policy`` at the experts' temperature.
 
@@ -39,32 +40,38 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
     temperature = experts.temperature
     teacher = experts.teacher
     ours, theirs = Scratch(teacher), Scratch(teacher)
-    logits = teacher
+    portions = list(ours.portions())
+
+    def portion(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        some = experts if len(portions) == 1 else experts.rows(rows)
+        return some.teacher, _released(policy, some, shared)
+
+    first = portion(portions[0])
+    if first[1] is first[0] and all(after is before for before, after in map(portion, portions[1:])):
+        reference = Distribution(teacher, temperature)
+        nothing = torch.full_like(teacher[:, 0], 0.0 if temperature > 0 else torch.nan)
+        return Release(reference, reference, nothing, nothing)
+    logits = first[1] if len(portions) == 1 else torch.empty_like(teacher)
     parts = []
-    for rows in ours.portions():
-        some = experts.rows(rows) if ours.step < ours.count else experts
-        portion = _released(policy, some, shared)
-        if portion is some.teacher:
-            reference = Distribution(teacher, temperature)
-            nothing = torch.full_like(teacher[:, 0], 0.0 if temperature > 0 else torch.nan)
-            return Release(reference, reference, nothing, nothing)
-        if ours.step < ours.count:
-            logits = torch.empty_like(teacher) if logits is teacher else logits
-            logits[rows] = portion
-        else:
-            logits = portion
-        parts.append(_compare(portion, some.teacher, temperature, ours, theirs))
+    for k, rows in enumerate(portions):
+        before, after = first if k == 0 else portion(rows)
+        if len(portions) > 1:
+            logits[rows] = after
+        parts.append(_compare(after, before, temperature, ours, theirs))
     top, sums, reference_top, reference_sums, ahead, behind = join(parts)
     released = Distribution(logits, temperature, (top, sums))
     reference = Distribution(teacher, temperature, (reference_top, reference_sums))
     if temperature == 0:
         nothing = torch.full_like(ahead, torch.nan)
         return Release(reference, released, nothing, nothing)
-    offset = (released.normaliser - reference.normaliser).squeeze(-1)
+    # Not the difference of two normalisers, which are large numbers at a low temperature.
+    offset = ((top - reference_top) / temperature + (released.total / reference.total).log()).squeeze(-1)
     forward = ahead / (temperature * released.total.squeeze(-1)) - offset
     backward = offset - behind / (temperature * reference.total.squeeze(-1))
-    if not (forward + backward).isfinite().all():
-        forward, backward = _with_zeros(released, reference), _with_zeros(reference, released)
+    sound = (forward + backward).isfinite()
+    if not sound.all():
+        forward = torch.where(sound, forward, _with_zeros(released, reference))
+        backward = torch.where(sound, backward, _with_zeros(reference, released))
     return Release(reference, released, forward.clamp_(min=0), backward.clamp_(min=0))
 
 
@@ -85,9 +92,9 @@ def _compare(
 
 def _with_zeros(ours: Distribution, theirs: Distribution) -> torch.Tensor:
     """KL(ours‖theirs) where some probabilities are zero, shape (B,)."""
-    logprobs = ours.logprobs
+    probabilities = ours.probabilities
     # A probability of zero contributes nothing, also against another zero, whose log-ratio is not a number.
-    return torch.where(logprobs == -torch.inf, 0.0, ours.probabilities * (logprobs - theirs.logprobs)).sum(-1)
+    return torch.where(probabilities == 0, 0.0, probabilities * (ours.logprobs - theirs.logprobs)).sum(-1)
 
 
 def _released(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None) -> torch.Tensor:

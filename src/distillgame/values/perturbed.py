@@ -56,8 +56,8 @@ def float_view(model: Any) -> Any:
 def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -> Any:
     """A network that reads two rows a sequence: even rows at theta + step·g, odd rows at theta - step·g.
 
-    The weights are read once for both. Of each matrix of g only some singular directions are kept: those that cost the
-    fewest multiplications for what is dropped from g altogether to have at most ``error`` of its norm.
+    The weights are read once for both. Of each matrix of g only some singular directions are kept: chosen so
+    that few multiplications are needed for what is dropped from g altogether to have at most ``error`` of its norm.
 
     Args:
         model: A decoder-only Hugging Face model; it is left alone.
@@ -73,7 +73,7 @@ def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -
     # Tied weights are one parameter in several modules, so they are found by identity.
     moves = {id(p): direction[name].to(p) * step for name, p in pair.named_parameters()}
     norm = sum(float(d.double().square().sum()) for d in direction.values()) ** 0.5
-    reducible = {id(m.weight) for m in pair.modules() if isinstance(m, nn.Linear) or _is_plain(m)}
+    reducible = dict.fromkeys(id(m.weight) for m in pair.modules() if isinstance(m, nn.Linear) or _is_plain(m))
     factors = _factorise({key: moves[key] for key in reducible}, error * norm * step)
     sides = _Sides()
     for name, module in list(pair.named_modules()):
@@ -140,7 +140,7 @@ class _Factors:
 
 
 def _factorise(matrices: dict[int, torch.Tensor], tolerance: float) -> dict[int, _Factors]:
-    """Factors of all matrices that cost the least for a Frobenius norm of at most ``tolerance`` to be dropped.
+    """Factors of all matrices that cost little for a Frobenius norm of at most ``tolerance`` to be dropped.
 
     From the lowest ranks on, the matrix that gains the most for its cost is given a higher one until it is enough: one
     tolerance for each would keep the largest matrix whole, whose every rank costs the most.

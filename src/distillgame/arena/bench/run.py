@@ -1,5 +1,6 @@
 """``distillgame bench``: every case, interleaved and paired, and what comes of it."""
 
+import hashlib
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 
+import distillgame
 from distillgame.arena.bench.cases import CASES, Case, Timing, prepare
 from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths, shaped_pair
 from distillgame.arena.bench.parts import Parts
@@ -66,8 +68,8 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
         DistillgameError: If ``out`` cannot be written to.
     """
     sizes = ("135M", "16M") if device == "cpu" else ("7B", "3B")
-    circumstances = {"machine": _machine(device), "versions": library_versions(), "plan": vars(plan)}
-    parts = Parts(out / "bench.parts.json", circumstances)
+    circumstances = {"machine": _machine(device), "versions": library_versions(), "code": _code(), "plan": vars(plan)}
+    parts = Parts(out / ("bench.quick.parts.json" if plan == QUICK else "bench.parts.json"), circumstances)
     keep_freed_memory()
     pairs = [embedded_pair(device), shaped_pair(*sizes, VOCABULARY, device, torch.bfloat16)]
     timed = [
@@ -230,6 +232,14 @@ def _range(values: Sequence[float]) -> dict[str, float | None]:
     if not values:
         return {"min": None, "median": None, "max": None}
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+
+def _code() -> str:
+    """A digest of the package's code: what is timed is it."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(distillgame.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _machine(device: str) -> str:

@@ -48,7 +48,7 @@ class SampleStage(Stage):
     """
 
     kind: ClassVar[str] = "sample"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
 
     problems: ProblemSet
     model: Model
