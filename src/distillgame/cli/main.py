@@ -16,6 +16,7 @@ VERBS = {
     "evaluate": "distillgame.cli.evaluate",
     "tune": "distillgame.cli.tune",
     "worlds": "distillgame.cli.worlds",
+    "solve": "distillgame.cli.solve",
     "bench": "distillgame.cli.bench",
     "derivative": "distillgame.cli.derivative",
 }

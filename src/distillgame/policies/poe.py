@@ -32,7 +32,7 @@ class ProductOfExperts(ReleasePolicy):
         """Return (1-gamma)·teacher + gamma·proxy."""
         assert experts.proxy is not None
         # Not `lerp`, which makes an excluded token (-inf) not a number.
-        return torch.add(self.gamma * experts.proxy, experts.teacher, alpha=1 - self.gamma)
+        return torch.mul(experts.teacher, 1 - self.gamma).add_(experts.proxy, alpha=self.gamma)
 
     def draft(self, experts: Experts) -> torch.Tensor:
         """Return the proxy's logits: a product of the proxy with itself is the proxy."""

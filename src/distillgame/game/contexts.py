@@ -1,0 +1,134 @@
+"""The contexts of a game: for each its outputs' probabilities and values, and how much it counts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from distillgame.errors import DistillgameError
+
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Rows = Array | Sequence[Sequence[float]]
+"""One row a context: an array of shape (n, m), or lists of any lengths."""
+
+SUM_TOLERANCE = 1e-6
+"""How far a row of probabilities may be from summing to one before it is an error; what remains is divided out."""
+
+
+@dataclass(frozen=True)
+class Contexts:
+    """Contexts with ragged outputs, padded.
+
+    Attributes:
+        pi: Probabilities of outputs, shape (n, m); 0 where a context has fewer.
+        v: Their values, shape (n, m); 0 where ``pi`` is.
+        weights: How much each context counts, summing to one, shape (n,).
+        lengths: Number of outputs of each context.
+    """
+
+    pi: Array
+    v: Array
+    weights: Array
+    lengths: tuple[int, ...]
+
+    def ragged(self, values: Array) -> list[list[float]]:
+        """Rows of an array of shape (n, m) without their padding."""
+        return [row[:length].tolist() for row, length in zip(values, self.lengths, strict=True)]
+
+    def mean(self, values: Array) -> float:
+        """Expectation over contexts of an array of shape (n,), where contexts of weight 0 count nothing."""
+        return float(np.where(self.weights > 0, self.weights * np.where(self.weights > 0, values, 0), 0).sum())
+
+
+def make_contexts(pi: Rows, v: Rows, weights: Sequence[float] | Array | None = None, name: str = "pi_ref") -> Contexts:
+    """Check and pad a game's probabilities and values.
+
+    Args:
+        pi: Probabilities, one row a context; a single flat row is one context.
+        v: Values, of the same shape.
+        weights: How much each context counts, not negative; all the same by default.
+        name: What the probabilities are called in messages.
+
+    Raises:
+        DistillgameError: If something is not a distribution, not a number or of another shape; the message names it.
+    """
+    probabilities, lengths = _pad(pi, name)
+    values, value_lengths = _pad(v, "v")
+    if lengths != value_lengths:
+        short = f"{len(lengths)} and {len(value_lengths)} contexts"
+        for i, (a, b) in enumerate(zip(lengths, value_lengths, strict=False)):
+            if a != b:
+                short = f"{a} and {b} outputs in context {i}"
+                break
+        raise DistillgameError(f"{name} and v are of different shapes: {short}")
+    inside = np.arange(probabilities.shape[1]) < np.array(lengths)[:, None]
+    for what, array in ((name, probabilities), ("v", values)):
+        _reject(what, array, inside & ~np.isfinite(array), "must be a finite number")
+    _reject(name, probabilities, inside & (probabilities < 0), "must not be negative")
+    sums = probabilities.sum(1)
+    for i, total in enumerate(sums):
+        if abs(total - 1) > SUM_TOLERANCE:
+            raise DistillgameError(f"{name}[{i}]: probabilities must sum to 1 (found {total:.6g})")
+    probabilities = probabilities / sums[:, None]
+    return Contexts(probabilities, np.where(probabilities > 0, values, 0.0), _weights(weights, len(lengths)), lengths)
+
+
+def check_budget(name: str, budget: float) -> float:
+    """Return a KL budget in nats; it may be infinite.
+
+    Raises:
+        DistillgameError: If it is no number or below zero.
+    """
+    if isinstance(budget, bool) or not isinstance(budget, int | float | np.floating) or not budget >= 0:
+        raise DistillgameError(f"{name} must be a number of nats, at least 0 (found {budget!r})")
+    return float(budget)
+
+
+def _pad(rows: Rows, name: str) -> tuple[Array, tuple[int, ...]]:
+    if isinstance(rows, np.ndarray):
+        array = np.atleast_2d(rows.astype(np.float64))
+        if array.ndim != 2 or array.size == 0:
+            raise DistillgameError(f"{name} must have one row of numbers for each context (found shape {rows.shape})")
+        return array, (array.shape[1],) * len(array)
+    lists: list[Any] = list(rows)
+    if lists and all(isinstance(entry, int | float) for entry in lists):
+        lists = [lists]
+    if not lists:
+        raise DistillgameError(f"{name} must have at least one context")
+    for i, row in enumerate(lists):
+        if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str) or len(row) == 0:
+            raise DistillgameError(f"{name}[{i}]: must be a list of at least one number (found {row!r})")
+        for j, entry in enumerate(row):
+            if isinstance(entry, bool) or not isinstance(entry, int | float | np.number):
+                raise DistillgameError(f"{name}[{i}][{j}]: must be a number (found {entry!r})")
+    lengths = tuple(len(row) for row in lists)
+    padded = np.zeros((len(lists), max(lengths)))
+    for i, row in enumerate(lists):
+        padded[i, : lengths[i]] = row
+    return padded, lengths
+
+
+def _reject(name: str, array: Array, wrong: np.ndarray[Any, np.dtype[np.bool_]], rule: str) -> None:
+    if wrong.any():
+        i, j = np.argwhere(wrong)[0]
+        raise DistillgameError(f"{name}[{i}][{j}]: {rule} (found {array[i, j]:g})")
+
+
+def _weights(weights: Sequence[float] | Array | None, count: int) -> Array:
+    if weights is None:
+        return np.full(count, 1 / count)
+    try:
+        array = np.asarray(weights, np.float64)
+    except (TypeError, ValueError) as error:
+        raise DistillgameError(f"weights must be numbers (found {weights!r})") from error
+    if array.shape != (count,):
+        raise DistillgameError(f"weights must have one number for each of {count} contexts (found {array.size})")
+    for i, weight in enumerate(array):
+        if not 0 <= weight < np.inf:
+            raise DistillgameError(f"weights[{i}]: must be a number of at least 0 (found {weight:g})")
+    if array.sum() == 0:
+        raise DistillgameError("weights: at least one must be above 0")
+    array = array / array.max()  # their sum might be too large a number
+    normalised: Array = array / array.sum()
+    return normalised

@@ -1,0 +1,220 @@
+"""The joint equilibrium: the teacher that has anticipated the adaptive student (DESIGN, section 2).
+
+V is concave in pi_rel, so the teacher minimises a concave function over a convex set. Its linearisation at pi_rel lies
+above it, with slopes exp(eta v)/(eta Z); the best response to those slopes therefore never raises V, and repeating this
+leads to a point that is its own best response, pi_rel ∝ pi_ref·exp(-kappa·exp(eta v)/Z). There may be several such
+points: the search starts from many, and what it could miss is bounded from below (:mod:`distillgame.game.bound`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distillgame.game.bound import lower_bound
+from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
+from distillgame.game.responses import BestResponse, respond
+from distillgame.game.value import Value, evaluate
+
+FIRST, LAST = 15, 400
+"""Responses of the teacher from each start, and from the best few of where those lead."""
+
+PROGRESS = 1e-13
+"""Least by which a response has to lower V for there to be another, for values of spread one."""
+
+FINALISTS = 5
+SMALL = 50_000
+"""Outputs in all up to which a full search is made; beyond that it starts from fewer points."""
+
+ETAS = np.geomspace(0.05, 500, 17)
+"""Student's tilts, for values of spread one, whose anticipation is a start."""
+
+LONE = 12
+"""Most contexts for which a start spends the whole budget in one of them."""
+
+AGREEMENT = 1e-6
+"""Starts have found the same value if it differs by no more, relative to the values' spread."""
+
+CERTAIN = 1e-4
+"""A lower bound proves a value if it is this close, relative to the values' spread."""
+
+LARGEST_ETA = 1e4
+"""The student's tilt that stands for an infinite one: it tells values apart that differ by 1e-3 of their spread."""
+
+LARGEST_EXPONENT = 600.0
+"""Logarithm of the largest slope; outputs with such are dropped, whatever the exact number."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How far an equilibrium can be trusted.
+
+    Attributes:
+        value: V at the equilibrium.
+        inner_gap: The inner duality gap there: the student's response is best to within this.
+        kkt_residual: Largest change of a probability if the teacher responds once more; 0 at a stationary point, nan
+            where rho is not active, since V does not change smoothly there.
+        epsilon_spent: E KL(pi_rel‖pi_ref) in nats.
+        epsilon_active: Whether a larger epsilon would change the teacher.
+        rho_spent: E KL(pi_eff‖pi_rel) in nats.
+        rho_active: Whether a larger rho would change the student.
+        starts: Number of starts.
+        agreeing: Number of them that ended at this value.
+        lower_bound: No released teacher within its budget has a lower V than this; None where it was not computed.
+        is_global: Whether the lower bound is within :data:`CERTAIN` of the value: no teacher is noticeably better.
+    """
+
+    value: float
+    inner_gap: float
+    kkt_residual: float
+    epsilon_spent: float
+    epsilon_active: bool
+    rho_spent: float
+    rho_active: bool
+    starts: int
+    agreeing: int
+    lower_bound: float | None
+    is_global: bool
+
+
+@dataclass(frozen=True)
+class Equilibrium:
+    """The best released teacher that was found, and the student's answer to it.
+
+    Attributes:
+        pi_rel: The released teacher, shape (n, m).
+        pi_eff: The student's best response to it, shape (n, m).
+        eta: The student's dual there; infinite where its budget is not active.
+        kappa: The teacher's tilt, pi_rel ∝ pi_ref·exp(-kappa·exp(eta v)/Z); nan where eta is 0 or infinite.
+        tilt: kappa·eta, which stays finite as eta goes to 0: there it is the one-sided teacher's lambda.
+        value: V.
+        certificate: How far this can be trusted.
+    """
+
+    pi_rel: Array
+    pi_eff: Array
+    eta: float
+    kappa: float
+    tilt: float
+    value: float
+    certificate: Certificate
+
+
+def equilibrium(
+    pi_ref: Rows,
+    v: Rows,
+    epsilon: float,
+    rho: float,
+    weights: Sequence[float] | Array | None = None,
+) -> Equilibrium:
+    """The best teacher within ``epsilon`` nats of ``pi_ref`` against a student within ``rho`` nats of the teacher.
+
+    Args:
+        pi_ref: The reference teacher, shape (n, m) or ragged.
+        v: Values, of the same shape.
+        epsilon: Budget of fidelity in nats.
+        rho: Budget of adaptation in nats.
+        weights: How much each context counts, shape (n,).
+
+    Raises:
+        DistillgameError: If an input is not what it should be.
+    """
+    given = make_contexts(pi_ref, v, weights)
+    return solve_equilibrium(given, check_budget("epsilon", epsilon), check_budget("rho", rho))
+
+
+def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool = True) -> Equilibrium:
+    """:func:`equilibrium` of checked contexts, with a lower bound where it is wanted and the game is small enough."""
+    game, scale, offset = _normalised(given)
+    found = [_descend(game, start, epsilon, rho, FIRST) for start in _starts(game, epsilon, rho)]
+    found.sort(key=lambda point: point.value.value)
+    found[:FINALISTS] = [_descend(game, point.pi, epsilon, rho, LAST) for point in found[:FINALISTS]]
+    best = min(found, key=lambda point: point.value.value)
+    lowest = best.value.value
+    low = lower_bound(game, epsilon, rho, lowest) if bound else None
+    student, teacher = best.value.student, best.response
+    eta = student.dual / scale if scale > 0 else student.dual
+    finite = 0 < eta < np.inf
+    certificate = Certificate(
+        value=offset + scale * lowest,
+        inner_gap=scale * best.value.gap,
+        kkt_residual=float(np.abs(best.pi - teacher.pi)[game.weights > 0].max()) if student.active else np.nan,
+        epsilon_spent=teacher.spent,
+        epsilon_active=teacher.active,
+        rho_spent=student.spent,
+        rho_active=student.active,
+        starts=len(found),
+        agreeing=sum(point.value.value - lowest <= AGREEMENT for point in found),
+        lower_bound=None if low is None else offset + scale * low,
+        is_global=low is not None and bool(lowest - low <= CERTAIN),
+    )
+    one_sided = teacher.dual / scale if scale > 0 else teacher.dual
+    kappa = teacher.dual if finite else np.nan
+    strength = kappa * eta if finite else one_sided if eta == 0 else np.nan
+    return Equilibrium(best.pi, student.pi, eta, kappa, strength, certificate.value, certificate)
+
+
+@dataclass(frozen=True)
+class _Point:
+    pi: Array
+    value: Value
+    response: BestResponse
+
+
+def _normalised(given: Contexts) -> tuple[Contexts, float, float]:
+    """The game with values from -1 to 0, 0 at each context's best, what V is multiplied by, and what is added."""
+    inside = (given.pi > 0) & (given.weights > 0)[:, None]
+    top = np.where(inside, given.v, -np.inf).max(1)
+    top = np.where(given.weights > 0, top, 0.0)
+    ahead = np.where(inside, given.v / 2 - top[:, None] / 2, 0.0)
+    scale = float(-ahead.min())
+    v = ahead / scale if scale > 0 else ahead
+    return Contexts(given.pi, v, given.weights, given.lengths), 2 * scale, given.mean(top)
+
+
+def _descend(game: Contexts, pi: Array, epsilon: float, rho: float, iterations: int) -> _Point:
+    """Respond to the student's best response again and again, which never raises V."""
+    value = evaluate(_with(game, pi), rho)
+    response = respond(_slopes(game, pi, value.student.dual), epsilon, -1)
+    for _ in range(iterations):
+        after = evaluate(_with(game, response.pi), rho)
+        if after.value > value.value - PROGRESS:
+            break
+        pi, value = response.pi, after
+        response = respond(_slopes(game, pi, value.student.dual), epsilon, -1)
+    return _Point(pi, value, response)
+
+
+def _with(game: Contexts, pi: Array) -> Contexts:
+    return Contexts(pi, game.v, game.weights, game.lengths)
+
+
+def _slopes(game: Contexts, pi: Array, eta: float) -> Contexts:
+    """The game in which outputs are worth what a little more of them adds to V: exp(eta v)/Z, up to a constant."""
+    if eta == 0:
+        return game
+    eta = min(eta, LARGEST_ETA)
+    top = np.where(pi > 0, game.v, -np.inf).max(1, keepdims=True)
+    exponent = eta * (game.v - top)
+    z = (pi * np.exp(np.where(pi > 0, exponent, 0.0))).sum(1, keepdims=True)
+    slopes = np.exp(np.minimum(exponent - np.log(z), LARGEST_EXPONENT))
+    return Contexts(game.pi, np.where(game.pi > 0, slopes, 0.0), game.weights, game.lengths)
+
+
+def _starts(game: Contexts, epsilon: float, rho: float) -> Iterator[Array]:
+    """Released teachers to descend from."""
+    yield respond(game, epsilon, -1).pi
+    if rho == 0 or epsilon == 0:
+        return
+    etas = ETAS if game.pi.size <= SMALL else ETAS[4::4]
+    for eta in etas:
+        yield respond(_slopes(game, game.pi, eta), epsilon, -1).pi
+    if len(game.weights) <= LONE and len(game.weights) > 1:
+        for eta in ETAS[2::5]:
+            for i in np.flatnonzero(game.weights > 0):
+                alone = np.zeros_like(game.weights)
+                alone[i] = 1.0
+                slopes = _slopes(game, game.pi, eta)
+                only = Contexts(slopes.pi, slopes.v, alone, slopes.lengths)
+                collapsed = respond(only, epsilon / game.weights[i], -1).pi
+                yield np.where(alone[:, None] > 0, collapsed, game.pi)

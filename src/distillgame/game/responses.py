@@ -1,0 +1,141 @@
+"""One-sided best responses (Theorem 3.1 of "The Distillation Game"): one dual for all contexts, by root search."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
+from distillgame.game.tilts import tilt_and_cost
+
+LARGEST = 690.0
+"""Logarithm of the strongest tilt that is tried, for values of spread one."""
+
+SMALL_BUDGET = 1e-3
+"""Nats below which a divergence is computed the careful way."""
+
+
+@dataclass(frozen=True)
+class BestResponse:
+    """The distribution that makes the most of a KL budget.
+
+    Attributes:
+        pi: Probabilities, shape (n, m).
+        dual: Strength of the tilt: eta for the student, lambda for the teacher. 0 at a budget of zero, infinite where
+            the budget is not active.
+        value: Expected value under ``pi``.
+        spent: Expected KL from where it started, in nats, shape ().
+        active: Whether a larger budget would change it.
+    """
+
+    pi: Array
+    dual: float
+    value: float
+    spent: float
+    active: bool
+
+
+def student_best_response(
+    pi_rel: Rows, v: Rows, rho: float, weights: Sequence[float] | Array | None = None
+) -> BestResponse:
+    """The adaptive student: pi_eff ∝ pi_rel·exp(eta v) with E KL(pi_eff‖pi_rel) <= rho, at the largest E v.
+
+    Args:
+        pi_rel: The released teacher, shape (n, m) or ragged.
+        v: Values, of the same shape.
+        rho: Budget of adaptation in nats.
+        weights: How much each context counts, shape (n,).
+
+    Raises:
+        DistillgameError: If an input is not what it should be.
+    """
+    return respond(make_contexts(pi_rel, v, weights, "pi_rel"), check_budget("rho", rho), +1)
+
+
+def teacher_best_response(
+    pi_ref: Rows, v: Rows, epsilon: float, weights: Sequence[float] | Array | None = None
+) -> BestResponse:
+    """The teacher facing a passive student: pi_rel ∝ pi_ref·exp(-lambda v) with E KL(pi_rel‖pi_ref) <= epsilon.
+
+    Args:
+        pi_ref: The reference teacher, shape (n, m) or ragged.
+        v: Values, of the same shape.
+        epsilon: Budget of fidelity in nats.
+        weights: How much each context counts, shape (n,).
+
+    Raises:
+        DistillgameError: If an input is not what it should be.
+    """
+    return respond(make_contexts(pi_ref, v, weights), check_budget("epsilon", epsilon), -1)
+
+
+def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
+    """The best response that raises (``sign`` +1) or lowers (-1) the expected value."""
+    pi, v, weights = contexts.pi, contexts.v, contexts.weights
+    inside = (pi > 0) & (weights > 0)[:, None]
+    with np.errstate(over="ignore"):
+        spread = np.where(inside, v, -np.inf).max(1) - np.where(inside, v, np.inf).min(1)
+    scale = float(np.where(weights > 0, spread, 0.0).max())
+    if not np.isfinite(scale):
+        # Values that differ by more than the largest number: halves of them do not.
+        half = respond(Contexts(pi, v / 4, weights, contexts.lengths), budget, sign)
+        return BestResponse(half.pi, half.dual / 4, _expect(contexts, half.pi), half.spent, half.active)
+
+    def at(strength: float) -> tuple[Array, float]:
+        tilted, cost = tilt_and_cost(pi, v, sign * strength)
+        return tilted, contexts.mean(cost)
+
+    extreme, most = at(np.inf)
+    if budget >= most:
+        return BestResponse(extreme, np.inf, _expect(contexts, extreme), most, False)
+    if budget == 0:
+        return BestResponse(pi.copy(), 0.0, _expect(contexts, pi), 0.0, True)
+
+    ahead = np.where(inside, (v - _edge(v, inside, sign)[:, None]) * (sign / scale), 0.0)
+
+    def excess(log_strength: float) -> float:
+        strength = np.exp(log_strength)
+        if budget < SMALL_BUDGET:
+            return contexts.mean(tilt_and_cost(pi, ahead, strength)[1]) - budget
+        # The same from one exponential, with fifteen digits of numbers around one.
+        grown = np.exp(strength * ahead)
+        grown *= pi
+        total = grown.sum(1)
+        return contexts.mean(strength * np.einsum("ij,ij->i", grown, ahead) / total - np.log(total)) - budget
+
+    # A weak tilt costs its strength squared times half the variance.
+    variance = contexts.mean((pi * ahead**2).sum(1) - (pi * ahead).sum(1) ** 2)
+    start = np.log(2 * budget / variance) / 2 if variance > 0 else 0.0
+    strength = float(np.exp(_root(excess, start)) / scale)
+    tilted, spent = at(strength)
+    return BestResponse(tilted, strength, _expect(contexts, tilted), spent, True)
+
+
+def _edge(v: Array, inside: Any, sign: int) -> Array:
+    """The value in each context that the tilt favours most, 0 in contexts that do not count."""
+    edge = np.where(inside, sign * v, -np.inf).max(1)
+    result: Array = sign * np.where(np.isfinite(edge), edge, 0.0)
+    return result
+
+
+def _root(excess: Callable[[float], float], start: float) -> float:
+    """Where a rising function crosses zero, searched for around ``start`` ever further away."""
+    low = high = min(start, LARGEST)
+    found, step = excess(low), 0.1
+    while found > 0:
+        high, low, step = low, low - step, 4 * step
+        if (found := excess(low)) <= 0:
+            return float(brentq(excess, low, high, xtol=1e-12, rtol=1e-13, maxiter=200))
+    while found < 0 and high < LARGEST:
+        low, high, step = high, min(high + step, LARGEST), 4 * step
+        found = excess(high)
+    if found < 0:
+        return high  # values so close to each other that no finite tilt tells them apart any better
+    return float(brentq(excess, low, high, xtol=1e-12, rtol=1e-13, maxiter=200))
+
+
+def _expect(contexts: Contexts, pi: Array) -> float:
+    with np.errstate(over="ignore"):
+        return contexts.mean((pi * contexts.v).sum(1))

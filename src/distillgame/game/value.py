@@ -1,0 +1,67 @@
+"""V(pi_rel): what the best student with a budget makes of a released teacher, from below and from above."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
+from distillgame.game.responses import BestResponse, respond
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a released teacher is worth to the best responding student.
+
+    Attributes:
+        value: Expected value under the student's best response.
+        dual_value: (rho + E_x log E_{y~pi_rel} exp(eta v)) / eta, which is never below the value of any student within
+            its budget; the two differ by the inner duality gap.
+        student: The best response.
+    """
+
+    value: float
+    dual_value: float
+    student: BestResponse
+
+    @property
+    def gap(self) -> float:
+        """The inner duality gap: how much better than ``value`` any student could be."""
+        return max(self.dual_value - self.value, 0.0)
+
+
+def value(pi_rel: Rows, v: Rows, rho: float, weights: Sequence[float] | Array | None = None) -> Value:
+    """The largest E v that a student within ``rho`` nats of ``pi_rel`` can reach.
+
+    Args:
+        pi_rel: The released teacher, shape (n, m) or ragged.
+        v: Values, of the same shape.
+        rho: Budget of adaptation in nats.
+        weights: How much each context counts, shape (n,).
+
+    Raises:
+        DistillgameError: If an input is not what it should be.
+    """
+    return evaluate(make_contexts(pi_rel, v, weights, "pi_rel"), check_budget("rho", rho))
+
+
+def evaluate(contexts: Contexts, rho: float) -> Value:
+    """:func:`value` of checked contexts."""
+    student = respond(contexts, rho, +1)
+    return Value(student.value, dual_value(contexts, student.dual, rho), student)
+
+
+def dual_value(contexts: Contexts, eta: float, rho: float) -> float:
+    """The upper bound on what any student within its budget can reach that ``eta`` gives."""
+    pi, v = contexts.pi, contexts.v
+    if eta == 0:
+        return contexts.mean((pi * v).sum(1)) if rho == 0 else np.inf
+    top = np.where(pi > 0, v, -np.inf).max(1)
+    if np.isinf(eta):
+        return contexts.mean(top)
+    # log E exp(eta v) = eta·top + log1p(E (exp(eta (v - top)) - 1)); for a small eta the first form loses all digits.
+    ahead = eta * np.where(pi > 0, v - top[:, None], 0.0)
+    shrink = (pi * np.expm1(ahead)).sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_mean = np.where(shrink > -0.5, np.log1p(shrink), np.log((pi * np.exp(ahead)).sum(1)))
+    return contexts.mean(top + log_mean / eta) + rho / eta
