@@ -1,11 +1,14 @@
 """Small models that many tests share: random weights, the embedded tokenizer, milliseconds a pass."""
 
+import hypothesis
 import pytest
 import torch
 
 from distillgame.models import LanguageModel, ModelSpec, load_model, quiet
 
 quiet()
+hypothesis.settings.register_profile("seeded", derandomize=True)
+hypothesis.settings.load_profile("seeded")
 torch.set_num_threads(2)
 
 

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -152,3 +154,38 @@ def test_zeros_ties_and_ragged_outputs() -> None:
     assert found.pi_rel[0, 2] == 0
     assert found.pi_rel[0, :2] == pytest.approx([0.5, 0.5])
     assert found.certificate.epsilon_spent == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("rho", [2.0, 40.0, np.inf])
+@pytest.mark.parametrize("seed", range(6))
+def test_against_a_student_of_large_budget_the_right_outputs_are_dropped(seed: int, rho: float) -> None:
+    """Each context may drop its one output of value: all ways to do so are compared."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 6))
+    p, worth = rng.uniform(0.1, 0.6, n), rng.uniform(0.2, 1.0, n)
+    pi, v = np.stack([p, 1 - p], 1), np.stack([worth, np.zeros(n)], 1)
+    epsilon = 0.3 * float(-np.log(1 - p).mean())
+    best = np.inf
+    for dropped in itertools.product([False, True], repeat=n):
+        teacher = np.where(np.array(dropped)[:, None], [0.0, 1.0], pi)
+        if float(kl(teacher, pi).mean()) <= epsilon:
+            best = min(best, value(teacher, v, rho).value)
+    found = equilibrium(pi, v, epsilon, rho)
+    assert found.value <= best + 1e-9
+    assert found.certificate.lower_bound is not None
+    assert found.certificate.lower_bound <= best + 1e-9
+    assert found.certificate.epsilon_spent == pytest.approx(float(kl(found.pi_rel, pi).mean()), abs=1e-9)
+
+
+def test_a_context_that_hardly_counts_does_not_make_a_bound_look_close() -> None:
+    pi, v = [[0.23, 0.77], [0.11, 0.89], [0.5, 0.5]], [[0.23, 0.0], [0.85, 0.0], [1e6, 0.0]]
+    certificate = equilibrium(pi, v, 0.1, 1.0, [1.0, 1.0, 1e-12]).certificate
+    assert certificate.lower_bound is not None
+    assert not certificate.is_global or certificate.value - certificate.lower_bound < 1e-3
+
+
+def test_a_vanishing_budget_of_the_students_leaves_a_true_certificate() -> None:
+    found = equilibrium([[0.5, 0.3, 0.2], [0.2, 0.8]], [[1, 0.5, 0], [0.3, 0.9]], 0.1, 1e-40)
+    assert found.certificate.epsilon_spent == pytest.approx(0.1)
+    assert found.certificate.kkt_residual < 1e-6
+    assert np.isfinite(found.tilt)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from distillgame.errors import DistillgameError
+
 
 @click.command()
 @click.argument("game", required=False)
@@ -24,12 +26,12 @@ def solve(
     from distillgame.game import solve as run
 
     if (game is None) == (traces is None):
-        raise click.UsageError("give either a GAME or --traces")
+        raise DistillgameError("give either a GAME or --traces, and not both")
     if traces is not None:
         from distillgame.arena.empirical import empirical_game
 
         if epsilon is None or rho is None:
-            raise click.UsageError("--traces needs --epsilon and --rho")
+            raise DistillgameError("--traces needs --epsilon and --rho")
         chosen = empirical_game(traces, epsilon, rho)
     else:
         assert game is not None
@@ -40,7 +42,7 @@ def solve(
 
         draw_solution(solution, plot)
     if as_json:
-        click.echo(json.dumps(solution.as_json()))
+        click.echo(json.dumps(solution.as_json(), allow_nan=False))
     else:
         from distillgame.report.game import render_solution
 

@@ -30,9 +30,10 @@ LARGEST_ETA = 600.0
 """Beyond it exponentials of values of spread one are no longer numbers: where the student's budget does not bind, so
 that its eta is infinite, the bound falls short by a few thousandths."""
 
+LARGEST_RHO = 1e6
 PRICES = np.geomspace(1e-6, 1e4, 61)
 CLOSE = 5e-5
-"""The bound is good enough if it is this close to the value that was found."""
+"""The bound is good enough if it is this close to the value that was found, relative to the mean spread of values."""
 
 
 def lower_bound(game: Contexts, epsilon: float, rho: float, found: float) -> float | None:
@@ -45,10 +46,12 @@ def lower_bound(game: Contexts, epsilon: float, rho: float, found: float) -> flo
         found: The value of some released teacher.
     """
     passive = respond(game, epsilon, -1).value  # a linear problem, and G(eta)/eta as eta goes to 0
-    if rho == 0 or epsilon == 0 or found - passive <= CLOSE:
+    close = CLOSE * weighted_spread(game)
+    if rho == 0 or epsilon == 0 or found - passive <= close:
         return found if rho == 0 or epsilon == 0 else passive
     if game.pi.size > LARGEST_GAME:
         return None
+    rho = min(rho, LARGEST_RHO)  # a smaller one makes every bound lower
     # Each interval: its bound, where it begins and ends, and G(eta)/eta where it begins.
     first = rho / max(-passive, 1e-3) / 4
     edges = [0.0, *np.geomspace(min(first, 1.0), 100.0, 16), np.inf]
@@ -60,12 +63,17 @@ def lower_bound(game: Contexts, epsilon: float, rho: float, found: float) -> flo
     for _ in range(min(INTERVALS, CURVES // len(game.weights))):
         low, a, b, slope = queue[0]
         middle = 4 * a if np.isinf(b) else b / 4 if a == 0 else float(np.sqrt(a * b))
-        if found - low <= CLOSE or middle > LARGEST_ETA:
+        if found - low <= close or middle > LARGEST_ETA:
             break
         heapq.heapreplace(queue, (rho / middle + slope, a, middle, slope))
         right = max(_slope(game, epsilon, middle), slope)
         heapq.heappush(queue, (rho / b + right, middle, b, right))
     return float(min(queue[0][0], found))
+
+
+def weighted_spread(game: Contexts) -> float:
+    """The mean over contexts of how far their values, from -1 to 0, are apart: the most that V can differ by."""
+    return game.mean(-game.v.min(1))
 
 
 def _slope(game: Contexts, epsilon: float, eta: float) -> float:

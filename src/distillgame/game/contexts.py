@@ -15,6 +15,9 @@ Rows = Array | Sequence[Sequence[float]]
 SUM_TOLERANCE = 1e-6
 """How far a row of probabilities may be from summing to one before it is an error; what remains is divided out."""
 
+LARGEST_VALUE = 1e300
+"""Numbers beyond it are no better than infinite: differences of them are."""
+
 
 @dataclass(frozen=True)
 class Contexts:
@@ -62,10 +65,11 @@ def make_contexts(pi: Rows, v: Rows, weights: Sequence[float] | Array | None = N
                 short = f"{a} and {b} outputs in context {i}"
                 break
         raise DistillgameError(f"{name} and v are of different shapes: {short}")
-    inside = np.arange(probabilities.shape[1]) < np.array(lengths)[:, None]
+    inside: Any = np.arange(probabilities.shape[1]) < np.array(lengths)[:, None]
     for what, array in ((name, probabilities), ("v", values)):
-        _reject(what, array, inside & ~np.isfinite(array), "must be a finite number")
+        _reject(what, array, inside & ~(np.abs(array) <= LARGEST_VALUE), "must be a finite number")
     _reject(name, probabilities, inside & (probabilities < 0), "must not be negative")
+    _reject(name, probabilities, inside & (probabilities > 1 + SUM_TOLERANCE), "must not be above 1")
     sums = probabilities.sum(1)
     for i, total in enumerate(sums):
         if abs(total - 1) > SUM_TOLERANCE:
@@ -80,9 +84,10 @@ def check_budget(name: str, budget: float) -> float:
     Raises:
         DistillgameError: If it is no number or below zero.
     """
-    if isinstance(budget, bool) or not isinstance(budget, int | float | np.floating) or not budget >= 0:
+    number = isinstance(budget, int | float | np.floating) and not isinstance(budget, bool)
+    if not number or not budget >= 0:
         raise DistillgameError(f"{name} must be a number of nats, at least 0 (found {budget!r})")
-    return float(budget)
+    return _number(name, budget)
 
 
 def _pad(rows: Rows, name: str) -> tuple[Array, tuple[int, ...]]:
@@ -99,14 +104,20 @@ def _pad(rows: Rows, name: str) -> tuple[Array, tuple[int, ...]]:
     for i, row in enumerate(lists):
         if not isinstance(row, Sequence | np.ndarray) or isinstance(row, str) or len(row) == 0:
             raise DistillgameError(f"{name}[{i}]: must be a list of at least one number (found {row!r})")
-        for j, entry in enumerate(row):
-            if isinstance(entry, bool) or not isinstance(entry, int | float | np.number):
-                raise DistillgameError(f"{name}[{i}][{j}]: must be a number (found {entry!r})")
     lengths = tuple(len(row) for row in lists)
     padded = np.zeros((len(lists), max(lengths)))
     for i, row in enumerate(lists):
-        padded[i, : lengths[i]] = row
+        padded[i, : lengths[i]] = [_number(f"{name}[{i}][{j}]", entry) for j, entry in enumerate(row)]
     return padded, lengths
+
+
+def _number(place: str, entry: Any) -> float:
+    if isinstance(entry, bool) or not isinstance(entry, int | float | np.number):
+        raise DistillgameError(f"{place}: must be a number (found {str(entry)[:40]!r})")
+    try:
+        return float(entry)
+    except OverflowError as error:
+        raise DistillgameError(f"{place}: must be a finite number (found one of {len(str(entry))} digits)") from error
 
 
 def _reject(name: str, array: Array, wrong: np.ndarray[Any, np.dtype[np.bool_]], rule: str) -> None:
@@ -118,10 +129,7 @@ def _reject(name: str, array: Array, wrong: np.ndarray[Any, np.dtype[np.bool_]],
 def _weights(weights: Sequence[float] | Array | None, count: int) -> Array:
     if weights is None:
         return np.full(count, 1 / count)
-    try:
-        array = np.asarray(weights, np.float64)
-    except (TypeError, ValueError) as error:
-        raise DistillgameError(f"weights must be numbers (found {weights!r})") from error
+    array = np.array([_number(f"weights[{i}]", weight) for i, weight in enumerate(weights)])
     if array.shape != (count,):
         raise DistillgameError(f"weights must have one number for each of {count} contexts (found {array.size})")
     for i, weight in enumerate(array):

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from distillgame.game.bound import lower_bound
+from distillgame.game.bound import lower_bound, weighted_spread
 from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
 from distillgame.game.responses import BestResponse, respond
+from distillgame.game.supports import dropped_supports
+from distillgame.game.tilts import kl
 from distillgame.game.value import Value, evaluate
 
 FIRST, LAST = 15, 400
@@ -33,10 +35,10 @@ LONE = 12
 """Most contexts for which a start spends the whole budget in one of them."""
 
 AGREEMENT = 1e-6
-"""Starts have found the same value if it differs by no more, relative to the values' spread."""
+"""Starts have found the same value if it differs by no more, relative to the mean spread of values."""
 
 CERTAIN = 1e-4
-"""A lower bound proves a value if it is this close, relative to the values' spread."""
+"""A lower bound proves a value if it is this close, relative to the mean spread of values."""
 
 LARGEST_ETA = 1e4
 """The student's tilt that stands for an infinite one: it tells values apart that differ by 1e-3 of their spread."""
@@ -126,6 +128,7 @@ def equilibrium(
 def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool = True) -> Equilibrium:
     """:func:`equilibrium` of checked contexts, with a lower bound where it is wanted and the game is small enough."""
     game, scale, offset = _normalised(given)
+    spread = weighted_spread(game)
     found = [_descend(game, start, epsilon, rho, FIRST) for start in _starts(game, epsilon, rho)]
     found.sort(key=lambda point: point.value.value)
     found[:FINALISTS] = [_descend(game, point.pi, epsilon, rho, LAST) for point in found[:FINALISTS]]
@@ -139,18 +142,17 @@ def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool =
         value=offset + scale * lowest,
         inner_gap=scale * best.value.gap,
         kkt_residual=float(np.abs(best.pi - teacher.pi)[game.weights > 0].max()) if student.active else np.nan,
-        epsilon_spent=teacher.spent,
+        epsilon_spent=game.mean(kl(best.pi, game.pi)),
         epsilon_active=teacher.active,
         rho_spent=student.spent,
         rho_active=student.active,
         starts=len(found),
-        agreeing=sum(point.value.value - lowest <= AGREEMENT for point in found),
+        agreeing=sum(point.value.value - lowest <= AGREEMENT * spread for point in found),
         lower_bound=None if low is None else offset + scale * low,
-        is_global=low is not None and bool(lowest - low <= CERTAIN),
+        is_global=low is not None and bool(lowest - low <= CERTAIN * spread),
     )
-    one_sided = teacher.dual / scale if scale > 0 else teacher.dual
-    kappa = teacher.dual if finite else np.nan
-    strength = kappa * eta if finite else one_sided if eta == 0 else np.nan
+    strength = (teacher.dual / scale if scale > 0 else teacher.dual) if np.isfinite(eta) else np.nan
+    kappa = strength / eta if finite else np.nan
     return Equilibrium(best.pi, student.pi, eta, kappa, strength, certificate.value, certificate)
 
 
@@ -190,14 +192,20 @@ def _with(game: Contexts, pi: Array) -> Contexts:
 
 
 def _slopes(game: Contexts, pi: Array, eta: float) -> Contexts:
-    """The game in which outputs are worth what a little more of them adds to V: exp(eta v)/Z, up to a constant."""
+    """The game in which outputs are worth what a little more of them adds to V: exp(eta v)/(eta Z), less a constant.
+
+    That constant is what it would be at each context's best output, so that nothing is lost as eta goes to 0, where the
+    slopes become the values.
+    """
     if eta == 0:
         return game
     eta = min(eta, LARGEST_ETA)
     top = np.where(pi > 0, game.v, -np.inf).max(1, keepdims=True)
     exponent = eta * (game.v - top)
     z = (pi * np.exp(np.where(pi > 0, exponent, 0.0))).sum(1, keepdims=True)
-    slopes = np.exp(np.minimum(exponent - np.log(z), LARGEST_EXPONENT))
+    few = np.expm1(np.minimum(exponent, LARGEST_EXPONENT)) / np.maximum(z, 0.1)
+    many = np.exp(np.minimum(exponent - np.log(z), LARGEST_EXPONENT))  # where Z may be too small a number to divide by
+    slopes = np.where(z > 0.1, few, many) / eta
     return Contexts(game.pi, np.where(game.pi > 0, slopes, 0.0), game.weights, game.lengths)
 
 
@@ -209,6 +217,7 @@ def _starts(game: Contexts, epsilon: float, rho: float) -> Iterator[Array]:
     etas = ETAS if game.pi.size <= SMALL else ETAS[4::4]
     for eta in etas:
         yield respond(_slopes(game, game.pi, eta), epsilon, -1).pi
+    yield from dropped_supports(game, epsilon)
     if len(game.weights) <= LONE and len(game.weights) > 1:
         for eta in ETAS[2::5]:
             for i in np.flatnonzero(game.weights > 0):

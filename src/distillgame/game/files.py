@@ -42,9 +42,10 @@ def read_game(source: str, epsilon: float | None = None, rho: float | None = Non
     Raises:
         DistillgameError: If there is no such file, or it does not hold a game; the message names the field.
     """
-    shipped = EXAMPLES / f"{source}.json"
-    path = shipped if shipped.exists() and not Path(source).exists() else Path(source)
+    path = Path(source)
     try:
+        shipped = EXAMPLES / f"{source}.json"
+        path = shipped if shipped.exists() and not path.exists() else path
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         names = ", ".join(sorted(example.stem for example in EXAMPLES.glob("*.json")))
@@ -53,7 +54,7 @@ def read_game(source: str, epsilon: float | None = None, rho: float | None = Non
     try:
         found = _from_csv(text) if path.suffix.lower() == ".csv" else _from_json(text)
         return make_game(found | {k: b for k, b in (("epsilon", epsilon), ("rho", rho)) if b is not None})
-    except DistillgameError as error:
+    except (DistillgameError, csv.Error) as error:
         raise DistillgameError(f"{source}: {error}") from error
 
 
@@ -85,7 +86,7 @@ def make_game(fields: Mapping[str, Any]) -> Game:
 def _from_json(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DistillgameError(f"not JSON ({error})") from error
     if not isinstance(found, dict):
         raise DistillgameError(f"a game must be an object with {', '.join(KEYS[:4])}")
@@ -101,7 +102,8 @@ def _from_csv(text: str) -> dict[str, Any]:
     pi: dict[str, list[float]] = {}
     v: dict[str, list[float]] = {}
     weights: dict[str, float] = {}
-    for line, row in enumerate(reader, start=2):
+    for row in reader:
+        line = reader.line_num
         context = row["context"]
         pi.setdefault(context, []).append(_number(row, "pi_ref", line))
         v.setdefault(context, []).append(_number(row, "v", line))

@@ -75,13 +75,8 @@ def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
     """The best response that raises (``sign`` +1) or lowers (-1) the expected value."""
     pi, v, weights = contexts.pi, contexts.v, contexts.weights
     inside = (pi > 0) & (weights > 0)[:, None]
-    with np.errstate(over="ignore"):
-        spread = np.where(inside, v, -np.inf).max(1) - np.where(inside, v, np.inf).min(1)
+    spread = np.where(inside, v, -np.inf).max(1) - np.where(inside, v, np.inf).min(1)
     scale = float(np.where(weights > 0, spread, 0.0).max())
-    if not np.isfinite(scale):
-        # Values that differ by more than the largest number: halves of them do not.
-        half = respond(Contexts(pi, v / 4, weights, contexts.lengths), budget, sign)
-        return BestResponse(half.pi, half.dual / 4, _expect(contexts, half.pi), half.spent, half.active)
 
     def at(strength: float) -> tuple[Array, float]:
         tilted, cost = tilt_and_cost(pi, v, sign * strength)
@@ -111,6 +106,11 @@ def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
     strength = float(np.exp(_root(excess, start)) / scale)
     tilted, spent = at(strength)
     return BestResponse(tilted, strength, _expect(contexts, tilted), spent, True)
+
+
+def largest_epsilon(contexts: Contexts) -> float:
+    """Nats at which the one-sided teacher has nothing but the least valuable outputs left."""
+    return respond(contexts, np.inf, -1).spent
 
 
 def _edge(v: Array, inside: Any, sign: int) -> Array:

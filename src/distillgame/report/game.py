@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from distillgame.game import Game, Solution, value_grid
+from distillgame.errors import DistillgameError
+from distillgame.game import Game, Solution, largest_epsilon, value_grid
 
 SHOWN = 8
 """Most contexts and outputs that are printed or drawn."""
@@ -43,13 +44,20 @@ def draw_solution(solution: Solution, path: Path) -> None:
     left, right = figure.subplots(1, 2)
     _draw_values(left, game)
     _draw_mass(right, solution)
-    figure.savefig(path, dpi=130, format="png")
+    try:
+        figure.savefig(path, dpi=130, format="png")
+    except OSError as error:
+        raise DistillgameError(f"{path}: cannot be written to ({error.strerror}); choose another file") from error
 
 
 def _draw_values(axes: Any, game: Game) -> None:
-    most = max(game.epsilon, 0.05)
+    most = max(min(game.epsilon, largest_epsilon(game.contexts)), 0.05)
     epsilons = np.linspace(0, 2 * most, 13)
-    rhos = np.array(sorted({game.rho / 4, game.rho, 4 * game.rho})) if game.rho > 0 else np.array([0.0, 0.05, 0.2])
+    rhos = (
+        np.array(sorted({game.rho / 4, game.rho, 4 * game.rho}))
+        if 0 < game.rho < np.inf
+        else np.array([0.0, 0.05, 0.2])
+    )
     grid = value_grid(game, epsilons, rhos)
     for j, rho in enumerate(rhos):
         axes.plot(epsilons, grid["teacher"][:, j], "--", color=f"C{j}")
