@@ -110,3 +110,15 @@ def test_a_folder_without_a_manifest_is_computed_anew(store: Store) -> None:
     assert not store.has(stage)
     store.run(stage, silent)
     assert (store.folder(stage) / "text.txt").read_text() == "hello"
+
+
+@pytest.mark.parametrize("left", [MANIFEST, MANIFEST + ".partial", "text.txt.partial"])
+def test_what_a_killed_process_left_half_written_is_no_part_of_the_result(store: Store, left: str) -> None:
+    """Killed between the manifest's writing and its renaming, or the folder's, it leaves one that is soon replaced."""
+    stage = Write(text="hello")
+    partial = store.path(stage).with_name(store.path(stage).name + ".partial")
+    partial.mkdir(parents=True)
+    (partial / left).write_text("{")
+    store.run(stage, silent)
+    manifest = json.loads((store.folder(stage) / MANIFEST).read_text())
+    assert set(manifest["files"]) == {"half.txt", "text.txt"}

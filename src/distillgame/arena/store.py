@@ -70,6 +70,8 @@ class Store:
             partial.mkdir(parents=True, exist_ok=True)
             stage.run(StageContext(partial, self.folder, self.device, progress))
             shutil.rmtree(partial / "checkpoints", ignore_errors=True)
+            for path in [p for p in _files(partial) if p.suffix == ".partial" or p == partial / MANIFEST]:
+                path.unlink()  # left by a process that was killed while it wrote, and no part of the result
             manifest = {
                 "kind": stage.kind,
                 "label": stage.label,
