@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from distillgame.arena import load_config
+from distillgame.cli.main import main
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace
@@ -71,6 +72,17 @@ def test_the_decoding_example_samples(capsys: pytest.CaptureFixture[str]) -> Non
     for block in blocks("decoding.md", "python"):
         exec(block, {})
     assert "####" in capsys.readouterr().out
+
+
+def test_the_solving_page_is_what_the_command_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    """All of it but the certificate's rounding errors; and its Python runs."""
+    with pytest.raises(SystemExit):
+        main(["solve", "two_problems"])
+    printed = capsys.readouterr().out.partition("Certificate")[0]
+    assert printed in (DOCS / "solving.md").read_text()
+    for block in blocks("solving.md", "python"):
+        exec(block, {})
+    assert capsys.readouterr().out.startswith("[[")
 
 
 def test_the_committed_bench_is_what_its_rows_say() -> None:

@@ -1,7 +1,7 @@
 """The contexts of a game: for each its outputs' probabilities and values, and how much it counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ class Contexts:
     v: Array
     weights: Array
     lengths: tuple[int, ...]
+
+    def releasing(self, pi: Array) -> "Contexts":
+        """The same contexts with other probabilities, shape (n, m)."""
+        return replace(self, pi=pi)
 
     def ragged(self, values: Array) -> list[list[float]]:
         """Rows of an array of shape (n, m) without their padding."""

@@ -176,19 +176,15 @@ def _normalised(given: Contexts) -> tuple[Contexts, float, float]:
 
 def _descend(game: Contexts, pi: Array, epsilon: float, rho: float, iterations: int) -> _Point:
     """Respond to the student's best response again and again, which never raises V."""
-    value = evaluate(_with(game, pi), rho)
+    value = evaluate(game.releasing(pi), rho)
     response = respond(_slopes(game, pi, value.student.dual), epsilon, -1)
     for _ in range(iterations):
-        after = evaluate(_with(game, response.pi), rho)
+        after = evaluate(game.releasing(response.pi), rho)
         if after.value > value.value - PROGRESS:
             break
         pi, value = response.pi, after
         response = respond(_slopes(game, pi, value.student.dual), epsilon, -1)
     return _Point(pi, value, response)
-
-
-def _with(game: Contexts, pi: Array) -> Contexts:
-    return Contexts(pi, game.v, game.weights, game.lengths)
 
 
 def _slopes(game: Contexts, pi: Array, eta: float) -> Contexts:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from distillgame.game.contexts import Array, Contexts
+from distillgame.game.contexts import Array
 from distillgame.game.equilibrium import Equilibrium, solve_equilibrium
 from distillgame.game.files import Game
 from distillgame.game.responses import BestResponse, respond
@@ -66,7 +66,7 @@ def solve(game: Game) -> Solution:
         game=game,
         student=respond(contexts, game.rho, +1),
         teacher=teacher,
-        teacher_value=evaluate(_released(contexts, teacher.pi), game.rho).value,
+        teacher_value=evaluate(contexts.releasing(teacher.pi), game.rho).value,
         equilibrium=solve_equilibrium(contexts, game.epsilon, game.rho),
     )
 
@@ -85,16 +85,12 @@ def value_grid(game: Game, epsilons: Array, rhos: Array) -> dict[str, Array]:
     names = ("standard", "teacher", "equilibrium")
     grid = {name: np.empty((len(epsilons), len(rhos))) for name in names}
     for i, epsilon in enumerate(epsilons):
-        teacher = _released(game.contexts, respond(game.contexts, float(epsilon), -1).pi)
+        teacher = game.contexts.releasing(respond(game.contexts, float(epsilon), -1).pi)
         for j, rho in enumerate(rhos):
             grid["standard"][i, j] = respond(game.contexts, float(rho), +1).value
             grid["teacher"][i, j] = evaluate(teacher, float(rho)).value
             grid["equilibrium"][i, j] = solve_equilibrium(game.contexts, float(epsilon), float(rho), False).value
     return grid
-
-
-def _released(contexts: Contexts, pi: Array) -> Contexts:
-    return Contexts(pi, contexts.v, contexts.weights, contexts.lengths)
 
 
 def _plain(x: Any) -> Any:

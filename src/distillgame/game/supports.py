@@ -16,6 +16,9 @@ COMBINATIONS = 128
 STEPS = 64
 """Most outputs that are dropped one after the other."""
 
+Level = tuple[float, float]
+"""The KL that it costs to drop all outputs above some value, and that value: the best that is left."""
+
 
 def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
     """The reference teacher without the outputs above some value in each context, within ``epsilon`` nats.
@@ -27,10 +30,9 @@ def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
     Yields:
         Probabilities, shape (n, m).
     """
-    levels = [
-        _levels(pi, v) if w > 0 else [(0.0, 0.0, np.inf)]
-        for pi, v, w in zip(game.pi, game.v, game.weights, strict=True)
-    ]
+    whole = [(0.0, np.inf)]
+    rows = zip(game.pi, game.v, game.weights, strict=True)
+    levels = [_levels(pi, v) if weight > 0 else whole for pi, v, weight in rows]
     count = 1
     for each in levels:
         count = min(count * len(each), COMBINATIONS + 1)
@@ -41,32 +43,27 @@ def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
     )
     for choice in choices:
         picked = [each[k] for each, k in zip(levels, choice, strict=True)]
-        if any(choice) and sum(w * cost for w, (cost, _, _) in zip(game.weights, picked, strict=True)) <= epsilon:
-            limits = np.array([limit for _, _, limit in picked])
+        if any(choice) and sum(w * cost for w, (cost, _) in zip(game.weights, picked, strict=True)) <= epsilon:
+            limits = np.array([limit for _, limit in picked])
             pi = np.where(game.v <= limits[:, None], game.pi, 0.0)
             yield pi / pi.sum(1, keepdims=True)
 
 
-def _levels(pi: Array, v: Array) -> list[tuple[float, float, float]]:
-    """What may be left of a context: the KL that it costs, its best value, and the value above which all is dropped."""
-    values = np.unique(v[pi > 0])[::-1]
-    left = [float(pi[(pi > 0) & (v <= limit)].sum()) for limit in values]
-    return [
-        (max(-np.log(min(mass, 1.0)), 0.0), float(limit), float(limit))
-        for mass, limit in zip(left, values, strict=True)
-    ]
+def _levels(pi: Array, v: Array) -> list[Level]:
+    """What may be left of a context, from all of it to its least valuable outputs."""
+    limits = np.unique(v[pi > 0])[::-1]
+    masses = [min(float(pi[(pi > 0) & (v <= limit)].sum()), 1.0) for limit in limits]
+    return [(-float(np.log(mass)), float(limit)) for mass, limit in zip(masses, limits, strict=True)]
 
 
-def _greedy(
-    levels: list[list[tuple[float, float, float]]], weights: Array, epsilon: float
-) -> Iterator[tuple[int, ...]]:
+def _greedy(levels: list[list[Level]], weights: Array, epsilon: float) -> Iterator[tuple[int, ...]]:
     """Drop what lowers the best values most for each nat, for as long as the budget lasts."""
     chosen = [0] * len(levels)
     spent = 0.0
     for _ in range(STEPS):
         best, pick = 0.0, None
         for i, (each, weight) in enumerate(zip(levels, weights, strict=True)):
-            cost, value, _ = each[chosen[i]]
+            cost, value = each[chosen[i]]
             for k in range(chosen[i] + 1, len(each)):
                 further = each[k][0] - cost
                 if spent + weight * further <= epsilon and (value - each[k][1]) > best * further:

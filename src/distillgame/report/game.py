@@ -53,11 +53,8 @@ def draw_solution(solution: Solution, path: Path) -> None:
 def _draw_values(axes: Any, game: Game) -> None:
     most = max(min(game.epsilon, largest_epsilon(game.contexts)), 0.05)
     epsilons = np.linspace(0, 2 * most, 13)
-    rhos = (
-        np.array(sorted({game.rho / 4, game.rho, 4 * game.rho}))
-        if 0 < game.rho < np.inf
-        else np.array([0.0, 0.05, 0.2])
-    )
+    is_usual = 0 < game.rho < np.inf
+    rhos = np.array([game.rho / 4, game.rho, 4 * game.rho] if is_usual else [0.0, 0.05, 0.2])
     grid = value_grid(game, epsilons, rhos)
     for j, rho in enumerate(rhos):
         axes.plot(epsilons, grid["teacher"][:, j], "--", color=f"C{j}")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from distillgame.arena.store import write_text
 from distillgame.errors import DistillgameError
 
 
@@ -15,7 +16,7 @@ class Parts:
 
     Args:
         path: The file; what is in it is used if it was made under the same circumstances.
-        circumstances: What has to be the same: machine, versions, plan.
+        circumstances: What has to be the same: machine, versions, code, plan.
 
     Raises:
         DistillgameError: If the file cannot be written.
@@ -45,11 +46,9 @@ class Parts:
         self.path.unlink(missing_ok=True)
 
     def _save(self) -> None:
-        partial = self.path.with_name(self.path.name + ".partial")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_text(json.dumps(self.known) + "\n")
-            partial.replace(self.path)
+            write_text(self.path, json.dumps(self.known) + "\n")
         except OSError as error:
             folder = self.path.parent
             raise DistillgameError(

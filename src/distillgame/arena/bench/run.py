@@ -19,6 +19,7 @@ from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths
 from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.shaped import VOCABULARY
 from distillgame.arena.stages.base import library_versions
+from distillgame.arena.store import write_text
 from distillgame.decoding import Calibration, Engine
 from distillgame.memory import keep_freed_memory
 from distillgame.report.bench import draw_bench, render_bench
@@ -91,9 +92,7 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
         "long_tail": parts.get("long tail", partial(_long_tail, tail, plan.tail, progress)),
         "growth": [row for rows in growth for row in rows],
     }
-    unfinished = out / "bench.json.partial"
-    unfinished.write_text(json.dumps(result, indent=1) + "\n")
-    unfinished.replace(out / "bench.json")
+    write_text(out / "bench.json", json.dumps(result, indent=1) + "\n")
     (out / "bench.md").write_text(render_bench(result))
     draw_bench(result, out / "bench.png")
     parts.finish()
