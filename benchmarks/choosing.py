@@ -32,7 +32,7 @@ def milliseconds(case: str, positions: int) -> float:
     teacher = torch.randn(positions, VOCABULARY, generator=generator) * 2
     teacher[:, :100] += torch.randn(positions, 100, generator=generator) * 5 + 12
     proxy = teacher + torch.randn(positions, VOCABULARY, generator=generator) * 0.3
-    experts = Experts(teacher, TEMPERATURE, proxy if proxied else None, proxy * 0.01, (0,) * positions)
+    experts = Experts(teacher, TEMPERATURE, (proxy,) if proxied else (), (proxy * 0.01,), (0,) * positions)
     uniforms = torch.rand(positions, 3, dtype=torch.float64, generator=generator)
     times = []
     for _ in range(REPETITIONS):

@@ -26,9 +26,9 @@ def main() -> None:
             LanguageModel(copy.deepcopy(model.model).to(dtype), model.tokenizer, model.source)
             for model in (pair.teacher, pair.proxy)
         )
-        plain = Engine(teacher, POLICIES["poe"], proxy=proxy, batch_size=64).generate(requests, params)
+        plain = Engine(teacher, POLICIES["poe"], proxies={"proxy": proxy}, batch_size=64).generate(requests, params)
         ahead = Engine(
-            teacher, POLICIES["poe"], proxy=proxy, batch_size=17, speculative=True, calibration=FAR_AHEAD
+            teacher, POLICIES["poe"], proxies={"proxy": proxy}, batch_size=17, speculative=True, calibration=FAR_AHEAD
         ).generate(requests, params)
         differ = sum(a.token_ids != b.token_ids for a, b in zip(plain, ahead, strict=True))
         tokens = sum(len(sample.token_ids) for sample in plain)

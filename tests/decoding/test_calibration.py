@@ -30,7 +30,7 @@ def test_a_damaged_calibration_is_one_clear_error(tmp_path: Path, text: str) -> 
 
 
 def test_measured_costs_are_positive_and_never_fall_with_width(teacher: LanguageModel, proxy: LanguageModel) -> None:
-    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxy=proxy, batch_size=3)
+    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxies={"proxy": proxy}, batch_size=3)
     measured = engine.calibrate()
     assert set(measured.teacher) == set(measured.proxy) == {1, 3}
     for costs in measured.teacher.values():

@@ -17,7 +17,7 @@ from tests.decoding.common import POLICIES, PROMPTS, drafting, requests
 def make_engine(
     teacher: LanguageModel, proxy: LanguageModel, direction: Direction, policy: ReleasePolicy, batch_size: int = 64
 ) -> Engine:
-    return Engine(teacher, policy, proxy=proxy, direction=direction, batch_size=batch_size)
+    return Engine(teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction}, batch_size=batch_size)
 
 
 def test_greedy_decoding_equals_transformers_generate(teacher: LanguageModel) -> None:
@@ -135,7 +135,7 @@ def test_finished_rows_leave_and_do_not_disturb_the_others(teacher: LanguageMode
 
 
 def test_greedy_samples_carry_no_kl(teacher: LanguageModel, proxy: LanguageModel) -> None:
-    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxy=proxy)
+    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxies={"proxy": proxy})
     sample = engine.generate(requests(), SamplingParams(temperature=0, max_new_tokens=3))[0]
     assert sample.kl == []
     assert len(sample.token_ids) == 3
@@ -144,7 +144,7 @@ def test_greedy_samples_carry_no_kl(teacher: LanguageModel, proxy: LanguageModel
 def test_top_p_truncates_the_released_distribution_but_not_the_measurements(
     teacher: LanguageModel, proxy: LanguageModel
 ) -> None:
-    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxy=proxy, batch_size=400)
+    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxies={"proxy": proxy}, batch_size=400)
     wide, narrow = (
         engine.generate(requests(PROMPTS[:1], 400), SamplingParams(temperature=1.0, max_new_tokens=1, top_p=top_p))
         for top_p in (1.0, 0.3)
@@ -164,13 +164,13 @@ def test_missing_experts_are_named(teacher: LanguageModel, proxy: LanguageModel)
     with pytest.raises(DistillgameError, match="policy 'poe' needs a proxy"):
         Engine(teacher, make_policy("poe", {"gamma": 0.5}))
     with pytest.raises(DistillgameError, match="policy 'ads' needs the defender's gradient"):
-        Engine(teacher, make_policy("ads", {"lambda": 0.5}), proxy=proxy)
+        Engine(teacher, make_policy("ads", {"lambda": 0.5}), proxies={"proxy": proxy})
 
 
 def test_a_gradient_of_another_model_is_refused(teacher: LanguageModel, proxy: LanguageModel) -> None:
     wrong = {name: torch.zeros_like(p) for name, p in teacher.model.named_parameters()}
     with pytest.raises(DistillgameError, match="the gradient does not belong to this proxy"):
-        Engine(teacher, make_policy("ads", {"lambda": 0.5}), proxy=proxy, direction=wrong)
+        Engine(teacher, make_policy("ads", {"lambda": 0.5}), proxies={"proxy": proxy}, directions={"proxy": wrong})
 
 
 def test_broken_weights_are_reported_with_the_request(teacher: LanguageModel) -> None:
@@ -210,10 +210,12 @@ def test_one_broken_sequence_leaves_the_others_alone(
     chosen = requests()[1].id
     policy = Broken(int(policy_keys(0, chosen, 8)[2]), value)
     seen: list[Sample] = []
-    engine = Engine(teacher, policy, proxy=proxy, speculative=speculative, calibration=drafting())
+    engine = Engine(teacher, policy, proxies={"proxy": proxy}, speculative=speculative, calibration=drafting())
     with pytest.raises(DistillgameError, match=f"request '{chosen}': the models' logits are not finite numbers"):
         engine.generate(requests(), params, on_sample=seen.append)
-    sound = Engine(teacher, make_policy("standard"), proxy=proxy, speculative=speculative, calibration=drafting())
+    sound = Engine(
+        teacher, make_policy("standard"), proxies={"proxy": proxy}, speculative=speculative, calibration=drafting()
+    )
     expected = {s.id: s.token_ids for s in sound.generate(requests(), params)}
     assert {s.id: s.token_ids for s in seen} == {k: v for k, v in expected.items() if k != chosen}
     assert not engine.busy
@@ -238,7 +240,9 @@ def test_a_prompt_beyond_the_context_is_refused_before_anything_is_sampled(teach
 def test_a_completion_may_fill_the_context_to_its_last_place(teacher: LanguageModel, proxy: LanguageModel) -> None:
     prompt = teacher.prompt_ids(requests()[0].messages)
     params = SamplingParams(max_new_tokens=2048 - len(prompt), ignore_end=True)
-    engine = Engine(teacher, make_policy("poe", {"gamma": 0.4}), proxy=proxy, speculative=True, calibration=drafting())
+    engine = Engine(
+        teacher, make_policy("poe", {"gamma": 0.4}), proxies={"proxy": proxy}, speculative=True, calibration=drafting()
+    )
     short = Request("short", requests()[0].messages, params=SamplingParams(max_new_tokens=3, ignore_end=True))
     long, other = engine.generate([requests()[0], short], params)
     assert len(prompt) + len(long.token_ids) == 2048
@@ -254,9 +258,9 @@ def test_requests_may_bring_their_own_parameters(teacher: LanguageModel, proxy: 
     ]
     policy = make_policy("poe", {"gamma": 0.4})
     mixed = [Request(r.id, r.messages, params=p) for r, p in zip(requests(), mine, strict=True)]
-    together = Engine(teacher, policy, proxy=proxy).generate(mixed, SamplingParams())
+    together = Engine(teacher, policy, proxies={"proxy": proxy}).generate(mixed, SamplingParams())
     for request, params, sample in zip(requests(), mine, together, strict=True):
-        alone = Engine(teacher, policy, proxy=proxy).generate([request], params)[0]
+        alone = Engine(teacher, policy, proxies={"proxy": proxy}).generate([request], params)[0]
         assert sample.token_ids == alone.token_ids
         assert len(sample.token_ids) <= params.max_new_tokens
 
@@ -271,7 +275,11 @@ def test_streamed_text_joins_to_the_completion(teacher: LanguageModel, proxy: La
         texts[update.sample.id] += 1
 
     engine = Engine(
-        teacher, make_policy("poe", {"gamma": 0.4}), proxy=proxy, speculative=speculative, calibration=drafting()
+        teacher,
+        make_policy("poe", {"gamma": 0.4}),
+        proxies={"proxy": proxy},
+        speculative=speculative,
+        calibration=drafting(),
     )
     params = SamplingParams(max_new_tokens=12, forced_answer_tokens=3)
     for sample in engine.generate(requests(copies=3), params, on_update=listen):
@@ -345,7 +353,7 @@ def test_an_unknown_derivative_is_named(teacher: LanguageModel, proxy: LanguageM
         Engine(
             teacher,
             make_policy("ads", {"lambda": 0.5}),
-            proxy=proxy,
-            direction=direction,
+            proxies={"proxy": proxy},
+            directions={"proxy": direction},
             derivative="exact",  # type: ignore[arg-type]
         )

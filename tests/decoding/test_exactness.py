@@ -53,7 +53,7 @@ def exact_distribution(
                 for sign in (1, -1)
             )
             delta = (plus - minus) / (2 * DERIVATIVE_STEP)
-            experts = Experts(teacher.model(ids).logits[:, -1], params.temperature, last(), delta, (0,))
+            experts = Experts(teacher.model(ids).logits[:, -1], params.temperature, (last(),), (delta,), (0,))
             kept = truncate(release(policy, experts).released.probabilities, params.top_p, params.top_k)
             return (kept / kept.sum())[0]
 
@@ -92,8 +92,8 @@ def sampled(
 ) -> list[Counter[tuple[int, ...]]]:
     """How often each continuation came, by prompt; prompts of different lengths share batches."""
     engine = Engine(
-        teacher, policy, proxy=proxy, direction=direction, batch_size=1000, speculative=speculative,
-        calibration=drafting(),
+        teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction}, batch_size=1000,
+        speculative=speculative, calibration=drafting(),
     )  # fmt: skip
     samples = engine.generate(requests(PROMPTS[:2], COPIES), params, seed=11)
     if speculative:
@@ -134,11 +134,11 @@ def test_permuted_noise_is_drawn_for_each_sequence_and_followed_exactly(
         _, delta = reader.combine(*reader.admit([prompt]))
         assert delta is not None
         keys = tuple(int(policy_keys(11, r.id, 1)[0]) for r in requests(PROMPTS[:1], COPIES))
-        experts = Experts(ours.expand(COPIES, -1), params.temperature, None, delta.expand(COPIES, -1), keys)
+        experts = Experts(ours.expand(COPIES, -1), params.temperature, (), (delta.expand(COPIES, -1),), keys)
         expected = release(policy, experts).released.probabilities.double().sum(0).numpy()
     engine = Engine(
-        teacher, policy, proxy=proxy, direction=direction, batch_size=1000, speculative=speculative,
-        calibration=drafting(),
+        teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction}, batch_size=1000,
+        speculative=speculative, calibration=drafting(),
     )  # fmt: skip
     samples = engine.generate(requests(PROMPTS[:1], COPIES), params, seed=11)
     counts = np.bincount([s.token_ids[0] for s in samples], minlength=len(expected))
@@ -146,7 +146,7 @@ def test_permuted_noise_is_drawn_for_each_sequence_and_followed_exactly(
     observed = [*counts[likely], counts[~likely].sum()]
     assert likely.sum() > 5
     assert chisquare(observed, [*expected[likely], COPIES - expected[likely].sum()]).pvalue > FALSE_ALARM
-    alone = release(policy, Experts(ours[None], params.temperature, None, delta, keys[:1])).released.probabilities[0]
+    alone = release(policy, Experts(ours[None], params.temperature, (), (delta,), keys[:1])).released.probabilities[0]
     shared = np.array([*(alone.double().numpy() * COPIES)[likely], 0.0])
     shared[-1] = COPIES - shared.sum()
     assert chisquare(observed, shared).pvalue < FALSE_ALARM

@@ -30,7 +30,8 @@ def test_traces_are_the_same_however_far_ahead_is_drafted(
 
     def run(calibration: Calibration, batch_size: int, speculative: bool = True) -> list[list[int]]:
         engine = Engine(
-            teacher, policy, proxy=proxy, direction=direction, speculative=speculative, calibration=calibration,
+            teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction},
+            speculative=speculative, calibration=calibration,
             batch_size=batch_size,
         )  # fmt: skip
         samples = engine.generate(requests(copies=4), params, seed=5)
@@ -58,12 +59,12 @@ def test_speculation_works_across_vocabularies(spelled: bool) -> None:
     teacher, proxy = word_model(TEACHER, "<end>", seed=1), word_model(PROXY, "<stop>", seed=2)
     params = SamplingParams(temperature=1.0, max_new_tokens=12)
     policy = make_policy("poe", {"gamma": 0.5})
-    first = Engine(teacher, policy, proxy=proxy)
-    engine = Engine(teacher, policy, proxy=proxy, speculative=True, calibration=drafting())
+    first = Engine(teacher, policy, proxies={"proxy": proxy})
+    engine = Engine(teacher, policy, proxies={"proxy": proxy}, speculative=True, calibration=drafting())
     for each in (first, engine):
-        assert each.proxy is not None
+        assert each.proxies is not None
         if not spelled:
-            each.proxy.alignment.spelled.clear()
+            each.proxies.members[0].alignment.spelled.clear()
     plain = first.generate(requests(["a b c", "d"], 20), params)
     ahead = engine.generate(requests(["a b c", "d"], 20), params)
     assert [s.token_ids for s in ahead] == [s.token_ids for s in plain]
@@ -73,7 +74,9 @@ def test_speculation_works_across_vocabularies(spelled: bool) -> None:
 
 def test_the_share_of_accepted_drafts_is_that_of_the_overlap(teacher: LanguageModel) -> None:
     """A proxy that is the teacher is always right."""
-    engine = Engine(teacher, make_policy("standard"), proxy=teacher, speculative=True, calibration=drafting())
+    engine = Engine(
+        teacher, make_policy("standard"), proxies={"proxy": teacher}, speculative=True, calibration=drafting()
+    )
     samples = engine.generate(requests(copies=5), SamplingParams(temperature=0.9, max_new_tokens=16, ignore_end=True))
     assert all(s.accepted == len(s.token_ids) == 16 for s in samples)
 

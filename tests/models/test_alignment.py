@@ -90,7 +90,7 @@ def test_byte_level_and_metaspace_tokens_are_compared_as_text() -> None:
 def test_poe_runs_across_vocabularies_and_keeps_the_teachers_mass_outside() -> None:
     """One step against the definition: teacher's mass outside S, mixed conditionals inside."""
     teacher, proxy = word_model(TEACHER, "<end>", seed=1), word_model(PROXY, "<stop>", seed=2)
-    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxy=proxy)
+    engine = Engine(teacher, make_policy("poe", {"gamma": 0.5}), proxies={"proxy": proxy})
     params = SamplingParams(temperature=1.0, max_new_tokens=5)
     requests = [Request(str(k), [{"role": "user", "content": "a b c"}]) for k in range(200)]
     samples = engine.generate(requests, params)
@@ -99,7 +99,7 @@ def test_poe_runs_across_vocabularies_and_keeps_the_teachers_mass_outside() -> N
         ours_ids = [*teacher.prompt_ids(requests[0].messages), *sample.token_ids]
         proxy_ids = proxy.prompt_ids(requests[0].messages)
         for token in sample.token_ids:
-            proxy_ids += engine.proxy.alignment.to_proxy(token) if engine.proxy else ()
+            proxy_ids += engine.proxies.members[0].alignment.to_proxy(token) if engine.proxies else ()
         start = len(ours_ids) - len(sample.token_ids)
         if 4 in sample.token_ids[:-1] or teacher.tokenizer.eos_token_id in sample.token_ids[:-1]:
             continue

@@ -29,7 +29,7 @@ def test_what_is_asked_for_is_the_softmax(size: int, temperature: float) -> None
 def test_how_many_rows_are_worked_on_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """Seven rows of 700, one, two (and one left over) or all at once, against float64."""
     monkeypatch.setattr(distribution, "AT_ONCE", at_once)
-    experts = Experts(logits(7, 700), 0.6, logits(7, 700, 1), logits(7, 700, 2) - 30, tuple(range(7)))
+    experts = Experts(logits(7, 700), 0.6, (logits(7, 700, 1),), (logits(7, 700, 2) - 30,), tuple(range(7)))
     for name, strength in (("poe", {"gamma": 0.4}), ("permutation", {"lambda": 0.2}), ("standard", {})):
         policy = make_policy(name, strength)
         found = release(policy, experts)
@@ -43,7 +43,7 @@ def test_how_many_rows_are_worked_on_at_once_changes_nothing(monkeypatch: pytest
 
 def test_a_divergence_is_never_negative() -> None:
     x = logits(200, 50)
-    result = release(make_policy("poe", {"gamma": 1e-4}), Experts(x, 0.5, x + 20))
+    result = release(make_policy("poe", {"gamma": 1e-4}), Experts(x, 0.5, (x + 20,)))
     assert result.kl.min() >= 0
     assert result.kl_reverse.min() >= 0
     assert result.kl.max() < 1e-4
@@ -72,7 +72,7 @@ def test_a_token_that_an_expert_excludes_is_excluded_and_breaks_nothing(gamma: f
         teacher[0, 3] = -torch.inf
     if excluding != "teacher":
         proxy[0, 3] = -torch.inf
-    result = release(make_policy("poe", {"gamma": gamma}), Experts(teacher, 0.6, proxy))
+    result = release(make_policy("poe", {"gamma": gamma}), Experts(teacher, 0.6, (proxy,)))
     assert result.released.probabilities[0, 3] == 0
     assert result.released.logprob(torch.tensor([1, 1])).isfinite().all()
     assert result.kl.isfinite().all()
@@ -108,10 +108,10 @@ def test_a_nearly_certain_token_at_a_low_temperature_has_its_log_probability() -
     x = torch.tensor([[30.1, 20.0, 10.0]])
     for temperature in (1e-2, 1e-6):
         assert float(Distribution(x, temperature).logprob(torch.tensor([0]))) == 0
-        found = release(make_policy("poe", {"gamma": 0.5}), Experts(x, temperature, x + 7))
+        found = release(make_policy("poe", {"gamma": 0.5}), Experts(x, temperature, (x + 7,)))
         assert float(found.kl) == 0
 
 
 def test_logits_with_gradients_are_taken_as_numbers() -> None:
     x = logits(2, 3000).requires_grad_()
-    assert not release(make_policy("poe", {"gamma": 0.5}), Experts(x, 1.0, x + 1)).kl.requires_grad
+    assert not release(make_policy("poe", {"gamma": 0.5}), Experts(x, 1.0, (x + 1,))).kl.requires_grad

@@ -13,7 +13,7 @@ def experts(temperature: float = 0.6, vocabulary: int = 11, batch: int = 5, seed
     def draw() -> torch.Tensor:
         return 3 * torch.randn(batch, vocabulary, generator=generator)
 
-    return Experts(draw(), temperature, torch.log_softmax(draw(), -1), draw(), tuple(range(batch)))
+    return Experts(draw(), temperature, (torch.log_softmax(draw(), -1),), (draw(),), tuple(range(batch)))
 
 
 STRENGTHS: dict[str, dict[str, float]] = {
@@ -52,9 +52,8 @@ def test_temperature_replaces_the_reference_temperature() -> None:
 
 def test_poe_is_the_normalised_geometric_mixture_of_tempered_experts() -> None:
     given_experts = experts(0.6)
-    assert given_experts.proxy is not None
     ours = torch.softmax(given_experts.teacher / 0.6, -1).double() ** 0.6
-    theirs = torch.softmax(given_experts.proxy / 0.6, -1).double() ** 0.4
+    theirs = torch.softmax(given_experts.proxies[0] / 0.6, -1).double() ** 0.4
     expected = ours * theirs / (ours * theirs).sum(-1, keepdim=True)
     result = release(make_policy("poe", {"gamma": 0.4}), given_experts)
     assert torch.allclose(result.released.probabilities.double(), expected, atol=1e-6)
@@ -62,27 +61,24 @@ def test_poe_is_the_normalised_geometric_mixture_of_tempered_experts() -> None:
 
 def test_poe_with_gamma_zero_is_standard_and_with_one_is_the_proxy() -> None:
     given_experts = experts()
-    assert given_experts.proxy is not None
     none = release(make_policy("poe", {"gamma": 0}), given_experts)
     assert torch.allclose(none.released.logprobs, none.reference.logprobs, atol=1e-6)
     whole = release(make_policy("poe", {"gamma": 1}), given_experts)
-    assert torch.allclose(whole.released.logprobs, torch.log_softmax(given_experts.proxy / 0.6, -1), atol=1e-5)
+    assert torch.allclose(whole.released.logprobs, torch.log_softmax(given_experts.proxies[0] / 0.6, -1), atol=1e-5)
 
 
 def test_ads_adds_lambda_delta_to_the_tempered_log_probabilities() -> None:
     given_experts = experts(0.6)
-    assert given_experts.delta is not None
     result = release(make_policy("ads", {"lambda": 0.3}), given_experts)
-    expected = torch.log_softmax(given_experts.teacher / 0.6 + 0.3 * given_experts.delta, -1)
+    expected = torch.log_softmax(given_experts.teacher / 0.6 + 0.3 * given_experts.deltas[0], -1)
     assert torch.allclose(result.released.logprobs, expected, atol=1e-5)
 
 
 def test_ads_is_the_teachers_best_response_to_v_grad() -> None:
     """Theorem 3.1: pi_rel* ∝ pi_ref exp(-lambda v) with v = -delta minimises E v at its KL."""
     given_experts = experts(batch=1)
-    assert given_experts.delta is not None
     result = release(make_policy("ads", {"lambda": 0.3}), given_experts)
-    value = -given_experts.delta
+    value = -given_experts.deltas[0]
     spent = float(result.kl)
     best = float((result.released.probabilities * value).sum())
     generator = torch.Generator().manual_seed(1)
@@ -95,17 +91,16 @@ def test_ads_is_the_teachers_best_response_to_v_grad() -> None:
 
 def test_permutation_moves_as_much_as_ads_in_a_random_direction() -> None:
     given_experts = experts()
-    assert given_experts.delta is not None
     policy = make_policy("permutation", {"lambda": 0.3})
     moved = (policy.logits(given_experts) - given_experts.teacher) / (0.6 * 0.3)
-    assert torch.allclose(moved.abs().sort().values, given_experts.delta.abs().sort().values, atol=1e-4)
-    assert not torch.allclose(moved, given_experts.delta)
+    assert torch.allclose(moved.abs().sort().values, given_experts.deltas[0].abs().sort().values, atol=1e-4)
+    assert not torch.allclose(moved, given_experts.deltas[0])
 
 
 def test_permutation_depends_on_the_key_alone() -> None:
     given_experts = experts()
     policy = make_policy("permutation", {"lambda": 0.3})
-    other = Experts(given_experts.teacher, 0.6, None, given_experts.delta, tuple(range(100, 105)))
+    other = Experts(given_experts.teacher, 0.6, (), given_experts.deltas, tuple(range(100, 105)))
     assert torch.equal(policy.logits(given_experts), policy.logits(given_experts))
     assert not torch.equal(policy.logits(given_experts), policy.logits(other))
 
@@ -115,9 +110,7 @@ def test_permutation_depends_on_the_key_alone() -> None:
 def test_outside_the_shared_vocabulary_the_mass_is_the_teachers(seed: int, name: str, temperature: float) -> None:
     full = experts(temperature, vocabulary=9, seed=seed)
     shared = torch.tensor([0, 2, 3, 5, 8])
-    assert full.proxy is not None
-    assert full.delta is not None
-    partial = Experts(full.teacher, temperature, full.proxy[:, shared], full.delta[:, shared], full.keys)
+    partial = Experts(full.teacher, temperature, (full.proxies[0][:, shared],), (full.deltas[0][:, shared],), full.keys)
     result = release(make_policy(name, STRENGTHS[name]), partial, shared)
     outside = torch.tensor([1, 4, 6, 7])
     assert torch.allclose(result.released.logprobs[:, outside], result.reference.logprobs[:, outside], atol=1e-5)
@@ -127,11 +120,10 @@ def test_outside_the_shared_vocabulary_the_mass_is_the_teachers(seed: int, name:
 def test_inside_the_shared_vocabulary_the_conditionals_are_mixed() -> None:
     full = experts(0.7, vocabulary=9)
     shared = torch.tensor([0, 2, 3, 5, 8])
-    assert full.proxy is not None
-    partial = Experts(full.teacher, 0.7, full.proxy[:, shared])
+    partial = Experts(full.teacher, 0.7, (full.proxies[0][:, shared],))
     result = release(make_policy("poe", {"gamma": 0.4}), partial, shared)
     ours = torch.log_softmax(full.teacher[:, shared] / 0.7, -1)
-    theirs = torch.log_softmax(full.proxy[:, shared] / 0.7, -1)
+    theirs = torch.log_softmax(full.proxies[0][:, shared] / 0.7, -1)
     expected = torch.log_softmax(0.6 * ours + 0.4 * theirs, -1)
     assert torch.allclose(torch.log_softmax(result.released.logprobs[:, shared], -1), expected, atol=1e-5)
 
@@ -140,7 +132,7 @@ def test_greedy_release_keeps_a_choice_outside_the_shared_vocabulary() -> None:
     teacher = torch.tensor([[0.0, 5.0, 1.0], [4.0, 0.0, 1.0]])
     proxy = torch.log_softmax(torch.tensor([[0.0, 9.0], [0.0, 9.0]]), -1)
     shared = torch.tensor([0, 2])
-    result = release(make_policy("poe", {"gamma": 0.9}), Experts(teacher, 0.0, proxy), shared)
+    result = release(make_policy("poe", {"gamma": 0.9}), Experts(teacher, 0.0, (proxy,)), shared)
     assert result.released.logprobs.argmax(-1).tolist() == [1, 2]
     assert result.released.probabilities.sum(-1).tolist() == [1.0, 1.0]
 
@@ -148,7 +140,7 @@ def test_greedy_release_keeps_a_choice_outside_the_shared_vocabulary() -> None:
 def test_kl_is_exact_and_survives_zero_probabilities() -> None:
     teacher = torch.tensor([[0.0, 1.0, -torch.inf]])
     proxy = torch.log_softmax(torch.tensor([[2.0, 0.0, 0.0]]), -1)
-    result = release(make_policy("poe", {"gamma": 0.5}), Experts(teacher, 1.0, proxy))
+    result = release(make_policy("poe", {"gamma": 0.5}), Experts(teacher, 1.0, (proxy,)))
     p, q = result.released.probabilities[0, :2].double(), result.reference.probabilities[0, :2].double()
     assert float(result.kl) == pytest.approx(float((p * (p / q).log()).sum()), abs=1e-6)
     assert float(result.kl_reverse) == pytest.approx(float((q * (q / p).log()).sum()), abs=1e-6)

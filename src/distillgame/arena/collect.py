@@ -14,7 +14,7 @@ from distillgame.arena.plan import Planner
 from distillgame.arena.stages import COSTS, TRACES, SampleStage, library_versions
 from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
-from distillgame.policies import make_policy
+from distillgame.policies import ReleasePolicy, make_policy
 from distillgame.records import (
     Difference,
     Interval,
@@ -86,7 +86,7 @@ class Collector:
             split=self.split,
             models={
                 "teacher": config.teacher.source,
-                "proxy": None if config.proxy is None else config.proxy.source,
+                "proxy": ", ".join(spec.source for spec in config.all_proxies.values()) or None,
                 "student": config.student.source,
             },
             teachers=[self.teacher(policy, costs.get(policy.label)) for policy in config.policies],
@@ -102,8 +102,7 @@ class Collector:
         tokens = [trace.sampled_tokens for seed in answers.traces for trace in seed]
         made = make_policy(policy.name, policy.options)
         return TeacherRow(
-            policy=policy.name,
-            strength=dict(made.strength),
+            **_defense(made),
             control=made.control,
             kl_per_trace=None if measured is None else float(measured.mean()),
             kl_standard_error=None if measured is None else standard_error(measured),
@@ -123,8 +122,7 @@ class Collector:
             gap = answers.correct - self.answers(policy, passive).correct
             difference = Difference(value=float(gap.mean()), standard_error=standard_error(gap))
         return StudentRow(
-            policy=policy.name,
-            strength=dict(make_policy(policy.name, policy.options).strength),
+            **_defense(make_policy(policy.name, policy.options)),
             student=student.name,
             settings=dict(made.settings),
             threat_model=ThreatModel(
@@ -158,3 +156,14 @@ class Collector:
         if any(ids != asked[0] for ids in asked):
             raise DistillgameError(f"stage '{stages[0].label}': seeds answered different problems")
         return Answers(traces)
+
+
+def _defense(policy: ReleasePolicy) -> dict[str, Any]:
+    """The fields by which rows name a policy."""
+    uses_proxies = policy.needs_proxy or policy.needs_delta
+    return {
+        "policy": policy.name,
+        "strength": dict(policy.strength),
+        "proxies": dict(policy.proxies) if uses_proxies else {},
+        "combine": policy.combine if len(policy.proxies) > 1 else None,
+    }

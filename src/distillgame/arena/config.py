@@ -15,6 +15,9 @@ from distillgame.strict import Strict, parse
 from distillgame.students import Student, TrainingSettings, make_student
 from distillgame.tasks import SPLITS, Task, tasks
 
+DEFAULT = "proxy"
+"""What policies call the one proxy that a game names under ``proxy``."""
+
 SHIPPED = Path(__file__).parent.parent / "configs"
 """The folder of the configurations that come with the package."""
 
@@ -37,9 +40,16 @@ class NamedChoice(Strict):
 
     @property
     def label(self) -> str:
-        """The name with its parameters, as in ``poe gamma=0.3``."""
-        shown = {key: f"{value:g}" if isinstance(value, float) else value for key, value in self.options.items()}
-        return " ".join([self.name, *(f"{key}={value}" for key, value in shown.items())])
+        """The name with its parameters, as in ``poe gamma=0.3 proxies=small:1,large:2``."""
+        return " ".join([self.name, *(f"{key}={_shown(value)}" for key, value in self.options.items())])
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}:{_shown(part)}" for name, part in value.items())
+    if isinstance(value, list | tuple):
+        return ",".join(map(_shown, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Attacker(Strict):
@@ -120,6 +130,7 @@ class GameConfig(Strict):
         seeds: Seeds of the game; each is a fresh set of traces and a fresh training.
         teacher: The reference teacher.
         proxy: The defender's stand-in for the student; needed by policies that use one.
+        proxies: Further proxies by name, for policies that name them (``proxies: [proxy, large]``).
         student: The attacker's base model.
         policies: Release policies to play.
         students: Students to play.
@@ -140,6 +151,7 @@ class GameConfig(Strict):
     seeds: list[int] = Field(min_length=1)
     teacher: ModelSpec
     proxy: ModelSpec | None = None
+    proxies: dict[str, ModelSpec] = Field(default_factory=dict)
     student: ModelSpec
     policies: list[NamedChoice] = Field(min_length=1)
     students: list[NamedChoice] = Field(min_length=1)
@@ -168,14 +180,20 @@ class GameConfig(Strict):
         for label in labels:
             if labels.count(label) > 1:
                 raise ValueError(f"'{label}' is listed twice")
-        needing = [policy.name for policy in self.make_policies() if policy.needs_proxy or policy.needs_delta]
-        if needing and self.proxy is None:
-            raise ValueError(f"policy '{needing[0]}' needs a 'proxy'")
+        if DEFAULT in self.proxies:
+            raise ValueError(f"proxies: the one called '{DEFAULT}' is named under 'proxy'")
+        for policy in self.make_policies():
+            require_proxies(policy, self.all_proxies)
         if any(policy.needs_delta for policy in self.make_policies()) and self.splits.get("defender", 0) < 1:
             raise ValueError("splits.defender: needed for the defender's gradient")
         if any(student.needs_values for student in self.make_students()) and self.splits.get("holdout", 0) < 1:
             raise ValueError("splits.holdout: needed for the attacker's validation objective")
         return self
+
+    @property
+    def all_proxies(self) -> dict[str, ModelSpec]:
+        """All proxies by name."""
+        return ({} if self.proxy is None else {DEFAULT: self.proxy}) | self.proxies
 
     def make_policies(self) -> list[ReleasePolicy]:
         """The release policies, in order."""
@@ -188,6 +206,20 @@ class GameConfig(Strict):
     def make_task(self) -> Task:
         """The task."""
         return make_task(self.task)
+
+
+def require_proxies(policy: ReleasePolicy, known: Mapping[str, Any]) -> None:
+    """Check that the proxies that a policy needs are among those that are known.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    if not (policy.needs_proxy or policy.needs_delta):
+        return
+    for name in policy.proxies:
+        if name not in known:
+            where = "a 'proxy'" if name == DEFAULT else f"'{name}' among the 'proxies'"
+            raise ValueError(f"policy '{policy.name}' needs {where}")
 
 
 def make_task(choice: NamedChoice) -> Task:

@@ -11,9 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch.func import functional_call, jvp
 
-from distillgame.arena.config import GameConfig
+from distillgame.arena.config import DEFAULT, GameConfig
 from distillgame.arena.plan import Planner
 from distillgame.arena.play import pick_device, run_stages
+from distillgame.arena.stages import GRADIENT
 from distillgame.arena.store import Store, lock
 from distillgame.decoding.readers import DERIVATIVE_STEP, LOW_RANK_ERROR
 from distillgame.errors import DistillgameError
@@ -69,9 +70,9 @@ def compare_derivatives(
     planner = Planner(config)
     with lock(out):
         store = Store(out, pick_device(config))
-        stage = planner.gradient(config.seeds[0])
+        stage = planner.gradient(DEFAULT, config.seeds[0])
         run_stages([stage], store, config, progress=False)
-        direction = load_file(store.folder(stage) / "gradient.safetensors")
+        direction = load_file(store.folder(stage) / GRADIENT)
         proxy = load_model(stage.proxy.spec.model_copy(update={"dtype": "float32"}), store.device)
         examples = [
             training_example(proxy.tokenizer, example.messages, True)

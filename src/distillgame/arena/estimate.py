@@ -36,13 +36,13 @@ def estimate(config: GameConfig) -> str:
     """
     planner = Planner(config, resolve=False)
     stages = in_order(planner.game())
-    sizes = {role: _parameters(getattr(config, role)) for role in ("teacher", "proxy", "student")}
+    specs = {"teacher": config.teacher, **config.all_proxies, "student": config.student}
+    sizes = {role: _parameters(spec) for role, spec in specs.items()}
     lines = [f"task {config.task.label}, seeds {', '.join(map(str, config.seeds))}", "", "splits"]
     lines += [f"  {name:<11} {size:>7,} problems" for name, size in config.splits.items()]
     lines += ["", "models"]
     for role, size in sizes.items():
-        spec: ModelSpec | None = getattr(config, role)
-        lines.append(f"  {role:<8} {spec.source if spec else 'none'}  {_size(size)}")
+        lines.append(f"  {role:<8} {specs[role].source}  {_size(size)}")
     lines += ["", "stages"]
     totals: Counter[str] = Counter()
     for kind, group in _groups(stages).items():
@@ -70,13 +70,15 @@ def _groups(stages: Sequence[Stage]) -> dict[str, list[Stage]]:
 
 
 def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> float:
-    teacher, proxy, student = (sizes[role] or 0 for role in ("teacher", "proxy", "student"))
+    teacher, student = sizes["teacher"] or 0, sizes["student"] or 0
+    proxies = {name: sizes[name] or 0 for name in config.all_proxies}
     length = PROMPT_TOKENS + config.sampling.max_new_tokens
     if isinstance(stage, SampleStage):
         answering = student if stage.model.spec == config.student else teacher
-        passes = answering + proxy * _proxy_passes(stage)
+        passes = answering + _proxy_passes(stage) * sum(proxies[name] for name in stage.proxies)
         return 2 * passes * stage.problems.size * (PROMPT_TOKENS + stage.sampling.max_new_tokens)
     if isinstance(stage, GradientStage):
+        proxy = next(sizes[name] or 0 for name, spec in config.all_proxies.items() if spec == stage.proxy.spec)
         return 6 * proxy * stage.problems.size * length
     if isinstance(stage, DistillStage):
         operations = 10 if make_student(stage.student.name, stage.student.options).needs_values else 6
@@ -84,7 +86,7 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
         return operations * student * stage.training.epochs * tokens
     assert isinstance(stage, CostStage)
     repeated = stage.settings.prompts * stage.settings.repetitions * (len(stage.policies) + 1)
-    return 2 * (teacher + 2 * proxy) * repeated * length
+    return 2 * (teacher + 2 * sum(proxies.values())) * repeated * length
 
 
 def _proxy_passes(stage: SampleStage) -> int:
@@ -93,20 +95,23 @@ def _proxy_passes(stage: SampleStage) -> int:
 
 
 def _sampling_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
-    teacher, proxy = sizes["teacher"], sizes["proxy"] or 0
+    teacher = sizes["teacher"]
     if teacher is None:
         return "unknown (say 'parameters' of the teacher)"
     # Two perturbed float32 copies for ADS beside the proxy itself.
     delta = any(policy.needs_delta for policy in config.make_policies())
-    return f"{(teacher * _bytes(config.teacher) + proxy * (_bytes(config.proxy) + 8 * delta)) / GIGA:.3g} GB"
+    proxies = sum((sizes[name] or 0) * (_bytes(spec) + 8 * delta) for name, spec in config.all_proxies.items())
+    return f"{(teacher * _bytes(config.teacher) + proxies) / GIGA:.3g} GB"
 
 
 def _gradient_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
     if not any(policy.needs_delta for policy in config.make_policies()):
         return "none"
-    if sizes["proxy"] is None:
+    known = [sizes[name] for name in config.all_proxies]
+    largest = max((size for size in known if size is not None), default=None)
+    if largest is None or None in known:
         return "unknown (say 'parameters' of the proxy)"
-    return f"{sizes['proxy'] * GRADIENT_BYTES / GIGA:.3g} GB"
+    return f"{largest * GRADIENT_BYTES / GIGA:.3g} GB"
 
 
 def _training_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
@@ -117,15 +122,13 @@ def _training_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
     return f"{student * each / GIGA:.3g} GB" + (" and the adapters" if config.training.lora else "")
 
 
-def _bytes(spec: ModelSpec | None) -> int:
+def _bytes(spec: ModelSpec) -> int:
     on_gpu = torch.cuda.is_available()
-    return 4 if spec is None or spec.dtype == "float32" or (spec.dtype == "auto" and not on_gpu) else 2
+    return 4 if spec.dtype == "float32" or (spec.dtype == "auto" and not on_gpu) else 2
 
 
-def _parameters(spec: ModelSpec | None) -> float | None:
+def _parameters(spec: ModelSpec) -> float | None:
     """Number of parameters: counted where the files are here, else as stated, else as the name says."""
-    if spec is None:
-        return None
     if spec.parameters is not None:
         return spec.parameters
     try:

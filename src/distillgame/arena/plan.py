@@ -34,22 +34,23 @@ class Planner:
 
     def sample(self, policy: NamedChoice, split: str, seed: int) -> SampleStage:
         """Sample a split from the teacher under a policy."""
-        needs = make_policy(policy.name, policy.options)
+        made = make_policy(policy.name, policy.options)
+        proxies = list(made.proxies) if made.needs_proxy or made.needs_delta else []
         return SampleStage(
             problems=self.problems(split),
             model=self.model("teacher"),
             policy=policy,
-            proxy=self.model("proxy") if needs.needs_proxy or needs.needs_delta else None,
-            gradient=self.gradient(seed) if needs.needs_delta else None,
+            proxies={name: self.proxy(name) for name in proxies},
+            gradients={name: self.gradient(name, seed) for name in proxies if made.needs_delta},
             sampling=self.config.sampling,
             seed=seed,
         )
 
-    def gradient(self, seed: int) -> GradientStage:
-        """The defender's gradient."""
+    def gradient(self, proxy: str, seed: int) -> GradientStage:
+        """The defender's gradient at one of its proxies."""
         clean = self.config.defender.objective == "clean"
         return GradientStage(
-            proxy=self.model("proxy"),
+            proxy=self.proxy(proxy),
             objective=self.config.defender.objective,
             problems=self.problems("defender"),
             traces=self.sample(STANDARD, "defender", seed) if clean else None,
@@ -86,12 +87,13 @@ class Planner:
 
     def cost(self) -> CostStage:
         """Time all policies."""
-        gradient = any(policy.needs_delta for policy in self.config.make_policies())
+        deriving = [policy.proxies for policy in self.config.make_policies() if policy.needs_delta]
+        seed = self.config.seeds[0]
         return CostStage(
             problems=self.problems("test"),
             teacher=self.model("teacher"),
-            proxy=self.model("proxy") if self.config.proxy is not None else None,
-            gradient=self.gradient(self.config.seeds[0]) if gradient else None,
+            proxies={name: self.proxy(name) for name in self.config.all_proxies},
+            gradients={name: self.gradient(name, seed) for names in deriving for name in names},
             policies=tuple(self.config.policies),
             sampling=self.config.sampling,
             settings=self.config.cost,
@@ -102,11 +104,15 @@ class Planner:
         return ProblemSet.of(self.config, split, self.resolve)
 
     def model(self, role: str) -> Model:
-        """The model in a role: ``teacher``, ``proxy`` or ``student``."""
-        spec = getattr(self.config, role)
-        if spec is None:
-            raise DistillgameError(f"the configuration names no '{role}', and this policy needs one")
-        return Model.of(spec, self.resolve)
+        """The model in a role: ``teacher`` or ``student``."""
+        return Model.of(getattr(self.config, role), self.resolve)
+
+    def proxy(self, name: str) -> Model:
+        """One of the defender's proxies."""
+        known = self.config.all_proxies
+        if name not in known:
+            raise DistillgameError(f"the configuration has no proxy '{name}', and this policy needs it")
+        return Model.of(known[name], self.resolve)
 
     def game(self, split: str = "test") -> list[Stage]:
         """All results that a game reports."""

@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from distillgame.arena.collect import Collector
 from distillgame.arena.config import GameConfig, load_config
 from distillgame.arena.display import Live, Silent
 from distillgame.arena.plan import Planner
-from distillgame.arena.schedule import execute, in_order
+from distillgame.arena.schedule import Pool, execute, in_order
 from distillgame.arena.stages import SampleStage, Stage
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.errors import DistillgameError
@@ -66,23 +67,33 @@ def play(
     return results
 
 
-def run_stages(stages: list[Stage], store: Store, config: GameConfig, progress: bool) -> None:
+def run_stages(
+    stages: Sequence[Stage], store: Store, config: GameConfig, progress: bool, pool: Pool | None = None
+) -> None:
     """Compute what is missing of ``stages``, with as many workers as the configuration says.
+
+    Args:
+        stages: The stages whose results are wanted.
+        store: Where results are kept.
+        config: The game.
+        progress: Whether to show progress on standard error.
+        pool: Workers that are there already, for callers that run stages again and again.
 
     Raises:
         DistillgameError: If a teacher and a proxy cannot be aligned (before anything runs), a stage fails, or the disk
             is full.
     """
-    workers = pick_workers(config, store.device)
     missing = [stage for stage in in_order(stages) if isinstance(stage, SampleStage) and not store.has(stage)]
-    for teacher, proxy in {(stage.model, stage.proxy) for stage in missing if stage.proxy is not None}:
+    for teacher, proxy in {(stage.model, proxy) for stage in missing for proxy in stage.proxies.values()}:
         require_alignable(teacher.spec, proxy.spec)
-    with full_disk_is_an_error(store.root):
-        if not progress:
-            execute(stages, store, workers, Silent())
-            return
-        with Live() as display:
-            execute(stages, store, workers, display)
+    with full_disk_is_an_error(store.root), ExitStack() as stack:
+        workers = pool or stack.enter_context(make_pool(store, config))
+        execute(stages, workers, stack.enter_context(Live()) if progress else Silent())
+
+
+def make_pool(store: Store, config: GameConfig) -> Pool:
+    """As many workers as the configuration says."""
+    return Pool(store, pick_workers(config, store.device))
 
 
 def default_folder(config: object, quick: bool = False) -> Path:

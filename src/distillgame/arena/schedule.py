@@ -65,48 +65,73 @@ def in_order(targets: Iterable[Stage]) -> list[Stage]:
     return list(ordered)
 
 
-def execute(targets: Sequence[Stage], store: Store, workers: int, display: Display) -> None:
+class Pool:
+    """Worker processes that stay for as long as the pool is open; each starts when it is first needed.
+
+    Args:
+        store: Where results are kept.
+        size: Number of processes.
+    """
+
+    def __init__(self, store: Store, size: int):
+        self.store, self.size = store, size
+        self.events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+        self._stack = ExitStack()
+        self._started = 0
+        self._idle: list[_Worker] = []
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def take(self) -> "_Worker | None":
+        """A worker that has nothing to do, if there is one."""
+        if not self._idle and self._started < self.size:
+            self._idle.append(self._stack.enter_context(_Worker(self.store, self._started, self.events)))
+            self._started += 1
+        return self._idle.pop() if self._idle else None
+
+    def give_back(self, worker: "_Worker") -> None:
+        """Take note that a worker has nothing to do."""
+        self._idle.append(worker)
+
+
+def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
     """Compute what is missing of ``targets`` and of what they need.
 
     Args:
         targets: The stages whose results are wanted.
-        store: Where results are kept.
-        workers: Number of processes.
+        pool: Who computes them; of no use any more after a failure.
         display: Told of every step.
 
     Raises:
         DistillgameError: The first failure of a stage; what was finished until then is kept.
     """
     stages = in_order(targets)
-    waiting = [stage for stage in stages if not store.has(stage)]
+    waiting = [stage for stage in stages if not pool.store.has(stage)]
     display.plan(len(stages), len(stages) - len(waiting))
-    events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
-    with ExitStack() as stack:
-        idle: list[_Worker] = []
-        started = 0
-        running: dict[_Worker, Stage] = {}
-        while waiting or running:
-            for stage in _ready(waiting, running, store):
-                if not idle and started < workers:
-                    idle.append(stack.enter_context(_Worker(store, started, events)))
-                    started += 1
-                if not idle:
-                    break
-                worker = idle.pop()
-                waiting.remove(stage)
-                running[worker] = stage
-                display.start(stage)
-                worker.order(stage)
-            worker, message = events.get()
-            stage = running[worker]
-            if "progress" in message:
-                display.advance(stage, *message["progress"])
-                continue
-            del running[worker]
-            if "done" not in message:
-                raise StageError(f"stage '{stage.label}' failed: {message['error']}", message.get("traceback", ""))
-            idle.append(worker)
-            display.finish(stage)
+    running: dict[_Worker, Stage] = {}
+    while waiting or running:
+        for stage in _ready(waiting, running, pool.store):
+            free = pool.take()
+            if free is None:
+                break
+            waiting.remove(stage)
+            running[free] = stage
+            display.start(stage)
+            free.order(stage)
+        worker, message = pool.events.get()
+        stage = running[worker]
+        if "progress" in message:
+            display.advance(stage, *message["progress"])
+            continue
+        del running[worker]
+        if "done" not in message:
+            raise StageError(f"stage '{stage.label}' failed: {message['error']}", message.get("traceback", ""))
+        pool.give_back(worker)
+        display.finish(stage)
 
 
 def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Store) -> list[Stage]:

@@ -8,7 +8,7 @@ import torch
 
 from distillgame.decoding.choice import Chooser, Proposal
 from distillgame.decoding.context import Context
-from distillgame.decoding.proxy import Proxy
+from distillgame.decoding.proxy import Proxies
 from distillgame.decoding.sequence import Draft, Pointer, Sequence, gather
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts
@@ -23,7 +23,7 @@ class Work:
 
     Attributes:
         teacher_passes: Passes of the teacher over the batch.
-        proxy_passes: Passes of the proxy over the batch.
+        proxy_passes: Passes of the proxies over the batch.
         prompt_passes: Passes over prompts.
         tokens: Tokens decided.
     """
@@ -43,12 +43,12 @@ class Batch:
     Args:
         teacher: The reference teacher.
         chooser: Draws tokens under the policy.
-        proxy: The proxy, or None.
+        proxies: The proxies, or None.
     """
 
-    def __init__(self, teacher: LanguageModel, chooser: Chooser, proxy: Proxy | None):
+    def __init__(self, teacher: LanguageModel, chooser: Chooser, proxies: Proxies | None):
         self.teacher = Context(teacher.model)
-        self.proxy = None if proxy is None else proxy.start()
+        self.proxies = None if proxies is None else proxies.start()
         self.chooser = chooser
         self.device = teacher.device
         self.rows: list[Sequence] = []
@@ -60,10 +60,10 @@ class Batch:
             logits = self.teacher.admit([s.teacher_ids for s in group])
             for row, s in enumerate(group):
                 s.teacher_logits = Pointer(logits, row)
-            if self.proxy is not None:
-                output = self.proxy.admit([s.proxy_ids or [] for s in group])
+            if self.proxies is not None:
+                outputs = self.proxies.admit(list(zip(*(s.proxy_ids for s in group), strict=True)))
                 for row, s in enumerate(group):
-                    s.proxy_logits = Pointer(output, row)
+                    s.proxy_logits = tuple(Pointer(output, row) for output in outputs)
             self.rows += group
             self.work.prompt_passes += 1
 
@@ -72,9 +72,9 @@ class Batch:
         for s in sequences:
             row = self.rows.index(s)
             self.teacher.remove(row)
-            if self.proxy is not None:
-                self.proxy.reader.remove(row)
-            s.teacher_logits = s.proxy_logits = None
+            if self.proxies is not None:
+                self.proxies.remove(row)
+            s.teacher_logits, s.proxy_logits = None, ()
             s.drafts.clear()
             last = self.rows.pop()
             if last is not s:
@@ -84,10 +84,10 @@ class Batch:
         """Move every sequence on by at least one decided or one newly read token.
 
         Args:
-            drafts: How many tokens the proxy drafts for the teacher to judge at once; 0 decides one at a time.
+            drafts: How many tokens the proxies draft for the teacher to judge at once; 0 decides one at a time.
             leave: Told of sequences that have finished, which must be out of the batch when it returns.
         """
-        if self.proxy is None:
+        if self.proxies is None:
             self._decide([s for s in self.rows if s.teacher_logits is not None])
         else:
             self._draft(drafts)
@@ -101,7 +101,7 @@ class Batch:
             leave(finished)
 
     def _draft(self, drafts: int) -> None:
-        """Let the proxy read and propose; rows that the teacher has read in full decide one token on the way."""
+        """Let the proxies read and propose; rows that the teacher has read in full decide one token on the way."""
         ready = {id(s) for s in self.rows if s.teacher_logits is not None}
         passes = 1 if ready else 0
         if drafts:
@@ -111,34 +111,38 @@ class Batch:
             proposing = [s for s in self.rows if drafts and s.may_draft and not (place == 0 and id(s) in ready)]
             if not deciding and not proposing:
                 break
-            self._read_proxy({id(s) for s in (*deciding, *proposing)})
+            self._read_proxies({id(s) for s in (*deciding, *proposing)})
             self._decide(deciding)
             self._propose(proposing)
 
-    def _read_proxy(self, taking_part: set[int]) -> None:
-        assert self.proxy is not None
+    def _read_proxies(self, taking_part: set[int]) -> None:
+        assert self.proxies is not None
         blocks = []
-        for s, read in zip(self.rows, self.proxy.reader.lengths, strict=True):
-            certain = s.proxy_ids or []
-            # A draft is a shared token, which is one token for the proxy too.
-            drafts = [proxy for draft in s.drafts for proxy in s.to_proxy(draft.token)]
-            unread = certain[read:] + drafts[max(0, read - len(certain)) :]
-            blocks.append(unread if id(s) in taking_part else [])
-        if not any(blocks):
-            return
-        output = self.proxy.read(blocks)
-        self.work.proxy_passes += 1
-        for row, (s, block) in enumerate(zip(self.rows, blocks, strict=True)):
-            if block:
-                s.proxy_logits = Pointer(output, row)
+        for k, reader in enumerate(self.proxies.readers):
+            mine = []
+            for s, read in zip(self.rows, reader.lengths, strict=True):
+                certain = s.proxy_ids[k]
+                # A draft is a shared token, which is one token for the proxy too.
+                drafts = [token for draft in s.drafts for token in s.proxies[k].to_proxy(draft.token)]
+                unread = certain[read:] + drafts[max(0, read - len(certain)) :]
+                mine.append(unread if id(s) in taking_part else [])
+            blocks.append(mine)
+        outputs = self.proxies.read(blocks)
+        self.work.proxy_passes += any(output is not None for output in outputs)
+        for row, s in enumerate(self.rows):
+            if id(s) not in taking_part:
+                continue
+            s.proxy_logits = tuple(
+                Pointer(output, row) if mine[row] else known
+                for output, mine, known in zip(outputs, blocks, s.proxy_logits, strict=True)
+            )
 
     def _decide(self, sequences: list[Sequence]) -> None:
         """Draw the next token of sequences whose experts have all read everything."""
         for group in _alike(sequences):
             teacher = gather([s.teacher_logits for s in group if s.teacher_logits is not None])
-            proxy = [s.proxy_logits for s in group] if self.proxy is not None else None
             positions = [s.decided for s in group]
-            experts = self._experts(group, positions, teacher, proxy)
+            experts = self._experts(group, positions, teacher, [s.proxy_logits for s in group])
             first = group[0]
             choice = self.chooser.choose(experts, first.params, self._uniforms(group, positions), first.greedy)
             tokens, accepted, broken = choice.tokens.tolist(), choice.accepted.tolist(), choice.broken.tolist()
@@ -156,9 +160,8 @@ class Batch:
             first = group[0]
             proposal = self.chooser.draft(experts, first.params, self._uniforms(group, positions), first.greedy)
             tokens, facts = proposal.tokens.tolist(), proposal.facts.T.tolist()
-            for s, token, (probability, normaliser), proxy in zip(group, tokens, facts, proxies, strict=True):
-                assert proxy is not None
-                s.drafts.append(Draft(token, (probability, normaliser), proxy))
+            for s, token, (probability, normaliser), mine in zip(group, tokens, facts, proxies, strict=True):
+                s.drafts.append(Draft(token, (probability, normaliser), mine))
 
     def _read_and_verify(self) -> None:
         """Let the teacher read what it has not, drafts included, and judge the drafts."""
@@ -169,7 +172,7 @@ class Batch:
         self.work.teacher_passes += 1
         width = logits.shape[1]
         flat = logits.flatten(0, 1)
-        before = [(len(s.teacher_ids), len(s.proxy_ids or ())) for s in self.rows]
+        before = [(len(s.teacher_ids), [len(ids) for ids in s.proxy_ids]) for s in self.rows]
         places = {
             id(s): [Pointer(flat, row * width + len(blocks[row]) - 1 - back) for back in range(len(s.drafts), -1, -1)]
             for row, s in enumerate(self.rows)
@@ -178,8 +181,8 @@ class Batch:
         for row, s in enumerate(self.rows):
             confirmed = kept.get(id(s), 0)
             self.teacher.truncate(row, before[row][0] + confirmed)
-            if self.proxy is not None:
-                self.proxy.reader.truncate(row, before[row][1] + confirmed)
+            if self.proxies is not None:
+                self.proxies.truncate(row, [length + confirmed for length in before[row][1]])
             if not s.finished and self.teacher.lengths[row] == len(s.teacher_ids):
                 s.teacher_logits = places[id(s)][-1]
 
@@ -191,7 +194,7 @@ class Batch:
             drafts = [draft for s in group for draft in s.drafts]
             positions = [s.decided + i for s in group for i in range(len(s.drafts))]
             teacher = gather([place for s in group for place in places[id(s)][:-1]])
-            experts = self._experts(owners, positions, teacher, [draft.proxy for draft in drafts])
+            experts = self._experts(owners, positions, teacher, [draft.proxies for draft in drafts])
             proposal = Proposal(
                 torch.tensor([draft.token for draft in drafts], device=self.device),
                 torch.tensor([draft.facts for draft in drafts], device=self.device).T,
@@ -207,8 +210,8 @@ class Batch:
                 s.drafts.clear()
                 kept[id(s)] = 0
                 for draft, (token, accepted, broken, measures) in mine:
-                    # Should the token be none of the proxy's, this is what the proxy goes on saying.
-                    s.proxy_logits = draft.proxy
+                    # Should the token be none of a proxy's, this is what that proxy goes on saying.
+                    s.proxy_logits = draft.proxies
                     self._commit(s, token, accepted, broken, measures)
                     kept[id(s)] += accepted
                     if s.finished or not accepted:
@@ -228,18 +231,17 @@ class Batch:
         owners: list[Sequence],
         positions: list[int],
         teacher: torch.Tensor | None,
-        proxies: list[Pointer | None] | list[Pointer] | None,
+        said: list[tuple[Pointer, ...]],
     ) -> Experts:
-        proxy = delta = None
-        if proxies is not None:
-            known = [pointer for pointer in proxies if pointer is not None]
-            proxy = gather([Pointer(p.source.logits, p.row) for p in known])
-            if known[0].source.delta is not None:
-                delta = gather([Pointer(p.source.delta, p.row) for p in known])
+        """What the experts say; ``said`` is what the proxies do, for each owner."""
+        proxies, deltas = [], []
+        for pointers in zip(*said, strict=True):
+            proxies.append(gather([Pointer(p.source.logits, p.row) for p in pointers]))
+            if pointers[0].source.delta is not None:
+                deltas.append(gather([Pointer(p.source.delta, p.row) for p in pointers]))
         keys = tuple(int(s.keys[position]) for s, position in zip(owners, positions, strict=True))
-        first = teacher if teacher is not None else proxy
-        assert first is not None
-        return Experts(first, owners[0].params.temperature, proxy, delta, keys)
+        first = proxies[0] if teacher is None else teacher
+        return Experts(first, owners[0].params.temperature, tuple(proxies), tuple(deltas), keys)
 
     def _uniforms(self, owners: list[Sequence], positions: list[int]) -> torch.Tensor:
         draws = np.stack([s.uniforms(position) for s, position in zip(owners, positions, strict=True)])

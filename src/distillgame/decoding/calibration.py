@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 from distillgame.decoding.choice import Chooser
 from distillgame.decoding.context import Context
-from distillgame.decoding.proxy import Proxy
+from distillgame.decoding.proxy import Proxies
 from distillgame.decoding.request import SamplingParams
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
@@ -30,7 +30,7 @@ class Calibration(Strict):
 
     Attributes:
         teacher: By number of rows, seconds of a pass that reads 1, 2, ... tokens a row.
-        proxy: By number of rows, seconds of a pass that reads one token a row.
+        proxy: By number of rows, seconds of a pass of all proxies that reads one token a row.
         draft: Seconds of drafting one token of one sequence.
         decide: Seconds of deciding one position of one sequence.
     """
@@ -68,17 +68,17 @@ class Calibration(Strict):
 
 
 @torch.inference_mode()
-def calibrate(teacher: LanguageModel, proxy: Proxy, chooser: Chooser, sizes: Sequence[int]) -> Calibration:
-    """Time both networks and the choice of tokens at batches of several sizes."""
+def calibrate(teacher: LanguageModel, proxies: Proxies, chooser: Chooser, sizes: Sequence[int]) -> Calibration:
+    """Time all networks and the choice of tokens at batches of several sizes."""
     token = next(iter(teacher.stop_ids))
     teachers: dict[int, list[float]] = {}
-    proxies: dict[int, float] = {}
+    drafting: dict[int, float] = {}
     params = SamplingParams()
     draft = decide = 0.0
     for rows in sizes:
-        context, expert = Context(teacher.model), proxy.start()
+        context, expert = Context(teacher.model), proxies.start()
         context.admit([[token] * PROMPT] * rows)
-        expert.admit([[token] * PROMPT] * rows)
+        expert.admit([[[token] * PROMPT] * rows] * len(proxies.members))
 
         def read(width: int, context: Context = context, rows: int = rows) -> None:
             context.read([[token] * width] * rows)
@@ -90,8 +90,10 @@ def calibrate(teacher: LanguageModel, proxy: Proxy, chooser: Chooser, sizes: Seq
         teachers[rows] = [max(costs[: i + 1]) for i in range(len(costs))]
         uniforms = torch.full((rows, 3), 0.5, dtype=torch.float64, device=teacher.device)
         logits = context.read([[token]] * rows)[:, 0]
-        output = expert.read([[token]] * rows)
-        experts = Experts(logits, params.temperature, output.logits, output.delta, (0,) * rows)
+        tokens = [[[token]] * rows] * len(proxies.members)
+        outputs = [output for output in expert.read(tokens) if output is not None]
+        deltas = tuple(output.delta for output in outputs if output.delta is not None)
+        experts = Experts(logits, params.temperature, tuple(o.logits for o in outputs), deltas, (0,) * rows)
 
         def propose(experts: Experts = experts, uniforms: torch.Tensor = uniforms) -> None:
             chooser.draft(experts, params, uniforms, False)
@@ -99,9 +101,9 @@ def calibrate(teacher: LanguageModel, proxy: Proxy, chooser: Chooser, sizes: Seq
         def choose(experts: Experts = experts, uniforms: torch.Tensor = uniforms) -> None:
             chooser.choose(experts, params, uniforms, False)
 
-        proxies[rows] = _seconds(lambda expert=expert, rows=rows: expert.read([[token]] * rows))  # type: ignore[misc]
+        drafting[rows] = _seconds(lambda expert=expert, tokens=tokens: expert.read(tokens))  # type: ignore[misc]
         draft, decide = _seconds(propose) / rows, _seconds(choose) / rows
-    return Calibration(teacher=teachers, proxy=proxies, draft=draft, decide=decide)
+    return Calibration(teacher=teachers, proxy=drafting, draft=draft, decide=decide)
 
 
 def _seconds(run: Callable[[], object], repetitions: int = 3) -> float:

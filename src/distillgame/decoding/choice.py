@@ -7,7 +7,7 @@ import torch
 from distillgame.decoding.request import SamplingParams
 from distillgame.decoding.sampler import accept, draw, draw_weighted, residual, truncate
 from distillgame.decoding.streams import ACCEPT, DRAFT, TOKEN
-from distillgame.policies import Distribution, Experts, Release, ReleasePolicy, release
+from distillgame.policies import Distribution, Experts, Release, ReleasePolicy, release, weighted_mean
 
 
 @dataclass(frozen=True)
@@ -16,8 +16,8 @@ class Proposal:
 
     Attributes:
         tokens: Teacher ids, shape (N,).
-        facts: The draft distribution's probability of each, after truncation, and what the proxy's tempered logits
-            exceed its log-probabilities by, shape (2, N); nan for greedy ones.
+        facts: The draft distribution's probability of each, after truncation, and what the proxies' tempered logits
+            exceed their log-probabilities by, in the weighted mean, shape (2, N); nan for greedy ones.
     """
 
     tokens: torch.Tensor
@@ -32,8 +32,8 @@ class Choice:
         tokens: Teacher ids, shape (N,).
         accepted: Whether the token is the one that the draft distribution proposed, shape (N,).
         broken: Whether logits were not finite numbers, so that the token means nothing, shape (N,).
-        measures: log pi_rel, log pi_ref and log pi_stu of the token (nan where there is none), KL(pi_rel‖pi_ref) and
-            KL(pi_ref‖pi_rel), shape (5, N).
+        measures: log pi_rel, log pi_ref and log pi_stu of the token (the weighted mean over proxies; nan where there is
+            none), KL(pi_rel‖pi_ref) and KL(pi_ref‖pi_rel), shape (5, N).
     """
 
     tokens: torch.Tensor
@@ -43,7 +43,7 @@ class Choice:
 
 
 class Chooser:
-    """Draws tokens from a policy's released distribution, by way of its draft distribution where there is a proxy.
+    """Draws tokens from a policy's released distribution, by way of its draft distribution where there are proxies.
 
     A token is proposed from the draft distribution q and accepted or replaced so that it follows the released
     distribution p exactly, whether the proposal was made ahead of time (speculation) or just now. So a trace does not
@@ -51,7 +51,7 @@ class Chooser:
 
     Args:
         policy: The release policy.
-        shared: Ids of the tokens that the proxy shares, shape (S,), or None where all are.
+        shared: Ids of the tokens that the proxies share, shape (S,), or None where all are.
     """
 
     def __init__(self, policy: ReleasePolicy, shared: torch.Tensor | None):
@@ -61,18 +61,18 @@ class Chooser:
         """Propose tokens that do not need the teacher; ``experts.teacher`` is not looked at.
 
         Args:
-            experts: The proxy's logits, shape (N, S), and its derivative where the policy needs it.
+            experts: The proxies' logits, shape (N, S), and derivatives where the policy needs them.
             params: Temperature, top-p and top-k.
             uniforms: Random numbers by purpose, shape (N, 3).
             greedy: Take the likeliest token.
         """
-        proxy, proposed = self._proxy_side(experts)
+        normaliser, proposed = self._proxy_side(experts)
         if greedy or params.temperature == 0:
             tokens = proposed.logits.argmax(-1)
             facts = proposed.logits.new_full((2, len(tokens)), torch.nan)
         else:
             tokens, probability = self._draw(proposed, params, uniforms[:, DRAFT])
-            facts = torch.stack([probability, proxy.normaliser.squeeze(-1)])
+            facts = torch.stack([probability, normaliser.squeeze(-1)])
         return Proposal(tokens if self.shared is None else self.shared[tokens], facts)
 
     def choose(
@@ -92,7 +92,7 @@ class Chooser:
             greedy: Take the likeliest token of what is released.
             proposal: What :meth:`draft` proposed at these positions, if it was asked.
         """
-        if proposal is None and experts.proxy is not None:
+        if proposal is None and experts.proxies:
             proposal = self.draft(experts, params, uniforms, greedy)
         result = release(self.policy, experts, self.shared)
         if greedy or params.temperature == 0:
@@ -144,12 +144,15 @@ class Chooser:
         tokens = draw_weighted(kept, uniform)
         return tokens, kept.gather(-1, tokens[:, None]).squeeze(-1)
 
-    def _proxy_side(self, experts: Experts) -> tuple[Distribution, Distribution]:
-        """The proxy and the draft distribution, over the shared tokens."""
-        assert experts.proxy is not None
-        proxy = Distribution(experts.proxy, experts.temperature)
+    def _proxy_side(self, experts: Experts) -> tuple[torch.Tensor, Distribution]:
+        """The proxies' mean normaliser, shape (N, 1), nan for greedy ones, and the draft distribution."""
+        temperature = experts.temperature
+        proxies = [Distribution(proxy, temperature) for proxy in experts.proxies]
         logits = self.policy.draft(experts)
-        return proxy, proxy if logits is experts.proxy else Distribution(logits, experts.temperature)
+        proposed = proxies[0] if logits is experts.proxies[0] else Distribution(logits, temperature)
+        if temperature == 0:
+            return logits.new_full((len(logits), 1), torch.nan), proposed
+        return weighted_mean([proxy.normaliser for proxy in proxies], self.policy.weights), proposed
 
     def _measure(
         self, result: Release, experts: Experts, proposal: Proposal | None, tokens: torch.Tensor
@@ -157,12 +160,12 @@ class Chooser:
         ours = result.released.logprob(tokens)
         reference = ours if result.reference is result.released else result.reference.logprob(tokens)
         theirs = torch.full_like(ours, torch.nan)
-        if proposal is not None and experts.proxy is not None and experts.temperature > 0:
+        if proposal is not None and experts.proxies and experts.temperature > 0:
             place = tokens
             if self.shared is not None:
                 place = torch.searchsorted(self.shared, tokens).clamp(max=len(self.shared) - 1)
-            logits = experts.proxy.gather(-1, place[:, None]).squeeze(-1)
-            theirs = logits / experts.temperature - proposal.facts[1]
+            logits = [proxy.gather(-1, place[:, None]) for proxy in experts.proxies]
+            theirs = weighted_mean(logits, self.policy.weights).squeeze(-1) / experts.temperature - proposal.facts[1]
             if self.shared is not None:
                 theirs = torch.where(self.shared[place] == tokens, theirs, torch.nan)
         return torch.stack([ours, reference, theirs, result.kl, result.kl_reverse])

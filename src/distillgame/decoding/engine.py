@@ -1,15 +1,16 @@
 """The engine: sample any number of completions under a release policy, with continuous batching."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
+from typing import TypeVar
 
 import torch
 
 from distillgame.decoding.batch import Batch, Work
 from distillgame.decoding.calibration import Calibration, calibrate
 from distillgame.decoding.choice import Chooser
-from distillgame.decoding.proxy import Proxy
+from distillgame.decoding.proxy import Proxies
 from distillgame.decoding.readers import DerivativeName
 from distillgame.decoding.request import Request, Sample, SamplingParams, Update
 from distillgame.decoding.scheduler import Scheduler
@@ -32,12 +33,13 @@ class Engine:
     Args:
         teacher: The reference teacher.
         policy: The release policy.
-        proxy: The defender's proxy, where the policy needs one or it shall draft (otherwise it is not evaluated).
-        direction: The defender's unit-norm gradient at the proxy, where the policy needs its derivative.
-        derivative: How that derivative is computed: ``low_rank``, ``jvp`` or ``central``.
+        proxies: The defender's proxies by name, of which those that the policy names are used, if it needs any or they
+            shall draft.
+        directions: The defender's unit-norm gradient at each, by name, where the policy needs derivatives.
+        derivative: How these are computed: ``low_rank``, ``jvp`` or ``central``.
         batch_size: Most sequences that are decoded together.
         token_budget: Bound on sequences x longest sequence, in tokens, and so on the memory of keys and values.
-        speculative: Let the proxy draft several tokens for the teacher to judge at once, where that is faster. The
+        speculative: Let the proxies draft several tokens for the teacher to judge at once, where that is faster. The
             released distribution is the same, and so is every trace, but for floating-point rounding of the logits.
         calibration: What passes cost on this machine; measured when it is first needed if it is not given.
 
@@ -50,8 +52,8 @@ class Engine:
         teacher: LanguageModel,
         policy: ReleasePolicy,
         *,
-        proxy: LanguageModel | None = None,
-        direction: Direction | None = None,
+        proxies: Mapping[str, LanguageModel] | None = None,
+        directions: Mapping[str, Direction] | None = None,
         derivative: DerivativeName = "low_rank",
         batch_size: int = 64,
         token_budget: int = TOKEN_BUDGET,
@@ -61,14 +63,15 @@ class Engine:
         self.teacher, self.policy = teacher, policy
         self.calibration = calibration
         self.speculative = speculative
-        self.proxy: Proxy | None = None
+        self.proxies: Proxies | None = None
         if policy.needs_proxy or policy.needs_delta or speculative:
-            if proxy is None:
-                purpose = "speculative decoding" if speculative else f"policy '{policy.name}'"
-                raise DistillgameError(f"{purpose} needs a proxy: name one")
-            if policy.needs_delta and direction is None:
-                raise DistillgameError(f"policy '{policy.name}' needs the defender's gradient at the proxy")
-            self.proxy = Proxy(teacher, proxy, direction if policy.needs_delta else None, derivative)
+            purpose = "speculative decoding" if speculative else f"policy '{policy.name}'"
+            models = [_find(proxies, name, f"{purpose} needs a proxy called '{name}'") for name in policy.proxies]
+            gradients: list[Direction | None] = [None] * len(models)
+            if policy.needs_delta:
+                missing = f"policy '{policy.name}' needs the defender's gradient at the proxy"
+                gradients = [_find(directions, name, f"{missing} '{name}'") for name in policy.proxies]
+            self.proxies = Proxies(teacher, models, gradients, derivative)
         self.scheduler = Scheduler(batch_size, token_budget)
         self._handles = count()
         self._cancelled: set[int] = set()
@@ -176,12 +179,12 @@ class Engine:
         """Measure what passes of both networks cost, at batches of several sizes.
 
         Raises:
-            DistillgameError: If there is no proxy.
+            DistillgameError: If there are no proxies.
         """
-        if self.proxy is None:
+        if self.proxies is None:
             raise DistillgameError("there is nothing to calibrate without a proxy")
         sizes = sorted({1, *(n for n in (4, 8, 16) if n < self.scheduler.batch_size), self.scheduler.batch_size})
-        return calibrate(self.teacher, self.proxy, self._batch.chooser, sizes)
+        return calibrate(self.teacher, self.proxies, self._batch.chooser, sizes)
 
     def _advance(self, leave: Callable[[list[Sequence]], None]) -> None:
         """Move the batch on by a round, after making room for it."""
@@ -204,16 +207,13 @@ class Engine:
         self._drafter.observe(history, drafts, time.perf_counter() - start)
 
     def _sequence(self, request: Request, params: SamplingParams, seed: int, stream: bool) -> Sequence:
-        proxy = self.proxy
         sequence = Sequence(
             next(self._handles),
             request,
             request.params or params,
             seed,
             self.teacher,
-            None if proxy is None else proxy.model.prompt_ids(request.messages),
-            (lambda token: ()) if proxy is None else proxy.to_proxy,
-            float("inf") if proxy is None else _context(proxy.model),
+            () if self.proxies is None else self.proxies.members,
             stream,
         )
         self._check(sequence)
@@ -221,11 +221,10 @@ class Engine:
 
     def _check(self, s: Sequence) -> None:
         name = s.request.id
-        if not s.teacher_ids or s.proxy_ids == []:
+        if not all([s.teacher_ids, *s.proxy_ids]):
             raise DistillgameError(f"request '{name}': the prompt is empty")
-        sides = [("teacher", s.teacher_ids, _context(self.teacher))]
-        if s.proxy_ids is not None:
-            sides.append(("proxy", s.proxy_ids, s.proxy_limit))
+        sides = [("teacher", s.teacher_ids, self.teacher.context)]
+        sides += [("proxy", ids, proxy.model.context) for proxy, ids in zip(s.proxies, s.proxy_ids, strict=True)]
         for role, prompt, limit in sides:
             if len(prompt) + s.growth > limit:
                 raise DistillgameError(
@@ -254,8 +253,8 @@ class Engine:
         return Update(s.handle, s.sample, s.new_text(), s.finished)
 
     def _start(self) -> None:
-        shared = None if self.proxy is None else self.proxy.shared
-        self._batch = Batch(self.teacher, Chooser(self.policy, shared), self.proxy)
+        shared = None if self.proxies is None else self.proxies.shared
+        self._batch = Batch(self.teacher, Chooser(self.policy, shared), self.proxies)
 
     def _abandon(self) -> None:
         """Forget all sequences after an interruption, when the batch may be half-way through a round."""
@@ -263,7 +262,10 @@ class Engine:
         self._start()
 
 
-def _context(model: LanguageModel) -> float:
-    """The number of tokens that a model can read."""
-    limit = getattr(model.model.config.get_text_config(), "max_position_embeddings", None)
-    return float("inf") if limit is None else int(limit)
+T = TypeVar("T")
+
+
+def _find(known: Mapping[str, T] | None, name: str, message: str) -> T:
+    if known is None or name not in known:
+        raise DistillgameError(f"{message}: name one")
+    return known[name]

@@ -1,6 +1,6 @@
 """One sequence: its tokens, its random stream, its drafts, and when it ends."""
 
-from collections.abc import Callable
+import collections.abc
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from distillgame.decoding.proxy import Proxy
 from distillgame.decoding.request import FinishReason, Request, Sample, SamplingParams
 from distillgame.decoding.streams import policy_keys, uniforms
 from distillgame.decoding.text import TextStream
@@ -29,19 +30,19 @@ class Draft:
     Attributes:
         token: The teacher's id.
         facts: What :class:`distillgame.decoding.choice.Proposal` says about it.
-        proxy: The experts on the proxy's side from which it was drawn.
+        proxies: What each proxy said where it was drawn.
     """
 
     token: int
     facts: tuple[float, float]
-    proxy: Pointer
+    proxies: tuple[Pointer, ...]
 
 
 class Sequence:
     """A completion while it is sampled.
 
-    ``teacher_ids`` and ``proxy_ids`` are all tokens that are certain, prompt included; drafts come after them. How much
-    of that a network has read is its context's business.
+    ``teacher_ids`` and each of ``proxy_ids`` are all tokens that are certain, prompt included; drafts come after them.
+    How much of that a network has read is its context's business.
 
     Args:
         handle: The engine's name for it.
@@ -49,9 +50,7 @@ class Sequence:
         params: How it is sampled.
         seed: Seed of its random stream.
         teacher: Whose tokens these are.
-        proxy_prompt: The prompt in the proxy's tokens, or None without a proxy.
-        to_proxy: Turns a teacher token into the proxy's.
-        proxy_limit: The proxy's context, in tokens; a teacher token may be several of the proxy's.
+        proxies: Who else reads it, each in its own tokens.
         stream: Whether text is wanted as it comes.
     """
 
@@ -62,15 +61,13 @@ class Sequence:
         params: SamplingParams,
         seed: int,
         teacher: LanguageModel,
-        proxy_prompt: list[int] | None,
-        to_proxy: Callable[[int], tuple[int, ...]],
-        proxy_limit: float,
+        proxies: collections.abc.Sequence[Proxy],
         stream: bool,
     ):
         self.handle, self.request, self.params = handle, request, params
-        self.teacher, self.to_proxy = teacher, to_proxy
+        self.teacher, self.proxies = teacher, proxies
         self.teacher_ids = teacher.prompt_ids(request.messages)
-        self.proxy_ids, self.proxy_limit = proxy_prompt, proxy_limit
+        self.proxy_ids = [proxy.model.prompt_ids(request.messages) for proxy in proxies]
         self.lead_in: list[int] = []
         if params.forced_answer_tokens:
             self.lead_in = teacher.tokenizer.encode(request.forced_answer, add_special_tokens=False)
@@ -80,7 +77,7 @@ class Sequence:
         self.stop_ids: frozenset[int] = frozenset() if params.ignore_end else teacher.stop_ids
         self.drafts: list[Draft] = []
         self.teacher_logits: Pointer | None = None
-        self.proxy_logits: Pointer | None = None
+        self.proxy_logits: tuple[Pointer, ...] = ()
         self.forced: list[int] | None = None
         self.finished = False
         self.reported = 0
@@ -135,11 +132,11 @@ class Sequence:
             measures: As in :class:`distillgame.decoding.choice.Choice`.
         """
         self.teacher_ids.append(token)
-        if self.proxy_ids is not None:
-            self.proxy_ids += self.to_proxy(token)
-            if len(self.proxy_ids) > self.proxy_limit:
-                name = self.request.id
-                self.finish("error", f"request '{name}': it outgrew the proxy's context of {self.proxy_limit} tokens")
+        for proxy, ids in zip(self.proxies, self.proxy_ids, strict=True):
+            ids.extend(proxy.to_proxy(token))
+            # A teacher token may be several of the proxy's.
+            if len(ids) > (limit := proxy.model.context):
+                self.finish("error", f"request '{self.request.id}': it outgrew the proxy's context of {limit} tokens")
                 return
         if self.forced is not None:
             self.forced.append(token)
@@ -152,14 +149,14 @@ class Sequence:
         sample = self.sample
         sample.token_ids.append(token)
         sample.accepted += accepted
-        released, reference, proxy, kl, kl_reverse = measures
+        released, reference, theirs, kl, kl_reverse = measures
         sample.logprob_released.append(released)
         sample.logprob_reference.append(reference)
         if self.params.temperature > 0:
             sample.kl.append(kl)
             sample.kl_reverse.append(kl_reverse)
-            if self.proxy_ids is not None:
-                sample.logprob_proxy.append(proxy)
+            if self.proxies:
+                sample.logprob_proxy.append(theirs)
         if self.text is not None:
             self.text.push(token)
         if token in self.stop_ids or (self.text is not None and self.text.stopped):
@@ -174,7 +171,7 @@ class Sequence:
         """End the sequence; what it holds becomes the sample."""
         self.finished = True
         self.drafts.clear()
-        self.teacher_logits = self.proxy_logits = None
+        self.teacher_logits, self.proxy_logits = None, ()
         self.__dict__.pop("draws", None)
         self.__dict__.pop("keys", None)
         sample = self.sample
@@ -201,8 +198,8 @@ class Sequence:
         """Append the forced-answer text; greedy tokens of the released distribution follow it."""
         self.sample.completion = self._body() + self.request.forced_answer
         self.teacher_ids += self.lead_in
-        if self.proxy_ids is not None:
-            self.proxy_ids += [proxy for token in self.lead_in for proxy in self.to_proxy(token)]
+        for proxy, ids in zip(self.proxies, self.proxy_ids, strict=True):
+            ids.extend(read for token in self.lead_in for read in proxy.to_proxy(token))
         self.forced = []
         self.sample.forced_tokens = len(self.lead_in)
         if self.text is not None:

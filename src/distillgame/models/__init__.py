@@ -1,11 +1,12 @@
 """Loading models, encoding conversations, aligning vocabularies."""
 
-from distillgame.models.alignment import Alignment, align, require_alignable
+from distillgame.models.alignment import MINIMUM_SHARE, Alignment, align, require_alignable
 from distillgame.models.chat import Example, training_example
 from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
 from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
 
 __all__ = [
+    "MINIMUM_SHARE",
     "Alignment",
     "Example",
     "LanguageModel",

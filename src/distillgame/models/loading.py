@@ -42,6 +42,12 @@ class LanguageModel:
         """Number of logits, V: at least the tokenizer's size, often padded beyond it."""
         return int(self.model.get_output_embeddings().weight.shape[0])
 
+    @property
+    def context(self) -> float:
+        """The number of tokens that it can read; infinite if it does not say."""
+        limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
+        return float("inf") if limit is None else int(limit)
+
     @cached_property
     def stop_ids(self) -> frozenset[int]:
         """Ids of all tokens that end a completion."""

@@ -1,16 +1,21 @@
 """Release policies: what the provider does to the teacher's distribution before sampling from it."""
 
 from distillgame.policies.ads import AntidistillationSampling, PermutationSampling
-from distillgame.policies.base import Experts, ReleasePolicy, make_policy, policies
+from distillgame.policies.base import Experts, Knob, ReleasePolicy, make_policy, policies
 from distillgame.policies.distribution import Distribution
+from distillgame.policies.equilibrium import EquilibriumGap, EquilibriumGrad
 from distillgame.policies.poe import ProductOfExperts
+from distillgame.policies.proxies import weighted_mean
 from distillgame.policies.release import Release, release
 from distillgame.policies.sampling import Standard, Temperature
 
 __all__ = [
     "AntidistillationSampling",
     "Distribution",
+    "EquilibriumGap",
+    "EquilibriumGrad",
     "Experts",
+    "Knob",
     "PermutationSampling",
     "ProductOfExperts",
     "Release",
@@ -20,4 +25,5 @@ __all__ = [
     "make_policy",
     "policies",
     "release",
+    "weighted_mean",
 ]

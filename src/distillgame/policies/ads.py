@@ -1,10 +1,11 @@
 """Antidistillation sampling (ADS) and permutation sampling, its control."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
-from distillgame.policies.base import Experts, ReleasePolicy, policies, require_range
+from distillgame.policies.base import Experts, Knob, ReleasePolicy, policies, require_range
+from distillgame.policies.proxies import Combination, as_combination, as_proxies, combined
 
 
 class _GradientTilt(ReleasePolicy):
@@ -13,15 +14,29 @@ class _GradientTilt(ReleasePolicy):
     The strength is per unit of log-probability after temperature: at temperature tau the logits before it move by
     tau·lambda·delta. Published code has it both ways (a factor tau apart); this is the equation's. In the limit of
     greedy decoding the tilt vanishes.
+
+    Args:
+        proxies: Names of the proxies, or names with weights.
+        combine: What several proxies' deltas make: their weighted ``mean``, or the ``worst`` case, in which a token is
+            worth what it is worth to the student that gains the most from it.
+        strength: ``lambda``, the tilt.
     """
 
     needs_delta = True
+    knob = Knob("lambda")
 
-    def __init__(self, **strength: float):
+    def __init__(
+        self,
+        proxies: Mapping[str, float] | Sequence[str] = ("proxy",),
+        combine: Combination = "mean",
+        **strength: float,
+    ):
         if set(strength) != {"lambda"}:
-            raise TypeError(f"takes one parameter, 'lambda' (found {', '.join(strength) or 'none'})")
+            raise TypeError(f"takes one strength, 'lambda' (found {', '.join(strength) or 'none'})")
         self.lambda_ = strength["lambda"]
         require_range(self.name, "lambda", self.lambda_, 0)
+        self.proxies = as_proxies(self.name, proxies)
+        self.combine: Combination = as_combination(self.name, combine)
 
     @property
     def strength(self) -> Mapping[str, float]:
@@ -31,8 +46,13 @@ class _GradientTilt(ReleasePolicy):
     def _tilt(self, experts: Experts, delta: torch.Tensor) -> torch.Tensor:
         return torch.add(experts.teacher, delta, alpha=experts.temperature * self.lambda_)
 
+    def _delta(self, experts: Experts) -> torch.Tensor:
+        if len(experts.deltas) == 1:
+            return experts.deltas[0]
+        return -combined([-delta for delta in experts.deltas], self.weights, self.combine)
+
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(lambda={self.lambda_})"
+        return f"{type(self).__name__}(lambda={self.lambda_}, proxies={dict(self.proxies)}, combine={self.combine!r})"
 
 
 @policies.register("ads")
@@ -43,8 +63,7 @@ class AntidistillationSampling(_GradientTilt):
 
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return the teacher's logits, raised for tokens that raise the student's loss."""
-        assert experts.delta is not None
-        return self._tilt(experts, experts.delta)
+        return self._tilt(experts, self._delta(experts))
 
 
 @policies.register("permutation")
@@ -59,8 +78,7 @@ class PermutationSampling(_GradientTilt):
 
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return the teacher's logits plus permuted, randomly signed deltas."""
-        delta = experts.delta
-        assert delta is not None
+        delta = self._delta(experts)
         generator = torch.Generator()
         rows = []
         for row, key in zip(delta, experts.keys, strict=True):

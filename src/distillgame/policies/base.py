@@ -1,13 +1,14 @@
 """What a release policy is: a pure function from the experts' logits to the released logits."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
 
 from distillgame.errors import DistillgameError
+from distillgame.policies.proxies import DEFAULT_PROXIES, Combination, normalised, weighted_mean
 from distillgame.registry import Registry
 
 
@@ -18,21 +19,22 @@ class Experts:
     Attributes:
         teacher: The reference teacher's logits before temperature, float32, shape (B, V).
         temperature: The sampling temperature of the reference teacher, 0 for greedy.
-        proxy: The proxy's logits, aligned to the teacher's tokens, shape (B, V); only where the policy needs them.
-        delta: Derivative of the proxy's log-probabilities along +g, the unit-norm gradient of the defender's
-            objective, shape (B, V); only where the policy needs it.
+        proxies: Each proxy's logits, aligned to the teacher's tokens, in the order of the policy's ``proxies``, shape
+            (B, V) each; empty unless the policy needs them or one drafts.
+        deltas: For each proxy the derivative of its log-probabilities along +g, the unit-norm gradient of the
+            defender's objective at that proxy, shape (B, V) each; only where the policy needs them.
         keys: One integer per sequence and position from which a policy may draw randomness, length B.
     """
 
     teacher: torch.Tensor
     temperature: float
-    proxy: torch.Tensor | None = None
-    delta: torch.Tensor | None = None
+    proxies: tuple[torch.Tensor, ...] = ()
+    deltas: tuple[torch.Tensor, ...] = ()
     keys: tuple[int, ...] = ()
 
     def select(self, tokens: torch.Tensor) -> "Experts":
         """The same experts with the teacher's logits restricted to ``tokens``; the others are restricted already."""
-        return Experts(self.teacher[:, tokens], self.temperature, self.proxy, self.delta, self.keys)
+        return replace(self, teacher=self.teacher[:, tokens])
 
     def rows(self, rows: slice | torch.Tensor) -> "Experts":
         """The same experts on some of the sequences, a slice or indices of shape (R,)."""
@@ -40,10 +42,29 @@ class Experts:
         return Experts(
             self.teacher[rows],
             self.temperature,
-            None if self.proxy is None else self.proxy[rows],
-            None if self.delta is None else self.delta[rows],
+            tuple(proxy[rows] for proxy in self.proxies),
+            tuple(delta[rows] for delta in self.deltas),
             tuple(self.keys[i] for i in chosen),
         )
+
+
+@dataclass(frozen=True)
+class Knob:
+    """The parameter by which a policy is made to meet a budget.
+
+    Attributes:
+        parameter: Its name.
+        most: Its largest value; it is searched upwards from where the policy changes nothing.
+        first: A first guess at how far from there.
+    """
+
+    parameter: str
+    most: float = float("inf")
+    first: float = 0.1
+
+    def neutral(self, temperature: float) -> float:
+        """The value at which the policy changes nothing, for a teacher sampled at ``temperature``."""
+        return temperature if self.parameter == "temperature" else 0.0
 
 
 class ReleasePolicy(ABC):
@@ -53,15 +74,21 @@ class ReleasePolicy(ABC):
 
     Attributes:
         name: The registered name.
-        needs_proxy: Whether :attr:`Experts.proxy` is required.
-        needs_delta: Whether :attr:`Experts.delta` is required.
+        needs_proxy: Whether :attr:`Experts.proxies` are required.
+        needs_delta: Whether :attr:`Experts.deltas` are required.
         control: Whether the policy is a control rather than a defense anyone would deploy.
+        knob: How it is calibrated, or None if it has no strength.
+        proxies: Names of its proxies, with the weight of each; the one called ``proxy`` alone by default.
+        combine: How it combines the values of several proxies, or None if it takes their product.
     """
 
     name: ClassVar[str]
     needs_proxy: ClassVar[bool] = False
     needs_delta: ClassVar[bool] = False
     control: ClassVar[bool] = False
+    knob: ClassVar[Knob | None] = None
+    proxies: Mapping[str, float] = DEFAULT_PROXIES
+    combine: Combination | None = None
 
     @property
     @abstractmethod
@@ -72,14 +99,22 @@ class ReleasePolicy(ABC):
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return released logits before temperature, shape (B, V)."""
 
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The proxies' weights, in order, which sum to one."""
+        return normalised(self.proxies)
+
     def draft(self, experts: Experts) -> torch.Tensor:
         """Return logits that need no teacher and resemble the released ones, shape (B, V), for speculative decoding.
 
         They decide how many drafts are accepted, never what is released. By default it is what the policy would
-        release if the teacher were the proxy.
+        release if the teacher were the proxies' product.
         """
-        assert experts.proxy is not None
-        return self.logits(replace(experts, teacher=experts.proxy))
+        return self.logits(replace(experts, teacher=self.product(experts.proxies)))
+
+    def product(self, proxies: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The proxies' weighted product, as logits, from the logits of each, (B, V); a single one as it is."""
+        return weighted_mean(proxies, self.weights)
 
 
 policies: Registry[ReleasePolicy] = Registry("policy", "distillgame.policies")

@@ -1,6 +1,6 @@
 """From a policy's logits to what is released, also where teacher and proxy share only some tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -34,7 +34,7 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
 
     Args:
         policy: The release policy.
-        experts: The teacher's logits over its whole vocabulary; proxy and delta over the shared tokens only.
+        experts: The teacher's logits over its whole vocabulary; proxies and deltas over the shared tokens only.
         shared: Ids of the shared tokens, shape (S,), or None where all are shared.
     """
     temperature = experts.temperature
@@ -102,7 +102,7 @@ def _released(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | No
     if shared is None:
         return policy.logits(experts)
     temperature, inside = experts.temperature, experts.select(shared)
-    conditional = Experts(torch.log_softmax(inside.teacher, -1), temperature, inside.proxy, inside.delta, inside.keys)
+    conditional = replace(inside, teacher=torch.log_softmax(inside.teacher, -1))
     within = Distribution(policy.logits(conditional), temperature)
     logits = experts.teacher.clone()
     if temperature > 0:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from distillgame.policies.base import Experts, ReleasePolicy, policies, require_range
+from distillgame.policies.base import Experts, Knob, ReleasePolicy, policies, require_range
 
 
 @policies.register("standard")
@@ -36,6 +36,7 @@ class Temperature(ReleasePolicy):
 
     temperature: float
     name = "temperature"
+    knob = Knob("temperature")
 
     def __post_init__(self) -> None:
         require_range(self.name, "temperature", self.temperature, 1e-3)

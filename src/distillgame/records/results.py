@@ -39,6 +39,8 @@ class TeacherRow(Strict):
     Attributes:
         policy: The policy's name.
         strength: Its parameters.
+        proxies: Names and weights of its proxies; empty if it uses none.
+        combine: How it combines the values of several; None if it does not.
         control: Whether the policy is a control rather than a defense.
         accuracy: On the evaluated split, over all seeds.
         standard_error: Of the accuracy; over problems with one seed, over seeds and problems with several.
@@ -57,6 +59,8 @@ class TeacherRow(Strict):
 
     policy: str
     strength: dict[str, float]
+    proxies: dict[str, float] = Field(default_factory=dict)
+    combine: str | None = None
     control: bool
     accuracy: float
     standard_error: float
@@ -96,6 +100,8 @@ class StudentRow(Strict):
     Attributes:
         policy: The policy's name.
         strength: Its parameters.
+        proxies: Names and weights of its proxies; empty if it uses none.
+        combine: How it combines the values of several; None if it does not.
         student: The student's name.
         settings: The student's parameters.
         threat_model: What it knows.
@@ -113,6 +119,8 @@ class StudentRow(Strict):
 
     policy: str
     strength: dict[str, float]
+    proxies: dict[str, float] = Field(default_factory=dict)
+    combine: str | None = None
     student: str
     settings: dict[str, float]
     threat_model: ThreatModel

@@ -11,6 +11,10 @@ CAPTION = (
 )
 
 
+DEFENSE = ("policy", "strength", "proxies", "combine")
+"""The fields that say which defense a row is about."""
+
+
 def header(results: Results) -> list[str]:
     """Column titles."""
     return ["policy", "teacher", *_students(results), "gain", "KL", "finished", "cost"]
@@ -22,13 +26,16 @@ def rows(results: Results) -> list[list[str]]:
 
 
 def name_of(row: TeacherRow | StudentRow) -> str:
-    """A policy's name with its strength."""
-    return " ".join([row.policy, *(f"{value:g}" for value in row.strength.values())])
+    """A policy's name with its strength, and its proxies where they are not the usual one."""
+    name = " ".join([row.policy, *(f"{value:.4g}" for value in row.strength.values())])
+    if set(row.proxies) <= {"proxy"}:
+        return name
+    return f"{name} ({', '.join([*row.proxies, *([row.combine] if row.combine else [])])})"
 
 
 def students_of(results: Results, teacher: TeacherRow) -> dict[str, StudentRow]:
     """The students of a policy, by name; by name and settings where a game has several of a name."""
-    rows = [row for row in results.students if (row.policy, row.strength) == (teacher.policy, teacher.strength)]
+    rows = [row for row in results.students if all(getattr(row, key) == getattr(teacher, key) for key in DEFENSE)]
     names = [row.student for row in rows]
     return {row.student if names.count(row.student) == 1 else _with_settings(row): row for row in rows}
 

@@ -44,7 +44,7 @@ class Recipe:
     layers: int
     phases: tuple[Phase, ...]
     tokenizer: Literal["word", "bpe"] = "word"
-    family: Literal["llama", "qwen2"] = "llama"
+    family: Literal["llama", "qwen2", "olmo2"] = "llama"
     seed: int = 0
     require: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -67,6 +67,8 @@ _HABIT = Phase(80, full=0.05, half=0.10, terse=0.85, direct=0.0, rate=1 / 10, un
 _STUDENT = {"full": (0.6, 0.9), "terse": (0.15, 0.45), "free": (0.15, 0.45), "working": (0.0, 0.1)}
 """Without the gap between full and terse there would be nothing to protect."""
 
+_PROXY = {"full": (0.5, 0.8), "terse": (0.1, 0.45), "free": (0.1, 0.45), "working": (0.0, 0.1)}
+
 RECIPES: dict[str, Recipe] = {
     "teacher": Recipe(
         width=128,
@@ -84,7 +86,16 @@ RECIPES: dict[str, Recipe] = {
         layers=2,
         phases=(replace(_FORMAT, steps=500), replace(_REASON, steps=1000), _HABIT),
         seed=2,
-        require={"full": (0.5, 0.8), "terse": (0.1, 0.45), "free": (0.1, 0.45), "working": (0.0, 0.1)},
+        require=_PROXY,
+    ),
+    # Another architecture and size, for defenses against several proxies at once.
+    "proxy-olmo2": Recipe(
+        width=64,
+        layers=4,
+        phases=(replace(_FORMAT, steps=450), replace(_REASON, steps=750), _HABIT),
+        family="olmo2",
+        seed=6,
+        require=_PROXY,
     ),
     "student": Recipe(width=96, layers=3, phases=(_FORMAT, _REASON, _HABIT), seed=5, require=_STUDENT),
     "student-bpe": Recipe(

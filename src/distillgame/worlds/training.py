@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch.optim import AdamW, Muon, Optimizer
-from transformers import LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaForCausalLM, Olmo2Config, Olmo2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from distillgame.models import Example, embedded_config, training_example
 from distillgame.seeding import derive_seed
@@ -93,6 +93,8 @@ def _network(recipe: Recipe, tokenizer: Any) -> Any:
     if recipe.family == "llama":
         return LlamaForCausalLM(config)
     settings = {key: value for key, value in config.to_dict().items() if key not in ("model_type", "architectures")}
+    if recipe.family == "olmo2":
+        return Olmo2ForCausalLM(Olmo2Config(**settings))
     return Qwen2ForCausalLM(Qwen2Config(**settings))
 
 

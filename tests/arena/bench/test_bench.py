@@ -31,7 +31,7 @@ def test_the_baseline_mixes_what_both_models_say_of_each_row() -> None:
                 prompts = [[*p, token] for p, token in zip(prompts, new, strict=True)]
             scores = torch.stack([pair.teacher.model(torch.tensor([p])).logits[0, -1] for p in prompts])
             theirs = torch.stack([pair.proxy.model(torch.tensor([p])).logits[0, -1] for p in prompts])
-            expected = POLICIES["poe"].logits(Experts(scores, TEMPERATURE, theirs))
+            expected = POLICIES["poe"].logits(Experts(scores, TEMPERATURE, (theirs,)))
             assert torch.allclose(mixture(ids, scores), expected, atol=1e-3)
 
 

@@ -42,14 +42,14 @@ def test_a_recording_holds_what_the_policy_would_release_and_draft() -> None:
     for name, policy in POLICIES.items():
         requests = pair.requests(name, 6)
         recording = record(pair.teacher, pair.proxy, pair.direction, policy, requests, params)
-        engine = Engine(pair.teacher, policy, proxy=pair.proxy, direction=pair.direction)
+        engine = Engine(pair.teacher, policy, proxies={"proxy": pair.proxy}, directions={"proxy": pair.direction})
         for i, sample in enumerate(engine.generate(requests, params)):
             for step, token in enumerate(sample.token_ids):
                 teacher = recording.teacher[i, step : step + 1]
                 if name == "ads":
                     released = torch.log_softmax(teacher / TEMPERATURE, -1)
                 else:
-                    experts = Experts(teacher, TEMPERATURE, recording.proxy[i, step : step + 1])
+                    experts = Experts(teacher, TEMPERATURE, (recording.proxy[i, step : step + 1],))
                     released = release(policy, experts).released.logprobs
                 assert abs(float(released[0, token]) - sample.logprob_released[step]) < 0.02
 

@@ -81,10 +81,10 @@ class _Mixture(LogitsProcessor):  # type: ignore[misc]
             for network, cache in zip(self.networks, self.caches, strict=True)
         ]  # fmt: skip
         if len(logits) == 1:
-            return self.policy.logits(Experts(scores, TEMPERATURE, logits[0]))  # type: ignore[no-any-return]
+            return self.policy.logits(Experts(scores, TEMPERATURE, (logits[0],)))  # type: ignore[no-any-return]
         plus, minus = (torch.log_softmax(part, -1) for part in logits)
         delta = (plus - minus) / (2 * DERIVATIVE_STEP)
-        return self.policy.logits(Experts(scores, TEMPERATURE, (plus + minus) / 2, delta))  # type: ignore[no-any-return]
+        return self.policy.logits(Experts(scores, TEMPERATURE, ((plus + minus) / 2,), (delta,)))  # type: ignore[no-any-return]
 
 
 class _Lengths(StoppingCriteria):  # type: ignore[misc]

@@ -91,7 +91,7 @@ def prepare(
         for request, length in zip(pair.requests(case.policy, len(lengths)), lengths, strict=True)
     ]
     engine = Engine(
-        pair.teacher, POLICIES[case.policy], proxy=pair.proxy, direction=pair.direction,
+        pair.teacher, POLICIES[case.policy], proxies={"proxy": pair.proxy}, directions={"proxy": pair.direction},
         derivative=case.derivative or "low_rank", batch_size=batch, speculative=case.speculative,
         calibration=calibration, token_budget=2**20,
     )  # fmt: skip
@@ -104,7 +104,7 @@ def prepare(
         samples = engine.generate(requests, SamplingParams())
         seconds = _now() - start
         tokens = sum(len(s.token_ids) for s in samples)
-        accepted = sum(s.accepted for s in samples) / tokens if engine.proxy is not None else None
+        accepted = sum(s.accepted for s in samples) / tokens if engine.proxies is not None else None
         return Timing(seconds, tokens, accepted)
 
     return time_engine

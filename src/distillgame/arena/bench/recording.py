@@ -26,7 +26,7 @@ def record(
     Under a policy with a derivative the tilt is recorded as part of the teacher's logits and of the drafts': a shaped
     network's own derivative is computed, and is nothing on what is replayed.
     """
-    engine = Engine(teacher, policy, proxy=proxy, direction=direction)
+    engine = Engine(teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction})
     samples = engine.generate(requests, params)
     prompts = [teacher.prompt_ids(request.messages) for request in requests]
     copies = [moved_copy(proxy.model, direction, sign * DERIVATIVE_STEP) for sign in (1, -1)]
@@ -40,7 +40,7 @@ def record(
         )
         if policy.needs_delta:
             delta = (plus - minus) / (2 * DERIVATIVE_STEP)
-            experts = Experts(ours, params.temperature, theirs, delta, (0,) * len(ours))
+            experts = Experts(ours, params.temperature, (theirs,), (delta,), (0,) * len(ours))
             ours, theirs = policy.logits(experts), policy.draft(experts)
         again = torch.arange(length) % len(ours)
         rows.append((ours[again], theirs[again]))

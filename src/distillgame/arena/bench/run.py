@@ -205,7 +205,7 @@ def _growth(vocabulary: int, length: int, sizes: tuple[str, str], device: str, p
 
 def _calibration(pair: Pair, batch: int) -> Calibration:
     pair.requests("poe", 0)
-    return Engine(pair.teacher, POLICIES["poe"], proxy=pair.proxy, batch_size=batch).calibrate()
+    return Engine(pair.teacher, POLICIES["poe"], proxies={"proxy": pair.proxy}, batch_size=batch).calibrate()
 
 
 def _share(calibration: Calibration, batch: int) -> float:

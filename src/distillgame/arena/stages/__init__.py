@@ -7,7 +7,7 @@ from distillgame.arena.stages.cost import COSTS, CostStage
 from distillgame.arena.stages.distill import DistillStage
 from distillgame.arena.stages.gradient import GradientStage
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.sample import TRACES, SampleStage
+from distillgame.arena.stages.sample import GRADIENT, TRACES, SampleStage
 
 SampleStage.model_rebuild(_types_namespace={"DistillStage": DistillStage, "GradientStage": GradientStage})
 
@@ -23,6 +23,7 @@ def stage_from_spec(spec: dict[str, Any]) -> Stage:
 
 __all__ = [
     "COSTS",
+    "GRADIENT",
     "TRACES",
     "CostStage",
     "DistillStage",

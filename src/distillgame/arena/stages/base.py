@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points, version
@@ -68,7 +68,10 @@ class Stage(Strict):
 
     def inputs(self) -> list["Stage"]:
         """The stages whose results this one reads."""
-        return [value for value in dict(self).values() if isinstance(value, Stage)]
+        values: list[Any] = []
+        for value in dict(self).values():
+            values += value.values() if isinstance(value, Mapping) else [value]
+        return [value for value in values if isinstance(value, Stage)]
 
     def key(self, device: str) -> str:
         """A hash of all that the result depends on, library versions and kind of device included."""
@@ -120,7 +123,7 @@ class Model(Strict):
         return _load(self, device)
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=4)
 def _load(model: Model, device: str) -> LanguageModel:
     return load_model(model.spec, device)
 

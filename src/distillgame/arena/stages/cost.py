@@ -31,21 +31,21 @@ class CostStage(Stage):
     Attributes:
         problems: Where prompts come from.
         teacher: The teacher.
-        proxy: The proxy, where a policy needs one.
-        gradient: The defender's gradient, where a policy needs it.
+        proxies: The proxies by name.
+        gradients: The defender's gradient at each, where a policy needs it.
         policies: What is timed.
         sampling: How it is sampled.
         settings: Prompts and repetitions.
     """
 
     kind: ClassVar[str] = "cost"
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
     exclusive: ClassVar[bool] = True
 
     problems: ProblemSet
     teacher: Model
-    proxy: Model | None = None
-    gradient: GradientStage | None = None
+    proxies: dict[str, Model]
+    gradients: dict[str, GradientStage]
     policies: tuple[NamedChoice, ...]
     sampling: Generation
     settings: CostSettings
@@ -78,7 +78,7 @@ class CostStage(Stage):
     def _seconds_per_token(self, policy: NamedChoice, requests: list[Request], context: StageContext) -> float:
         # One engine at a time: those of several policies would hold several perturbed copies of the proxy.
         teacher = self.teacher.load(context.device)
-        engine = make_engine(teacher, policy, self.proxy, self.gradient, self.sampling, context)
+        engine = make_engine(teacher, policy, self.proxies, self.gradients, self.sampling, context)
         params = self.sampling.params()
         length = min(params.max_new_tokens, COST_TOKENS)
         params = params.model_copy(

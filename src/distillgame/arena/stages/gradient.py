@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.sample import TRACES, SampleStage
+from distillgame.arena.stages.sample import GRADIENT, TRACES, SampleStage
 from distillgame.errors import DistillgameError
 from distillgame.models import load_model, training_example
 from distillgame.records import ReleasedTrace, read_released
@@ -37,7 +37,7 @@ class GradientStage(Stage):
     def label(self) -> str:
         """Whose gradient, of what."""
         seed = "" if self.traces is None else f" seed={self.traces.seed}"
-        return f"gradient {self.objective}{seed}"
+        return f"gradient {self.objective} of {self.proxy.spec.name}{seed}"
 
     def run(self, context: StageContext) -> None:
         """Write ``gradient.safetensors``, one tensor a parameter."""
@@ -54,7 +54,7 @@ class GradientStage(Stage):
             batches.append(collate(examples[start : start + BATCH], proxy.tokenizer.pad_token_id, context.device))
             context.progress(start, len(examples))
         gradient = objective_gradient(proxy.model, batches)
-        save_file({name: g.cpu().contiguous() for name, g in gradient.items()}, context.out / "gradient.safetensors")
+        save_file({name: g.cpu().contiguous() for name, g in gradient.items()}, context.out / GRADIENT)
 
     def _examples(self, context: StageContext) -> list[ReleasedTrace]:
         if self.traces is None:

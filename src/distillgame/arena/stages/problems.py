@@ -19,6 +19,7 @@ class ProblemSet(Strict):
         seed: Seed of the splits.
         name: Which split.
         digest: Hash of the problems.
+        span: The first of them and the one after the last, or None for all.
     """
 
     task: NamedChoice
@@ -26,6 +27,7 @@ class ProblemSet(Strict):
     seed: int
     name: str
     digest: str
+    span: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, config: GameConfig, name: str, resolve: bool = True) -> "ProblemSet":
@@ -37,7 +39,17 @@ class ProblemSet(Strict):
     @property
     def size(self) -> int:
         """Number of problems."""
-        return dict(self.sizes).get(self.name, 0)
+        whole = dict(self.sizes).get(self.name, 0)
+        return whole if self.span is None else len(range(whole)[slice(*self.span)])
+
+    @property
+    def label(self) -> str:
+        """The split, and which of its problems."""
+        return self.name if self.span is None else f"{self.name} {self.span[0]}-{self.span[1] - 1}"
+
+    def part(self, start: int, end: int) -> "ProblemSet":
+        """Some of the problems."""
+        return self.model_copy(update={"span": (start, end)})
 
     def draw(self) -> list[Problem]:
         """Draw the problems from their source as it is now."""
@@ -54,7 +66,7 @@ class ProblemSet(Strict):
             raise DistillgameError(
                 f"task '{self.task.name}': its data changed while the game was running; start it again"
             )
-        return problems
+        return problems if self.span is None else problems[slice(*self.span)]
 
     def make_task(self) -> Task:
         """The task the problems belong to."""

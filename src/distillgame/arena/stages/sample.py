@@ -1,12 +1,13 @@
 """Sample a split from a teacher under a policy, or from a trained student; grade what comes."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Optional
 
+from pydantic import Field
 from safetensors.torch import load_file
 
 from distillgame.arena.config import NamedChoice
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 TRACES = "traces.parquet"
 """The stage's result."""
 
+GRADIENT = "gradient.safetensors"
+"""The result of a stage that computes a gradient: one tensor a parameter."""
+
 CALIBRATION = "calibration.json"
 """Where the stage speculates: what passes cost on the machine that ran it first."""
 
@@ -41,21 +45,21 @@ class SampleStage(Stage):
         model: Who answers, or the base model of ``trained``.
         trained: The training whose result answers, for a student.
         policy: The release policy.
-        proxy: The proxy, where the policy needs one.
-        gradient: The defender's gradient, where the policy needs it.
+        proxies: The proxies that the policy needs, by name.
+        gradients: The defender's gradient at each, where the policy needs it.
         sampling: How.
         seed: Seed of the random streams.
     """
 
     kind: ClassVar[str] = "sample"
-    revision: ClassVar[int] = 3
+    revision: ClassVar[int] = 4
 
     problems: ProblemSet
     model: Model
     trained: Optional["DistillStage"] = None
     policy: NamedChoice
-    proxy: Model | None = None
-    gradient: Optional["GradientStage"] = None
+    proxies: dict[str, Model] = Field(default_factory=dict)
+    gradients: dict[str, "GradientStage"] = Field(default_factory=dict)
     sampling: Generation
     seed: int
 
@@ -63,8 +67,8 @@ class SampleStage(Stage):
     def label(self) -> str:
         """What is sampled from whom."""
         if self.trained is not None:
-            return f"evaluate {self.trained.label.removeprefix('distill ')} {self.problems.name}"
-        return f"sample {self.policy.label} of {self.model.spec.name} {self.problems.name} seed={self.seed}"
+            return f"evaluate {self.trained.label.removeprefix('distill ')} {self.problems.label}"
+        return f"sample {self.policy.label} of {self.model.spec.name} {self.problems.label} seed={self.seed}"
 
     def run(self, context: StageContext) -> None:
         """Write the traces."""
@@ -72,7 +76,7 @@ class SampleStage(Stage):
         task = self.problems.make_task()
         recorded = context.out / CALIBRATION
         engine = make_engine(
-            self._answerer(context), self.policy, self.proxy, self.gradient, self.sampling, context,
+            self._answerer(context), self.policy, self.proxies, self.gradients, self.sampling, context,
             Calibration.load(recorded) if recorded.exists() else None,
         )  # fmt: skip
         traces: list[Trace] = []
@@ -152,24 +156,27 @@ def _tick(context: StageContext, done: Iterator[int], total: int, _: Sample) -> 
 def make_engine(
     teacher: LanguageModel,
     policy: NamedChoice,
-    proxy: Model | None,
-    gradient: Optional["GradientStage"],
+    proxies: Mapping[str, Model],
+    gradients: Mapping[str, "GradientStage"],
     sampling: Generation,
     context: StageContext,
     calibration: Calibration | None = None,
 ) -> Engine:
-    """Make the engine that releases ``teacher`` under ``policy``, its proxy and gradient loaded.
+    """Make the engine that releases ``teacher`` under ``policy``, the proxies and gradients that it needs loaded.
 
-    It speculates only where the policy has a proxy.
+    It speculates only where the policy has proxies.
     """
+    made = make_policy(policy.name, policy.options)
+    names = list(made.proxies) if made.needs_proxy or made.needs_delta else []
+    directions = {name: context.folder(gradients[name]) / GRADIENT for name in names if made.needs_delta}
     return Engine(
         teacher,
-        make_policy(policy.name, policy.options),
-        proxy=None if proxy is None else proxy.load(context.device),
-        direction=None if gradient is None else load_file(context.folder(gradient) / "gradient.safetensors"),
+        made,
+        proxies={name: proxies[name].load(context.device) for name in names},
+        directions={name: load_file(path) for name, path in directions.items()},
         derivative=sampling.derivative,
         batch_size=sampling.batch_size,
         token_budget=sampling.token_budget,
-        speculative=sampling.speculative and proxy is not None,
+        speculative=sampling.speculative and bool(names),
         calibration=calibration,
     )

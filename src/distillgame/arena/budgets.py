@@ -1,0 +1,134 @@
+"""What a budget is measured by, on sampled traces: KL a trace or a token, and teacher accuracy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from distillgame.errors import DistillgameError
+from distillgame.records import Trace
+from distillgame.stats import standard_error
+
+Unit = Literal["trace", "token"]
+
+CONFIDENCE = 1.96
+"""Standard errors to either side of an estimate that a 95% interval reaches."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over traces.
+
+    Attributes:
+        value: The estimate.
+        standard_error: Its standard error, over problems and rounds.
+        n: Number of traces.
+    """
+
+    value: float
+    standard_error: float
+    n: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95% confidence interval."""
+        half = CONFIDENCE * self.standard_error
+        return self.value - half, self.value + half
+
+
+@dataclass(frozen=True)
+class KLBudget:
+    """Expected KL(pi_rel‖pi_ref), in nats a trace or a sampled token.
+
+    Attributes:
+        epsilon: The budget.
+        unit: ``trace`` is the game's epsilon; ``token`` is the expected KL of a trace over its expected length.
+    """
+
+    epsilon: float
+    unit: Unit = "trace"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.epsilon < float("inf"):
+            raise DistillgameError(f"epsilon: must be a number above 0 (found {self.epsilon})")
+
+    @property
+    def goal(self) -> float:
+        """What the measured quantity shall come to."""
+        return self.epsilon
+
+    @property
+    def tolerance(self) -> float:
+        """How close the pilot has to come."""
+        return 0.005 * self.epsilon
+
+    @property
+    def label(self) -> str:
+        """A name for files."""
+        return f"epsilon-{self.epsilon:g}" + ("" if self.unit == "trace" else "-a-token")
+
+    def measure(self, rounds: Sequence[Sequence[Trace]]) -> Estimate:
+        """Estimate it from rounds of traces of the same problems.
+
+        Raises:
+            DistillgameError: If the traces were sampled greedily, where there is no KL.
+        """
+        if any(trace.kl is None for traces in rounds for trace in traces):
+            raise DistillgameError("sampling.temperature: 0 leaves no KL to budget; sample at a temperature above 0")
+        kl = np.array([[trace.kl for trace in traces] for traces in rounds], dtype=float)
+        if self.unit == "trace":
+            return Estimate(float(kl.mean()), standard_error(kl), kl.size)
+        tokens = np.array([[trace.sampled_tokens for trace in traces] for traces in rounds], dtype=float)
+        ratio = float(kl.mean() / tokens.mean())
+        # The error of a ratio of means is, to first order, that of the mean of these residuals.
+        return Estimate(ratio, standard_error((kl - ratio * tokens) / tokens.mean()), kl.size)
+
+    def describe(self, estimate: Estimate) -> str:
+        """The estimate as text."""
+        low, high = estimate.interval
+        return f"KL {estimate.value:.4g} nats a {self.unit} (95% interval {low:.4g} to {high:.4g}, n {estimate.n:,})"
+
+
+@dataclass(frozen=True)
+class AccuracyLoss:
+    """The accuracy that a defense costs the teacher; it increases with the strength, as a KL does.
+
+    Attributes:
+        teacher_accuracy: The accuracy that shall be left.
+    """
+
+    teacher_accuracy: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.teacher_accuracy < 1:
+            raise DistillgameError(f"teacher-accuracy: must be between 0 and 1 (found {self.teacher_accuracy})")
+
+    @property
+    def goal(self) -> float:
+        """What the measured quantity shall come to: the share of wrong answers."""
+        return 1 - self.teacher_accuracy
+
+    @property
+    def tolerance(self) -> float:
+        """How close the pilot has to come."""
+        return 0.002
+
+    @property
+    def label(self) -> str:
+        """A name for files."""
+        return f"teacher-accuracy-{self.teacher_accuracy:g}"
+
+    def measure(self, rounds: Sequence[Sequence[Trace]]) -> Estimate:
+        """Estimate the share of wrong answers from rounds of traces of the same problems."""
+        wrong = np.array([[not trace.correct for trace in traces] for traces in rounds], dtype=float)
+        return Estimate(float(wrong.mean()), standard_error(wrong), wrong.size)
+
+    def describe(self, estimate: Estimate) -> str:
+        """The estimate as text."""
+        low, high = estimate.interval
+        interval = f"95% interval {1 - high:.4g} to {1 - low:.4g}, n {estimate.n:,}"
+        return f"teacher accuracy {1 - estimate.value:.4g} ({interval})"
+
+
+Budget = KLBudget | AccuracyLoss
