@@ -21,6 +21,20 @@ def test_labels_show_any_option(tiny: dict[str, Any]) -> None:
     assert load_config(tiny, overrides={"policies": [{"poe": {"gamma": 1e-5}}]}).policies[0].label == "poe gamma=1e-05"
 
 
+def test_labels_and_proxies_of_an_ensemble(tiny: dict[str, Any]) -> None:
+    tiny["proxies"] = {"olmo2": "embedded:proxy-olmo2"}
+    tiny["policies"] = [
+        {"poe": {"gamma": 0.5, "proxies": {"proxy": 1, "olmo2": 0.5}}},
+        {"ads": {"lambda": 0.2, "proxies": ["proxy", "olmo2"], "combine": "worst"}},
+    ]
+    config = load_config(tiny)
+    assert [choice.label for choice in config.policies] == [
+        "poe gamma=0.5 proxies=proxy:1,olmo2:0.5",
+        "ads lambda=0.2 proxies=proxy,olmo2 combine=worst",
+    ]
+    assert list(config.all_proxies) == ["proxy", "olmo2"]
+
+
 def test_a_configuration_survives_being_written(tiny: dict[str, Any], tmp_path: Path) -> None:
     config = load_config(tiny)
     path = tmp_path / "config.yaml"
@@ -64,6 +78,8 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
         ({"policies": []}, "'policies'"),
         ({"students": [{"adaptive": {"eta": -1}}]}, "student 'adaptive': eta must be a number at least 0"),
         ({"proxy": None}, "policy 'poe' needs a 'proxy'"),
+        ({"policies": [{"poe": {"gamma": 0.5, "proxies": ["big"]}}]}, "policy 'poe' needs 'big' among the 'proxies'"),
+        ({"proxies": {"proxy": "embedded:proxy"}}, "proxies: the one called 'proxy' is named under 'proxy'"),
         ({"splits": {"train": 24, "tset": 4}}, "splits.tset: unknown split"),
         ({"splits": {"train": 24}}, "splits.test: at least 2 problems are needed"),
         ({"splits": {"train": 24, "test": 9, "holdout": 3}}, "splits.defender: needed"),

@@ -23,6 +23,19 @@ def test_a_game_has_each_stage_once_and_after_its_inputs(tiny: dict[str, Any]) -
     assert kinds.count(SampleStage) == 2 * (1 + 3 + 3 + 6) + 1
 
 
+def test_an_ensemble_needs_each_proxy_and_a_gradient_at_each(tiny: dict[str, Any]) -> None:
+    tiny["proxies"] = {"olmo2": "embedded:proxy-olmo2"}
+    tiny["policies"] = ["standard", {"poe": {"gamma": 0.5}}, {"ads": {"lambda": 0.2, "proxies": ["proxy", "olmo2"]}}]
+    ordered = stages(tiny, seeds=[0])
+    gradients = [stage for stage in ordered if isinstance(stage, GradientStage)]
+    assert {stage.proxy.spec.source for stage in gradients} == {"embedded:proxy", "embedded:proxy-olmo2"}
+    sampled = {s.policy.name: s for s in ordered if isinstance(s, SampleStage) and s.problems.name == "train"}
+    assert list(sampled["poe"].proxies) == ["proxy"]
+    assert set(sampled["ads"].gradients) == set(sampled["ads"].proxies) == {"proxy", "olmo2"}
+    assert set(gradients) <= set(sampled["ads"].inputs())
+    assert not sampled["standard"].proxies
+
+
 def test_stages_survive_being_sent_to_a_worker(tiny: dict[str, Any]) -> None:
     for stage in stages(tiny):
         assert stage_from_spec(stage.spec()) == stage

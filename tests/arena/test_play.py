@@ -140,6 +140,38 @@ def test_a_game_killed_at_any_moment_resumes_with_identical_results(
     assert resumed.model_dump(exclude=timed) == played[1].model_dump(exclude=timed)
 
 
+def test_ensembles_and_anticipating_policies_are_played_too(tmp_path: Path, tiny: dict[str, Any]) -> None:
+    tiny |= {
+        "seeds": [0],
+        "proxies": {"olmo2": "embedded:proxy-olmo2"},
+        "policies": [
+            {"poe": {"gamma": 0.5}},
+            {"poe": {"gamma": 0.5, "proxies": {"proxy": 1, "olmo2": 2}}},
+            {"equilibrium_gap": {"eta": 0.5, "kappa": 1.0}},
+            {"equilibrium_grad": {"eta": 0.2, "kappa": 1.0, "proxies": ["proxy", "olmo2"], "combine": "worst"}},
+        ],
+        "students": ["untrained", "passive"],
+        "cost": {"prompts": 2, "repetitions": 1},
+    }
+    results = distillgame.play(tiny, tmp_path, progress=False)
+    assert [(row.proxies, row.combine) for row in results.teachers] == [
+        ({"proxy": 1}, None),
+        ({"proxy": 1, "olmo2": 2}, None),
+        ({"proxy": 1}, None),
+        ({"proxy": 1, "olmo2": 1}, "worst"),
+    ]
+    assert all(row.kl_per_trace and row.time_cost for row in results.teachers)
+    assert read_results(tmp_path / "results.json") == results
+    summary = (tmp_path / "summary.md").read_text()
+    for name in (
+        "poe 0.5",
+        "poe 0.5 (proxy, olmo2)",
+        "equilibrium_gap 0.5 1",
+        "equilibrium_grad 0.2 1 (proxy, olmo2, worst)",
+    ):
+        assert f"| {name} |" in summary
+
+
 def test_a_failing_stage_is_one_line_and_keeps_what_is_finished(tmp_path: Path, tiny: dict[str, Any]) -> None:
     shutil.copytree(EMBEDDED / "student", tmp_path / "student")
     (tmp_path / "student" / "model.safetensors").write_bytes(b"cut short")

@@ -11,6 +11,8 @@ POLICIES: list[tuple[str, dict[str, Any]]] = [
     ("poe", {"gamma": 0.5}),
     ("ads", {"lambda": 0.5}),
     ("permutation", {"lambda": 0.5}),
+    ("equilibrium_gap", {"eta": 0.5, "kappa": 0.8}),
+    ("equilibrium_grad", {"eta": 0.2, "kappa": 0.1}),
 ]
 
 

@@ -22,6 +22,8 @@ STRENGTHS: dict[str, dict[str, float]] = {
     "poe": {"gamma": 0.4},
     "ads": {"lambda": 0.3},
     "permutation": {"lambda": 0.3},
+    "equilibrium_gap": {"eta": 0.5, "kappa": 0.7},
+    "equilibrium_grad": {"eta": 0.5, "kappa": 0.7},
 }
 
 
@@ -105,7 +107,11 @@ def test_permutation_depends_on_the_key_alone() -> None:
     assert not torch.equal(policy.logits(given_experts), policy.logits(other))
 
 
-@given(st.integers(0, 1000), st.sampled_from(["poe", "ads", "permutation"]), st.floats(0.2, 2))
+@given(
+    st.integers(0, 1000),
+    st.sampled_from([name for name in STRENGTHS if STRENGTHS[name] and name != "temperature"]),
+    st.floats(0.2, 2),
+)
 @settings(max_examples=40, deadline=None)
 def test_outside_the_shared_vocabulary_the_mass_is_the_teachers(seed: int, name: str, temperature: float) -> None:
     full = experts(temperature, vocabulary=9, seed=seed)
@@ -153,12 +159,15 @@ def test_kl_is_exact_and_survives_zero_probabilities() -> None:
         ("poe", {"gamma": float("nan")}, "gamma must be a number between 0 and 1 (found nan)"),
         ("poe", {"gamma": "strong"}, "policy 'poe': gamma: input should be a valid number (found 'strong')"),
         ("poe", {}, "policy 'poe': missing 1 required positional argument: 'gamma'"),
-        ("poe", {"lambda": 1}, "policy 'poe': unknown option 'lambda' (its options: gamma)"),
+        ("poe", {"lambda": 1}, "policy 'poe': unknown option 'lambda' (its options: gamma, proxies)"),
         ("ads", {"lambda": -1}, "lambda must be a number at least 0 (found -1)"),
-        ("ads", {"gamma": 1}, "takes one parameter, 'lambda' (found gamma)"),
+        ("ads", {"gamma": 1}, "takes one strength, 'lambda' (found gamma)"),
         ("temperature", {"temperature": 0}, "temperature must be a number at least 0.001 (found 0)"),
         ("standard", {"gamma": 1}, "policy 'standard'"),
-        ("posh", {}, "unknown policy 'posh': choose one of ads, permutation, poe, standard, temperature"),
+        ("equilibrium_gap", {"eta": -1, "kappa": 1}, "eta must be a number at least 0 (found -1)"),
+        ("equilibrium_grad", {"eta": 1, "kappa": float("inf")}, "kappa must be a number at least 0 (found inf)"),
+        ("equilibrium_gap", {"eta": 1}, "missing 1 required positional argument: 'kappa'"),
+        ("posh", {}, "unknown policy 'posh': choose one of ads, equilibrium_gap, equilibrium_grad, permutation, poe, "),
     ],
 )
 def test_bad_strengths_are_named(name: str, strength: dict[str, float], message: str) -> None:

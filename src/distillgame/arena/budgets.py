@@ -65,8 +65,8 @@ class KLBudget:
 
     @property
     def label(self) -> str:
-        """A name for files."""
-        return f"epsilon-{self.epsilon:g}" + ("" if self.unit == "trace" else "-a-token")
+        """What it is called."""
+        return f"epsilon={self.epsilon:g}" + ("" if self.unit == "trace" else " a token")
 
     def measure(self, rounds: Sequence[Sequence[Trace]]) -> Estimate:
         """Estimate it from rounds of traces of the same problems.
@@ -112,12 +112,12 @@ class AccuracyLoss:
     @property
     def tolerance(self) -> float:
         """How close the pilot has to come."""
-        return 0.002
+        return 0.003
 
     @property
     def label(self) -> str:
-        """A name for files."""
-        return f"teacher-accuracy-{self.teacher_accuracy:g}"
+        """What it is called."""
+        return f"teacher-accuracy={self.teacher_accuracy:g}"
 
     def measure(self, rounds: Sequence[Sequence[Trace]]) -> Estimate:
         """Estimate the share of wrong answers from rounds of traces of the same problems."""

@@ -1,6 +1,7 @@
 """Find the strength at which a policy meets a budget, and say on fresh samples whether it does."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,8 +121,7 @@ def calibrate_policy(
             pilot=search.estimate(choice, pilot, is_fresh=False),
             fresh=search.estimate(choice, fresh, is_fresh=True),
         )
-        name = "-".join(["calibrated", *policy.label.replace("=", " ").split(), budget.label])
-        write_text(out / f"{name}.json", json.dumps(result.as_dict(), indent=1) + "\n")
+        write_text(out / file_name(policy, budget.label), json.dumps(result.as_dict(), indent=1) + "\n")
     return result
 
 
@@ -185,6 +185,11 @@ def _knob(policy: NamedChoice) -> Knob:
     if knob.parameter in policy.options:
         raise DistillgameError(f"policy '{policy.name}': {knob.parameter} is what is searched; leave it out")
     return knob
+
+
+def file_name(policy: NamedChoice, goal: str) -> str:
+    """The file in a run's folder that keeps what was found."""
+    return "-".join(["calibrated", *re.split(r"[ =:,]+", f"{policy.label} {goal}")]) + ".json"
 
 
 def as_yaml(choice: NamedChoice) -> str:

@@ -15,6 +15,7 @@ VERBS = {
     "distill": "distillgame.cli.distill",
     "evaluate": "distillgame.cli.evaluate",
     "tune": "distillgame.cli.tune",
+    "calibrate": "distillgame.cli.calibrate",
     "worlds": "distillgame.cli.worlds",
     "solve": "distillgame.cli.solve",
     "bench": "distillgame.cli.bench",

@@ -18,13 +18,13 @@ import torch
 BOUND = 1e4
 """Largest tilt in nats, so that all tokens stay finite."""
 
-HEAD = 64
-"""Likeliest tokens that the minimum is looked for with; the rest counts as one token of their mean value."""
+BINS = 128
+"""Tokens of about the same value count as one while the minimum is looked for, in vocabularies that are larger."""
 
-GRID, ZOOMS = 33, 2
+GRID, ZOOMS = 25, 2
 """Points at which h is looked at, and how often: first everywhere, then around the best."""
 
-STEPS, SLOPE, ENOUGH = 4, 0.1, 1e-4
+STEPS, SLOPE, ENOUGH = 5, 0.1, 3e-6
 """Newton steps over the whole vocabulary, the least slope that is believed, and how far Z may be off, relatively."""
 
 
@@ -50,10 +50,13 @@ def anticipated(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float
         r = tilt / kappa
         p = torch.softmax(log_ref - tilt, -1)
         mean = (p * r).sum(-1, keepdim=True)
-        if (mean.abs() < ENOUGH * min(eta, 1.0)).all():
-            return log_ref - tilt
+        # Row by row, so that no row depends on the batch it is in.
+        done = mean.abs() < ENOUGH * min(eta, 1.0)
+        if done.all():
+            break
         variance = (p * (r - mean).square()).sum(-1, keepdim=True)
-        w = w + mean.log1p() / eta / (1 - kappa * variance / (1 + mean)).clamp(min=SLOPE)
+        step = mean.log1p() / eta / (1 - kappa * variance / (1 + mean)).clamp(min=SLOPE)
+        w = torch.where(done, w, w + step)
     return log_ref - _tilt(v, w, eta, kappa)
 
 
@@ -63,10 +66,13 @@ def _tilt(v: torch.Tensor, w: torch.Tensor, eta: float, kappa: float) -> torch.T
 
 def _lowest(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float) -> torch.Tensor:
     """Where h is lowest, about, shape (B, 1)."""
-    log_ref, v = _heads(log_ref, v)
     possible = log_ref > -torch.inf
     low = v.masked_fill(~possible, torch.inf).amin(-1, keepdim=True)
-    high = v.masked_fill(~possible | (v == torch.inf), -torch.inf).amax(-1, keepdim=True).maximum(low)
+    high = v.masked_fill(~possible | (v == torch.inf), -torch.inf).amax(-1, keepdim=True)
+    # Where nothing has a finite value all values are alike, and any w will do.
+    low, high = torch.where(low == torch.inf, 0.0, low), torch.where(high == -torch.inf, 0.0, high)
+    if log_ref.shape[-1] > BINS:
+        log_ref, v = _binned(log_ref, v, low, high)
     steps = torch.linspace(0, 1, GRID, device=v.device)
     for _ in range(ZOOMS):
         w = low + (high - low) * steps
@@ -77,13 +83,17 @@ def _lowest(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float) ->
     return w.gather(-1, best)
 
 
-def _heads(log_ref: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The likeliest tokens and, as one more, the rest; (B, n) each."""
-    if log_ref.shape[-1] <= HEAD + 1:
-        return log_ref, v
-    head, ids = log_ref.topk(HEAD, -1)
-    rest = log_ref.exp().scatter_(-1, ids, 0.0)
-    mass = rest.sum(-1, keepdim=True)
-    finite = torch.where(v == torch.inf, 0.0, v)
-    mean = (rest * finite).sum(-1, keepdim=True) / mass.clamp(min=torch.finfo(mass.dtype).tiny)
-    return torch.cat([head, mass.log()], -1), torch.cat([v.gather(-1, ids), mean], -1)
+def _binned(
+    log_ref: torch.Tensor, v: torch.Tensor, low: torch.Tensor, high: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probability and mean value by bins between two values, and of an infinite value, (B, bins + 1)."""
+    is_finite = v < torch.inf
+    finite = torch.where(is_finite, v, low)
+    width = ((high - low) / BINS).clamp(min=torch.finfo(v.dtype).tiny)
+    place = ((finite - low) / width).long().clamp_(0, BINS - 1)
+    place = torch.where(is_finite, place, BINS)
+    p = log_ref.exp()
+    mass, worth = (torch.zeros_like(p[:, : BINS + 1]).scatter_add_(-1, place, x) for x in (p, p * finite))
+    mean = worth / mass.clamp(min=torch.finfo(mass.dtype).tiny)
+    mean[:, BINS] = torch.inf
+    return mass.log(), mean

@@ -1,0 +1,194 @@
+"""Is anticipating the student worth it? All defenses at one teacher accuracy and at one KL, in the embedded world.
+
+Run ``python benchmarks/comparison.py FOLDER``: an hour and a half on two cores; interrupted, it goes on where it was.
+Strengths, the equilibrium's eta and the student's eta are chosen on the validation split, in halves: strengths are
+searched on the first and verified on the second, on which students are chosen too, at the first goal. The test split is
+read once, at the end. Writes ``comparison.json`` and ``comparison.md``.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from distillgame.arena import load_config
+from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
+from distillgame.arena.calibrate import Calibrated, calibrate_policy
+from distillgame.arena.collect import Answers, Collector
+from distillgame.arena.config import GameConfig, NamedChoice
+from distillgame.arena.plan import STANDARD, Planner
+from distillgame.arena.play import pick_device, run_stages
+from distillgame.arena.stages import TRACES
+from distillgame.arena.store import Store, lock, write_text
+from distillgame.models import quiet
+from distillgame.records import read_traces
+from distillgame.stats import standard_error
+
+CHANGES = {"splits.validation": 2000, "proxies": {"olmo2": "embedded:proxy-olmo2"}}
+GOALS: tuple[Budget, ...] = (AccuracyLoss(0.86), KLBudget(1.0))
+PILOT = FRESH = 2000
+BOTH = {"proxies": ["proxy", "olmo2"]}
+FAMILIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "temperature": ("temperature", [{}]),
+    "permutation": ("permutation", [{}]),
+    "PoE": ("poe", [{}]),
+    "ADS": ("ads", [{}]),
+    "PoE, two proxies": ("poe", [BOTH]),
+    "equilibrium (gap)": ("equilibrium_gap", [{"eta": eta} for eta in (0.1, 0.3, 1.0)]),
+    "equilibrium (grad)": ("equilibrium_grad", [{"eta": eta} for eta in (0.05, 0.15, 0.5)]),
+}
+PASSIVE = NamedChoice(name="passive")
+STUDENTS = [PASSIVE, *(NamedChoice(name="adaptive", options={"eta": eta}) for eta in (4.0, 8.0))]
+
+
+def main(folder: str) -> None:
+    quiet()
+    out = Path(folder)
+    config = load_config(None, overrides=CHANGES)
+    families, chosen, rows = FAMILIES, None, []
+    for goal in GOALS:
+        found = {name: candidates(config, *family, goal, out) for name, family in families.items()}
+        with lock(out):
+            store = Store(out, pick_device(config))
+            chosen = chosen or choose(config, found, store)
+            rows += report(config, found, chosen, goal, store)
+        if families is FAMILIES:  # What was chosen at the first goal is kept at the others.
+            families = {name: (family[0], [family[1][chosen[name].variant]]) for name, family in FAMILIES.items()}
+            chosen = {name: replace(choice, variant=0) for name, choice in chosen.items()}
+        result = {"command": "python benchmarks/comparison.py", "seeds": config.seeds, "rows": rows}
+        write_text(out / "comparison.json", json.dumps(result, indent=1) + "\n")
+        write_text(out / "comparison.md", render(rows))
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen of a family on the validation split.
+
+    Attributes:
+        variant: Which of its variants.
+        strongest: The student that learnt the most from it.
+        adaptive: The adaptive student that did.
+        validation: Every variant's students' accuracies.
+    """
+
+    variant: int
+    strongest: NamedChoice
+    adaptive: NamedChoice
+    validation: dict[str, dict[str, float]]
+
+
+def candidates(
+    config: GameConfig, policy: str, variants: list[dict[str, Any]], goal: Budget, out: Path
+) -> list[Calibrated]:
+    """A family's variants, each at the strength that meets the goal."""
+    found = []
+    for options in variants:
+        choice = NamedChoice(name=policy, options=options)
+        print(f"{choice.label} at {goal.label}", file=sys.stderr)
+        calibrated = calibrate_policy(
+            config, choice, goal, out, PILOT, FRESH, report=lambda t: print(t, file=sys.stderr)
+        )
+        print(goal.describe(calibrated.fresh), file=sys.stderr)
+        found.append(calibrated)
+    return found
+
+
+def choose(config: GameConfig, found: dict[str, list[Calibrated]], store: Store) -> dict[str, Chosen]:
+    """The variants whose strongest student learnt the least, and those students, on validation with the first seed."""
+    planner, half = Planner(config), config.splits["validation"] // 2
+    groups = {"standard": [STANDARD]} | {name: [c.choice for c in group] for name, group in found.items()}
+    stages = {}
+    for choice in (choice for group in groups.values() for choice in group):
+        for student in STUDENTS:
+            stage = planner.evaluate(choice, student, "validation", config.seeds[0])
+            part = stage.problems.part(half, 2 * half)
+            stages[choice.label, student.label] = stage.model_copy(update={"problems": part})
+    run_stages(list(stages.values()), store, config, progress=True)
+    accuracy = {
+        key: float(Answers([read_traces(store.folder(stage) / TRACES)]).correct.mean()) for key, stage in stages.items()
+    }
+    result = {}
+    for name, group in groups.items():
+        tried = {choice.label: {s.label: accuracy[choice.label, s.label] for s in STUDENTS} for choice in group}
+        best = min(range(len(group)), key=lambda k: max(tried[group[k].label].values()))
+        students = tried[group[best].label]
+        strongest, adaptive = (max(some, key=lambda s: students[s.label]) for some in (STUDENTS, STUDENTS[1:]))
+        result[name] = Chosen(best, strongest, adaptive, tried)
+    return result
+
+
+def report(
+    config: GameConfig, found: dict[str, list[Calibrated]], chosen: dict[str, Chosen], goal: Budget, store: Store
+) -> list[dict[str, Any]]:
+    """What was chosen, on test."""
+    planner = Planner(config)
+    policies = {"standard": STANDARD} | {name: group[chosen[name].variant].choice for name, group in found.items()}
+    wanted = [
+        stage
+        for name, choice in policies.items()
+        for seed in config.seeds
+        for stage in (
+            planner.sample(choice, "test", seed),
+            planner.evaluate(choice, PASSIVE, "test", seed),
+            planner.evaluate(choice, chosen[name].adaptive, "test", seed),
+        )
+    ]
+    run_stages(wanted, store, config, progress=True)
+    collector = Collector(planner, store)
+    baseline = collector.answers(policies["PoE"], chosen["PoE"].strongest).correct
+    rows = []
+    for name, choice in policies.items():
+        answers = collector.answers(choice, chosen[name].strongest)
+        gap = answers.correct - baseline
+        row = {
+            "goal": goal.label,
+            "family": name,
+            "policy": choice.model_dump(),
+            "fresh": None if name == "standard" else _fresh(found[name], choice),
+            "validation": chosen[name].validation,
+            "teacher": collector.teacher(choice).model_dump(),
+            "passive": collector.student(choice, PASSIVE).model_dump(),
+            "adaptive": collector.student(choice, chosen[name].adaptive).model_dump(),
+            "strongest": {"student": chosen[name].strongest.label, **answers.summary(config.seeds)},
+            "over_poe": {"value": float(gap.mean()), "standard_error": standard_error(gap)},
+        }
+        rows.append(row)
+    return rows
+
+
+def _fresh(group: list[Calibrated], choice: NamedChoice) -> dict[str, Any]:
+    return next(vars(c.fresh) | {"met": c.met} for c in group if c.choice == choice)
+
+
+def render(rows: list[dict[str, Any]]) -> str:
+    """One table a goal."""
+    lines = []
+    for goal in dict.fromkeys(row["goal"] for row in rows):
+        lines += [
+            f"At {goal}:",
+            "",
+            "| defense | strength | teacher | KL | passive | adaptive | strongest | strongest, over PoE |",
+            "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for row in (row for row in rows if row["goal"] == goal):
+            strength = ", ".join(f"{key} {value:g}" for key, value in row["teacher"]["strength"].items())
+            teacher, gap = row["teacher"], row["over_poe"]
+            kl = f"{teacher['kl_per_trace']:.2f} ± {teacher['kl_standard_error']:.2f}"
+            cells = [_percent(row[key]) for key in ("passive", "adaptive", "strongest")]
+            name = row["strongest"]["student"].partition(" ")[0]
+            difference = (
+                "" if row["family"] == "PoE" else f"{100 * gap['value']:+.1f} ± {100 * gap['standard_error']:.1f}"
+            )
+            shown = [row["family"], strength, _percent(teacher), kl, *cells[:2], f"{cells[2]} ({name})", difference]
+            lines.append(f"| {' | '.join(shown)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _percent(row: dict[str, Any]) -> str:
+    return f"{100 * row['accuracy']:.1f} ± {100 * row['standard_error']:.1f}"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

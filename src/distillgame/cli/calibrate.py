@@ -1,0 +1,78 @@
+"""``distillgame calibrate``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from distillgame.arena import load_config
+from distillgame.arena.config import NamedChoice
+from distillgame.arena.play import default_folder
+from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
+
+
+@click.command()
+@config_argument
+@click.option("--policy", required=True, help="Release policy.")
+@click.option(
+    "--strength", "-p", multiple=True, metavar="NAME=VALUE",
+    help="The policy's other parameters, as in eta=0.5 or proxies=[proxy, large].",
+)  # fmt: skip
+@click.option("--epsilon", type=float, help="Meet this expected KL, in nats.")
+@click.option(
+    "--unit", type=click.Choice(["trace", "token"]), default="trace", show_default=True, help="What epsilon is for."
+)
+@click.option("--teacher-accuracy", type=float, help="Or leave this accuracy, between 0 and 1.")
+@click.option("--rho", type=float, help="Or find the eta at which an adaptive student of the policy spends this KL.")
+@click.option("--pilot", type=click.IntRange(2), default=500, show_default=True, help="Traces to search on.")
+@click.option("--fresh", type=click.IntRange(2), default=2000, show_default=True, help="Traces to verify with.")
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/NAME].")
+@quick_option
+@overrides_option
+def calibrate(
+    config: str | None,
+    policy: str,
+    strength: tuple[str, ...],
+    epsilon: float | None,
+    unit: str,
+    teacher_accuracy: float | None,
+    rho: float | None,
+    pilot: int,
+    fresh: int,
+    out: Path | None,
+    quick: bool,
+    overrides: dict[str, Any],
+) -> None:
+    """Find the strength at which a policy meets a budget, and verify it on fresh samples.
+
+    Nothing of the test split is looked at. An interrupted search goes on where it was.
+    """
+    if sum(goal is not None for goal in (epsilon, teacher_accuracy, rho)) != 1:
+        raise click.UsageError("give one of --epsilon, --teacher-accuracy and --rho")
+    from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
+    from distillgame.arena.calibrate import as_yaml, calibrate_policy
+    from distillgame.arena.calibrate_student import calibrate_student
+
+    choice = NamedChoice(name=policy, options=assignments(strength, "NAME=VALUE"))
+    game = load_config(config, quick=quick, overrides=overrides)
+    folder = out or default_folder(config, quick)
+
+    def report(text: str) -> None:
+        click.echo(text, err=True)
+
+    if rho is not None:
+        student = calibrate_student(game, choice, rho, folder, report=report)
+        others = ", ".join(f"{value:.4g}" for value in student.fresh) or "none"
+        click.echo(f"{as_yaml(student.choice)}\nrho {student.pilot:.4g} nats; with other seeds: {others}")
+        return
+    budget: Budget
+    if epsilon is not None:
+        budget = KLBudget(epsilon, "token" if unit == "token" else "trace")
+    else:
+        budget = AccuracyLoss(teacher_accuracy or 0.0)
+    found = calibrate_policy(game, choice, budget, folder, pilot, fresh, report=report)
+    verdict = "within" if found.met else "NOT within"
+    click.echo(
+        f"{as_yaml(found.choice)}\npilot: {budget.describe(found.pilot)}\nfresh: {budget.describe(found.fresh)}\n"
+        f"the budget is {verdict} the fresh samples' interval"
+    )

@@ -1,0 +1,76 @@
+from typing import Any
+
+import pytest
+import torch
+
+from distillgame.errors import DistillgameError
+from distillgame.policies import Experts, make_policy, release
+from distillgame.policies.proxies import combined
+
+WEIGHTS = {"small": 1, "large": 3}
+
+
+def experts(temperature: float = 0.6) -> Experts:
+    generator = torch.Generator().manual_seed(0)
+    teacher, *others = (2 * torch.randn(3, 8, generator=generator) for _ in range(5))
+    return Experts(teacher, temperature, tuple(others[:2]), tuple(others[2:]), (1, 2, 3))
+
+
+def test_poe_multiplies_all_experts_by_their_weights() -> None:
+    given = experts()
+    ours, small, large = (torch.log_softmax(x.double() / 0.6, -1) for x in (given.teacher, *given.proxies))
+    expected = torch.softmax(0.6 * ours + 0.4 * (0.25 * small + 0.75 * large), -1)
+    result = release(make_policy("poe", {"gamma": 0.4, "proxies": WEIGHTS}), given)
+    assert torch.allclose(result.released.probabilities.double(), expected, atol=1e-6)
+
+
+def test_ads_adds_the_weighted_mean_of_deltas_or_takes_the_worst() -> None:
+    given = experts()
+    small, large = given.deltas
+    mean = make_policy("ads", {"lambda": 0.5, "proxies": WEIGHTS}).logits(given)
+    assert torch.allclose(mean, given.teacher + 0.3 * (0.25 * small + 0.75 * large), atol=1e-5)
+    worst = make_policy("ads", {"lambda": 0.5, "proxies": ["small", "large"], "combine": "worst"}).logits(given)
+    # The worst case of the values -delta is the smallest delta.
+    assert torch.allclose(worst, given.teacher + 0.3 * torch.minimum(small, large), atol=1e-5)
+
+
+def test_a_heavier_proxy_counts_for_more_in_the_worst_case() -> None:
+    values = [torch.tensor([[1.0, -1.0]]), torch.tensor([[1.5, -1.5]])]
+    assert combined(values, (0.5, 0.5), "worst").tolist() == [[1.5, -1.0]]
+    assert combined(values, (0.75, 0.25), "worst").tolist() == [[1.5, -0.75]]
+
+
+def test_names_alone_weigh_the_same_and_one_proxy_is_the_default() -> None:
+    assert make_policy("poe", {"gamma": 0.4, "proxies": ["a", "b"]}).weights == (0.5, 0.5)
+    assert dict(make_policy("poe", {"gamma": 0.4}).proxies) == {"proxy": 1.0}
+    assert dict(make_policy("standard").proxies) == {"proxy": 1.0}
+
+
+def test_permutation_permutes_what_ads_would_add() -> None:
+    given = experts()
+    options = {"lambda": 0.5, "proxies": WEIGHTS}
+    ads, permuted = (make_policy(name, options).logits(given) - given.teacher for name in ("ads", "permutation"))
+    assert torch.allclose(ads.abs().sort().values, permuted.abs().sort().values, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("proxies", "message"),
+    [
+        ([], "must name at least one proxy"),
+        (["a", "a"], "must be a list of names or names with weights"),
+        ({"a": 0}, "the weight of 'a' must be above 0 (found 0)"),
+        ({"a": float("nan")}, "the weight of 'a' must be above 0 (found nan)"),
+        ("proxy", "policy 'poe': proxies"),
+        (3, "policy 'poe': proxies"),
+    ],
+)
+def test_bad_proxies_are_named(proxies: Any, message: str) -> None:
+    with pytest.raises(DistillgameError) as caught:
+        make_policy("poe", {"gamma": 0.5, "proxies": proxies})
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_combination_is_refused() -> None:
+    with pytest.raises(DistillgameError, match="combine"):
+        make_policy("ads", {"lambda": 0.5, "combine": "median"})
