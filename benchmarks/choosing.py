@@ -22,6 +22,7 @@ CASES = {
     "standard, speculating": ("standard", {}, True),
     "poe": ("poe", {"gamma": 0.5}, True),
     "ads": ("ads", {"lambda": 0.2}, True),
+    "equilibrium_gap": ("equilibrium_gap", {"eta": 0.5, "kappa": 1.0}, True),
 }
 
 

@@ -26,7 +26,7 @@ from distillgame.records import read_traces
 from distillgame.stats import standard_error
 
 CHANGES = {"splits.validation": 2000, "proxies": {"olmo2": "embedded:proxy-olmo2"}}
-GOALS: tuple[Budget, ...] = (AccuracyLoss(0.86), KLBudget(1.0))
+GOALS: tuple[Budget, ...] = (AccuracyLoss(0.83), KLBudget(3.0), AccuracyLoss(0.86))
 PILOT = FRESH = 2000
 BOTH = {"proxies": ["proxy", "olmo2"]}
 FAMILIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
