@@ -3,14 +3,17 @@
 Run ``python benchmarks/comparison.py FOLDER``: an hour and a half on two cores; interrupted, it goes on where it was.
 Strengths, the equilibrium's eta and the student's eta are chosen on the validation split, in halves: strengths are
 searched on the first and verified on the second, on which students are chosen too, at the first goal. The test split is
-read once, at the end. Writes ``comparison.json`` and ``comparison.md``.
+read for nothing but the report of what was chosen. Writes ``comparison.json``, ``comparison.md`` and a figure.
 """
 
 import json
 import sys
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from distillgame.arena import load_config
 from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
@@ -26,7 +29,10 @@ from distillgame.records import read_traces
 from distillgame.stats import standard_error
 
 CHANGES = {"splits.validation": 2000, "proxies": {"olmo2": "embedded:proxy-olmo2"}}
-GOALS: tuple[Budget, ...] = (AccuracyLoss(0.83), KLBudget(3.0), AccuracyLoss(0.86))
+AT = (0.83, 0.86)
+"""Teacher accuracies on the test split at which the frontiers are read off."""
+
+GOALS: tuple[Budget, ...] = (AccuracyLoss(0.83), KLBudget(3.0))
 PILOT = FRESH = 2000
 BOTH = {"proxies": ["proxy", "olmo2"]}
 FAMILIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
@@ -39,7 +45,7 @@ FAMILIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "equilibrium (grad)": ("equilibrium_grad", [{"eta": eta} for eta in (0.05, 0.15, 0.5)]),
 }
 PASSIVE = NamedChoice(name="passive")
-STUDENTS = [PASSIVE, *(NamedChoice(name="adaptive", options={"eta": eta}) for eta in (4.0, 8.0))]
+STUDENTS = [PASSIVE, *(NamedChoice(name="adaptive", options={"eta": eta}) for eta in (4.0, 8.0, 16.0))]
 
 
 def main(folder: str) -> None:
@@ -58,7 +64,8 @@ def main(folder: str) -> None:
             chosen = {name: replace(choice, variant=0) for name, choice in chosen.items()}
         result = {"command": "python benchmarks/comparison.py", "seeds": config.seeds, "rows": rows}
         write_text(out / "comparison.json", json.dumps(result, indent=1) + "\n")
-        write_text(out / "comparison.md", render(rows))
+        write_text(out / "comparison.md", render(rows) + render_interpolated(rows))
+        draw(rows, out / "comparison.png")
 
 
 @dataclass(frozen=True)
@@ -184,6 +191,57 @@ def render(rows: list[dict[str, Any]]) -> str:
             lines.append(f"| {' | '.join(shown)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def frontier(rows: list[dict[str, Any]], family: str) -> list[tuple[float, float, float, float]]:
+    """A family's points, by teacher accuracy: that and its error, the strongest student's and its error."""
+    points = {
+        (row["teacher"]["accuracy"], row["teacher"]["standard_error"], *_accuracy(row["strongest"]))
+        for row in rows
+        if row["family"] in (family, "standard")
+    }
+    return sorted(points)
+
+
+def render_interpolated(rows: list[dict[str, Any]]) -> str:
+    """Strongest students at equal teacher accuracies, linearly between the strengths that were played."""
+    lines = [
+        "Strongest student at a teacher accuracy, interpolated along each frontier:",
+        "",
+        "| defense | " + " | ".join(f"{100 * at:.0f}%" for at in AT) + " |",
+        "| --- |" + " ---: |" * len(AT),
+    ]
+    for family in FAMILIES:
+        cells = [_interpolated(frontier(rows, family), at) for at in AT]
+        lines.append(f"| {family} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _interpolated(points: list[tuple[float, float, float, float]], at: float) -> str:
+    for (low, _, weak, weak_error), (high, _, strong, strong_error) in pairwise(points):
+        if low <= at <= high:
+            share = (at - low) / (high - low)
+            error = ((1 - share) ** 2 * weak_error**2 + share**2 * strong_error**2) ** 0.5
+            return f"{100 * ((1 - share) * weak + share * strong):.1f} ± {100 * error:.1f}"
+    return "–"
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw teacher accuracy against the strongest student's."""
+    figure = Figure(figsize=(7.5, 4.6), layout="constrained")
+    axes = figure.subplots()
+    for i, family in enumerate(FAMILIES):
+        x, x_error, y, y_error = zip(*frontier(rows, family), strict=True)
+        axes.errorbar(x, y, xerr=x_error, yerr=y_error, marker="o", color=f"C{i}", capsize=2, label=family)
+    axes.set_xlabel("teacher accuracy (utility)")
+    axes.set_ylabel("strongest student's accuracy (leakage)")
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=130, format="png")
+
+
+def _accuracy(row: dict[str, Any]) -> tuple[float, float]:
+    return row["accuracy"], row["standard_error"]
 
 
 def _percent(row: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import yaml
 
 from distillgame.arena import load_config
 from distillgame.arena.budgets import AccuracyLoss, KLBudget
-from distillgame.arena.calibrate import FRESH, Calibrated, as_yaml, calibrate_policy
+from distillgame.arena.calibrate import FRESH, Calibrated, as_yaml, calibrate_policy, file_name
 from distillgame.arena.calibrate_student import calibrate_student
 from distillgame.arena.config import NamedChoice
 from distillgame.errors import DistillgameError
@@ -66,7 +67,9 @@ def test_fresh_samples_share_no_problem_and_no_random_number_with_the_pilot(
 def test_every_strength_is_measured_with_common_random_numbers(calibrated: tuple[Path, Calibrated, list[str]]) -> None:
     """Nearby strengths then draw nearly the same traces, and their difference is not noise."""
     out, result, _ = calibrated
-    close = sorted(t.x for t in result.trials[1:])[-2:]
+    tried = sorted(t.x for t in result.trials[1:])
+    close = min(pairwise(tried), key=lambda pair: pair[1] - pair[0])
+    assert close[1] - close[0] < 0.05
     first, second = (
         next(t for name, t in sampled(out).items() if f"gamma-{x:g}-" in name and t[0].seed == 0) for x in close
     )
@@ -139,6 +142,33 @@ def test_greedy_traces_have_no_kl_to_budget() -> None:
 def test_a_choice_is_printed_as_a_line_of_a_configuration() -> None:
     choice = NamedChoice(name="ads", options={"lambda": 0.2, "proxies": {"a": 1, "b": 2}, "combine": "worst"})
     assert yaml.safe_load(as_yaml(choice)) == [{"ads": choice.options}]
+    awkward = NamedChoice(name="poe", options={"gamma": 1e-5, "proxies": ["on", "org/big model"]})
+    assert yaml.safe_load(as_yaml(awkward)) == [{"poe": awkward.options}]
+    assert file_name(awkward, "epsilon=0.5") == "calibrated-poe-gamma-1e-05-proxies-on-org-big-model-epsilon-0.5.json"
+
+
+def test_a_search_by_token_and_one_by_accuracy_go_on_where_they_were(tmp_path: Path) -> None:
+    """Trials are stages: what a killed search left is used, and one budget's trials serve another."""
+
+    class KilledError(Exception):
+        pass
+
+    def kill(text: str) -> None:
+        raise KilledError
+
+    budget = KLBudget(0.01, "token")
+    with pytest.raises(KilledError):
+        calibrate_policy(load_config(config()), POE, budget, tmp_path, 20, 20, progress=False, report=kill)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stages/*/stage.json")}
+    assert before
+    found = calibrate_policy(load_config(config()), POE, budget, tmp_path, 20, 20, progress=False)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.glob("stages/*/stage.json")}
+    assert after.items() > before.items()
+    assert found.pilot.value == pytest.approx(0.01, rel=0.2)
+    loss = calibrate_policy(load_config(config()), POE, AccuracyLoss(0.5), tmp_path, 20, 20, progress=False)
+    assert loss.pilot.value == pytest.approx(0.5, abs=0.11)
+    assert loss.choice.options["gamma"] > found.choice.options["gamma"]
+    assert json.loads((tmp_path / "calibrated-poe-teacher-accuracy-0.5.json").read_text())["measures"]
 
 
 def test_the_students_tilt_is_found_from_its_budget(tmp_path: Path) -> None:

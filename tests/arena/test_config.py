@@ -79,7 +79,7 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
         ({"students": [{"adaptive": {"eta": -1}}]}, "student 'adaptive': eta must be a number at least 0"),
         ({"proxy": None}, "policy 'poe' needs a 'proxy'"),
         ({"policies": [{"poe": {"gamma": 0.5, "proxies": ["big"]}}]}, "policy 'poe' needs 'big' among the 'proxies'"),
-        ({"proxies": {"proxy": "embedded:proxy"}}, "proxies: the one called 'proxy' is named under 'proxy'"),
+        ({"proxies": {"proxy": "embedded:proxy"}}, "proxies: 'proxy' has its own place in the configuration"),
         ({"splits": {"train": 24, "tset": 4}}, "splits.tset: unknown split"),
         ({"splits": {"train": 24}}, "splits.test: at least 2 problems are needed"),
         ({"splits": {"train": 24, "test": 9, "holdout": 3}}, "splits.defender: needed"),

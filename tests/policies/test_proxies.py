@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -36,8 +37,33 @@ def test_ads_adds_the_weighted_mean_of_deltas_or_takes_the_worst() -> None:
 
 def test_a_heavier_proxy_counts_for_more_in_the_worst_case() -> None:
     values = [torch.tensor([[1.0, -1.0]]), torch.tensor([[1.5, -1.5]])]
-    assert combined(values, (0.5, 0.5), "worst").tolist() == [[1.5, -1.0]]
-    assert combined(values, (0.75, 0.25), "worst").tolist() == [[1.5, -0.75]]
+    assert combined(values, (0.5, 0.5), "worst", 2.0).tolist() == [[1.5, -1.0]]
+    unequal = combined(values, (0.75, 0.25), "worst", 2.0)
+    assert unequal[0].tolist() == pytest.approx([max(1.0, 1.5 - math.log(3) / 2), -1.0])
+    assert torch.equal(combined(values, (1.0, 1e-9), "worst", 2.0), values[0])
+
+
+@pytest.mark.parametrize("name", ["ads", "equilibrium_grad"])
+def test_a_proxy_of_hardly_any_weight_does_not_count(name: str) -> None:
+    given = experts()
+    alone = Experts(given.teacher, given.temperature, given.proxies[:1], given.deltas[:1])
+    strength = {"lambda": 0.5} if name == "ads" else {"eta": 0.5, "kappa": 1.0}
+    for combine in ("mean", "worst"):
+        options = {**strength, "proxies": {"small": 1, "large": 1e-12}, "combine": combine}
+        assert torch.allclose(
+            make_policy(name, options).logits(given), make_policy(name, strength).logits(alone), atol=1e-4
+        )
+
+
+def test_weights_of_any_scale_sum_to_one() -> None:
+    assert make_policy("poe", {"gamma": 0.4, "proxies": {"a": 1e308, "b": 1e308}}).weights == (0.5, 0.5)
+
+
+def test_excluded_tokens_stay_excluded_at_both_ends_of_poe() -> None:
+    teacher, proxy = torch.tensor([[0.0, 1.0, -torch.inf, 2.0]]), torch.tensor([[0.0, -torch.inf, 1.0, 2.0]])
+    given = Experts(teacher, 1.0, (proxy,))
+    assert torch.equal(make_policy("poe", {"gamma": 0}).logits(given), teacher)
+    assert torch.equal(make_policy("poe", {"gamma": 1}).logits(given), proxy)
 
 
 def test_names_alone_weigh_the_same_and_one_proxy_is_the_default() -> None:

@@ -44,6 +44,18 @@ def test_the_largest_strength_is_tried_before_giving_up() -> None:
         find_root(lambda x: 1 - math.exp(-x), 2.0, START, 0.3)
 
 
+def test_what_does_not_move_is_soon_given_up() -> None:
+    tried: list[float] = []
+
+    def measure(x: float) -> float:
+        tried.append(x)
+        return 0.0
+
+    with pytest.raises(OutOfReachError):
+        find_root(measure, 1.0, START, 0.1)
+    assert len(tried) == 6
+
+
 def test_a_goal_below_the_start_is_refused() -> None:
     with pytest.raises(ValueError, match="not above"):
         find_root(lambda x: x, 0.5, Trial(0.6, 0.5), 0.1)

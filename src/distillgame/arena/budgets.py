@@ -32,9 +32,9 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95% confidence interval."""
+        """The 95% confidence interval, which goes no further below than 0."""
         half = CONFIDENCE * self.standard_error
-        return self.value - half, self.value + half
+        return max(self.value - half, 0.0), self.value + half
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class KLBudget:
     def goal(self) -> float:
         """What the measured quantity shall come to."""
         return self.epsilon
+
+    @property
+    def measures(self) -> str:
+        """What the measured quantity is."""
+        return f"KL in nats a {self.unit}"
 
     @property
     def tolerance(self) -> float:
@@ -110,6 +115,11 @@ class AccuracyLoss:
         return 1 - self.teacher_accuracy
 
     @property
+    def measures(self) -> str:
+        """What the measured quantity is."""
+        return "share of wrong answers"
+
+    @property
     def tolerance(self) -> float:
         """How close the pilot has to come."""
         return 0.003
@@ -127,7 +137,7 @@ class AccuracyLoss:
     def describe(self, estimate: Estimate) -> str:
         """The estimate as text."""
         low, high = estimate.interval
-        interval = f"95% interval {1 - high:.4g} to {1 - low:.4g}, n {estimate.n:,}"
+        interval = f"95% interval {max(1 - high, 0):.4g} to {1 - low:.4g}, n {estimate.n:,}"
         return f"teacher accuracy {1 - estimate.value:.4g} ({interval})"
 
 

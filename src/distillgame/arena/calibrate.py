@@ -2,10 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from distillgame.arena.budgets import Budget, Estimate
 from distillgame.arena.config import GameConfig, NamedChoice, require_proxies
@@ -54,6 +56,7 @@ class Calibrated:
         return {
             "policy": {self.choice.name: self.choice.options},
             "budget": vars(self.budget),
+            "measures": self.budget.measures,
             "trials": [vars(trial) for trial in self.trials],
             "pilot": vars(self.pilot),
             "fresh": vars(self.fresh) | {"interval": self.fresh.interval},
@@ -91,9 +94,13 @@ def calibrate_policy(
         DistillgameError: If the policy is unknown or has no strength, the budget cannot be met, or an input is bad.
     """
     knob = _knob(policy)
-    search = _Search(config, policy, knob, budget, out, progress)
     if config.splits.get(SPLIT, 0) < 4:
         raise DistillgameError(f"splits.{SPLIT}: calibrating needs at least 4 problems")
+    if min(pilot, fresh) < 2:
+        raise DistillgameError("pilot and fresh: at least 2 traces are needed")
+    if config.sampling.temperature == 0:
+        raise DistillgameError("sampling.temperature: 0 leaves nothing to budget; sample at a temperature above 0")
+    search = _Search(config, policy, knob, budget, out, progress)
     with lock(out), full_disk_is_an_error(out), search.pool:
         neutral = knob.neutral(config.sampling.temperature)
         start = Trial(neutral, search.estimate(STANDARD, pilot, is_fresh=False).value)
@@ -132,7 +139,7 @@ class _Search:
         self.policy, self.knob, self.budget, self.progress = policy, knob, budget, progress
         self.config, self.planner, self.store = config, Planner(config), Store(out, pick_device(config))
         self.pool = make_pool(self.store, config)
-        self._require(self.at(knob.neutral(config.sampling.temperature)))
+        require_playable(self.at(knob.neutral(config.sampling.temperature) + knob.first), config)
 
     def at(self, x: float) -> NamedChoice:
         """The policy at a strength."""
@@ -168,14 +175,20 @@ class _Search:
     def _traces(self, stage: SampleStage) -> list[Trace]:
         return read_traces(self.store.folder(stage) / TRACES)
 
-    def _require(self, choice: NamedChoice) -> None:
-        made = make_policy(choice.name, choice.options)
-        try:
-            require_proxies(made, self.config.all_proxies)
-        except ValueError as error:
-            raise DistillgameError(str(error)) from error
-        if made.needs_delta and self.config.splits.get("defender", 0) < 1:
-            raise DistillgameError("splits.defender: needed for the defender's gradient")
+
+def require_playable(choice: NamedChoice, config: GameConfig) -> None:
+    """Check that a game has what a policy needs, whether or not it lists the policy.
+
+    Raises:
+        DistillgameError: If a proxy or the defender's holdout is missing.
+    """
+    made = make_policy(choice.name, choice.options)
+    try:
+        require_proxies(made, config.all_proxies)
+    except ValueError as error:
+        raise DistillgameError(str(error)) from error
+    if made.needs_delta and config.splits.get("defender", 0) < 1:
+        raise DistillgameError("splits.defender: needed for the defender's gradient")
 
 
 def _knob(policy: NamedChoice) -> Knob:
@@ -189,15 +202,11 @@ def _knob(policy: NamedChoice) -> Knob:
 
 def file_name(policy: NamedChoice, goal: str) -> str:
     """The file in a run's folder that keeps what was found."""
-    return "-".join(["calibrated", *re.split(r"[ =:,]+", f"{policy.label} {goal}")]) + ".json"
+    slug = re.sub(r"[^a-zA-Z0-9.]+", "-", f"{policy.label} {goal}").strip("-")
+    return f"calibrated-{slug[:200]}.json"
 
 
 def as_yaml(choice: NamedChoice) -> str:
     """A policy as a line of a configuration."""
-
-    def shown(value: Any) -> str:
-        if isinstance(value, Mapping):
-            return "{" + ", ".join(f"{key}: {shown(part)}" for key, part in value.items()) + "}"
-        return "[" + ", ".join(map(shown, value)) + "]" if isinstance(value, list | tuple) else str(value)
-
-    return f"- {choice.name}: {shown(choice.options)}"
+    text = yaml.safe_dump([{choice.name: choice.options}], default_flow_style=True, sort_keys=False, width=float("inf"))
+    return f"- {text.strip()[1:-1]}"

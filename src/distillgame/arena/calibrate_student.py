@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from distillgame.arena.calibrate import file_name
+from distillgame.arena.calibrate import file_name, require_playable
 from distillgame.arena.config import GameConfig, NamedChoice
 from distillgame.arena.plan import Planner
 from distillgame.arena.play import make_pool, pick_device, run_stages
@@ -65,7 +65,7 @@ def calibrate_student(
 
     rho is the mean KL of the minibatch weights to uniform, over a whole training. Weights tilt prompt and completion
     together, where the game tilts completions alone, so this rho also pays for which prompts are weighed up. The result
-    is also written to ``calibrated-STUDENT-rho.json``.
+    is also written to ``calibrated-POLICY-rho-RHO.json``.
 
     Args:
         config: The game.
@@ -83,6 +83,9 @@ def calibrate_student(
     most = float(np.log(config.training.batch_size * config.training.accumulate))
     if rho >= most:
         raise DistillgameError(f"rho: {rho:g} cannot be spent; a minibatch's weights spend less than {most:.4g} nats")
+    require_playable(policy, config)
+    if config.splits.get("holdout", 0) < 1:
+        raise DistillgameError("splits.holdout: needed for the adaptive student's validation objective")
     with lock(out), full_disk_is_an_error(out):
         planner, store = Planner(config), Store(out, pick_device(config))
         with make_pool(store, config) as pool:

@@ -180,8 +180,9 @@ class GameConfig(Strict):
         for label in labels:
             if labels.count(label) > 1:
                 raise ValueError(f"'{label}' is listed twice")
-        if DEFAULT in self.proxies:
-            raise ValueError(f"proxies: the one called '{DEFAULT}' is named under 'proxy'")
+        for name in (DEFAULT, "teacher", "student"):
+            if name in self.proxies:
+                raise ValueError(f"proxies: '{name}' has its own place in the configuration; choose another name")
         for policy in self.make_policies():
             require_proxies(policy, self.all_proxies)
         if any(policy.needs_delta for policy in self.make_policies()) and self.splits.get("defender", 0) < 1:

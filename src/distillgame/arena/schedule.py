@@ -97,6 +97,11 @@ class Pool:
         """Take note that a worker has nothing to do."""
         self._idle.append(worker)
 
+    def forget(self, worker: "_Worker") -> None:
+        """Take note that a worker died while it had nothing to do."""
+        self._idle.remove(worker)
+        self._started -= 1
+
 
 def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
     """Compute what is missing of ``targets`` and of what they need.
@@ -123,6 +128,9 @@ def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
             display.start(stage)
             free.order(stage)
         worker, message = pool.events.get()
+        if worker not in running:
+            pool.forget(worker)
+            continue
         stage = running[worker]
         if "progress" in message:
             display.advance(stage, *message["progress"])

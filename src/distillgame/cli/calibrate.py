@@ -1,7 +1,7 @@
 """``distillgame calibrate``."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -19,13 +19,11 @@ from distillgame.cli.options import assignments, config_argument, overrides_opti
     help="The policy's other parameters, as in eta=0.5 or proxies=[proxy, large].",
 )  # fmt: skip
 @click.option("--epsilon", type=float, help="Meet this expected KL, in nats.")
-@click.option(
-    "--unit", type=click.Choice(["trace", "token"]), default="trace", show_default=True, help="What epsilon is for."
-)
+@click.option("--unit", type=click.Choice(["trace", "token"]), help="What epsilon is for [default: trace].")
 @click.option("--teacher-accuracy", type=float, help="Or leave this accuracy, between 0 and 1.")
 @click.option("--rho", type=float, help="Or find the eta at which an adaptive student of the policy spends this KL.")
-@click.option("--pilot", type=click.IntRange(2), default=500, show_default=True, help="Traces to search on.")
-@click.option("--fresh", type=click.IntRange(2), default=2000, show_default=True, help="Traces to verify with.")
+@click.option("--pilot", type=click.IntRange(2), help="Traces to search on [default: 500].")
+@click.option("--fresh", type=click.IntRange(2), help="Traces to verify with [default: 2000].")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/NAME].")
 @quick_option
 @overrides_option
@@ -34,11 +32,11 @@ def calibrate(
     policy: str,
     strength: tuple[str, ...],
     epsilon: float | None,
-    unit: str,
+    unit: Literal["trace", "token"] | None,
     teacher_accuracy: float | None,
     rho: float | None,
-    pilot: int,
-    fresh: int,
+    pilot: int | None,
+    fresh: int | None,
     out: Path | None,
     quick: bool,
     overrides: dict[str, Any],
@@ -49,6 +47,10 @@ def calibrate(
     """
     if sum(goal is not None for goal in (epsilon, teacher_accuracy, rho)) != 1:
         raise click.UsageError("give one of --epsilon, --teacher-accuracy and --rho")
+    if unit is not None and epsilon is None:
+        raise click.UsageError("--unit goes with --epsilon")
+    if rho is not None and (pilot or fresh):
+        raise click.UsageError("--pilot and --fresh do not go with --rho, whose trials are whole trainings")
     from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
     from distillgame.arena.calibrate import as_yaml, calibrate_policy
     from distillgame.arena.calibrate_student import calibrate_student
@@ -65,12 +67,9 @@ def calibrate(
         others = ", ".join(f"{value:.4g}" for value in student.fresh) or "none"
         click.echo(f"{as_yaml(student.choice)}\nrho {student.pilot:.4g} nats; with other seeds: {others}")
         return
-    budget: Budget
-    if epsilon is not None:
-        budget = KLBudget(epsilon, "token" if unit == "token" else "trace")
-    else:
-        budget = AccuracyLoss(teacher_accuracy or 0.0)
-    found = calibrate_policy(game, choice, budget, folder, pilot, fresh, report=report)
+    meets_kl = epsilon is not None
+    budget: Budget = KLBudget(epsilon or 0.0, unit or "trace") if meets_kl else AccuracyLoss(teacher_accuracy or 0.0)
+    found = calibrate_policy(game, choice, budget, folder, pilot or 500, fresh or 2000, report=report)
     verdict = "within" if found.met else "NOT within"
     click.echo(
         f"{as_yaml(found.choice)}\npilot: {budget.describe(found.pilot)}\nfresh: {budget.describe(found.fresh)}\n"

@@ -44,12 +44,14 @@ class _GradientTilt(ReleasePolicy):
         return {"lambda": self.lambda_}
 
     def _tilt(self, experts: Experts, delta: torch.Tensor) -> torch.Tensor:
+        if self.lambda_ == 0:
+            return experts.teacher
         return torch.add(experts.teacher, delta, alpha=experts.temperature * self.lambda_)
 
     def _delta(self, experts: Experts) -> torch.Tensor:
-        if len(experts.deltas) == 1:
+        if len(experts.deltas) == 1 or self.lambda_ == 0:
             return experts.deltas[0]
-        return -combined([-delta for delta in experts.deltas], self.weights, self.combine)
+        return -combined([-delta for delta in experts.deltas], self.weights, self.combine, self.lambda_)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(lambda={self.lambda_}, proxies={dict(self.proxies)}, combine={self.combine!r})"

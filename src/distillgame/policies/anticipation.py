@@ -8,7 +8,8 @@ w is a stationary point of
 
 whose minimum over w is the minimum over all pi of kappa · log E_pi exp(eta·v) + KL(pi‖pi_ref), because
 log E = min over Z of E/Z + log Z - 1. There may be several stationary points (of two tokens, keep the valuable one or
-drop it); the lowest is the teacher's choice.
+drop it); the lowest is the teacher's choice. It is looked for on a grid, so where values spread over hundreds of nats a
+neighbouring one may be taken that is a little higher.
 """
 
 import math
@@ -21,11 +22,11 @@ BOUND = 1e4
 BINS = 128
 """Tokens of about the same value count as one while the minimum is looked for, in vocabularies that are larger."""
 
-GRID, ZOOMS = 25, 2
-"""Points at which h is looked at, and how often: first everywhere, then around the best."""
+GRIDS = 49, 13
+"""Numbers of points at which h is looked at, first everywhere, then around the best."""
 
-STEPS, SLOPE, ENOUGH = 5, 0.1, 3e-6
-"""Newton steps over the whole vocabulary, the least slope that is believed, and how far Z may be off, relatively."""
+STEPS, SLOPE, ENOUGH = 12, 0.1, 3e-6
+"""Steps over the whole vocabulary, the least slope that Newton's may have, and how far Z may be off, relatively."""
 
 
 def anticipated(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float) -> torch.Tensor:
@@ -43,7 +44,7 @@ def anticipated(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float
     if eta == 0 or kappa == 0:
         return log_ref
     v = torch.where(log_ref == -torch.inf, 0.0, v)
-    w = _lowest(log_ref, v, eta, kappa)
+    w, low, high = _lowest(log_ref, v, eta, kappa)
     for _ in range(STEPS):
         tilt = _tilt(v, w, eta, kappa)
         # r = exp(eta (v - w)) - 1, of which the mean under pi_rel is to become zero.
@@ -55,8 +56,12 @@ def anticipated(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float
         if done.all():
             break
         variance = (p * (r - mean).square()).sum(-1, keepdim=True)
-        step = mean.log1p() / eta / (1 - kappa * variance / (1 + mean)).clamp(min=SLOPE)
-        w = torch.where(done, w, w + step)
+        slope = (1 - kappa * variance / (1 + mean).clamp(min=SLOPE)).clamp(min=SLOPE)
+        step = mean.clamp(min=SLOPE - 1).log1p() / (eta * slope)
+        low, high = torch.where(mean > 0, w, low), torch.where(mean < 0, w, high)
+        # A step that leaves the bracket goes to its middle instead.
+        inside = (w + step > low) & (w + step < high)
+        w = torch.where(done, w, torch.where(inside, w + step, (low + high) / 2))
     return log_ref - _tilt(v, w, eta, kappa)
 
 
@@ -64,8 +69,10 @@ def _tilt(v: torch.Tensor, w: torch.Tensor, eta: float, kappa: float) -> torch.T
     return (eta * (v - w)).clamp_(max=math.log1p(BOUND / kappa)).expm1_().mul_(kappa)
 
 
-def _lowest(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float) -> torch.Tensor:
-    """Where h is lowest, about, shape (B, 1)."""
+def _lowest(
+    log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Where h is lowest, about, and a bracket around it, shape (B, 1) each."""
     possible = log_ref > -torch.inf
     low = v.masked_fill(~possible, torch.inf).amin(-1, keepdim=True)
     high = v.masked_fill(~possible | (v == torch.inf), -torch.inf).amax(-1, keepdim=True)
@@ -73,14 +80,16 @@ def _lowest(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float) ->
     low, high = torch.where(low == torch.inf, 0.0, low), torch.where(high == -torch.inf, 0.0, high)
     if log_ref.shape[-1] > BINS:
         log_ref, v = _binned(log_ref, v, low, high)
-    steps = torch.linspace(0, 1, GRID, device=v.device)
-    for _ in range(ZOOMS):
-        w = low + (high - low) * steps
+    brackets = []
+    for count in GRIDS:
+        w = low + (high - low) * torch.linspace(0, 1, count, device=v.device)
         tilts = _tilt(v[:, None], w[..., None], eta, kappa)
         h = kappa * eta * w - torch.logsumexp(log_ref[:, None] - tilts, -1)
         best = h.argmin(-1, keepdim=True)
-        low, high = w.gather(-1, (best - 1).clamp(min=0)), w.gather(-1, (best + 1).clamp(max=GRID - 1))
-    return w.gather(-1, best)
+        low, high = w.gather(-1, (best - 1).clamp(min=0)), w.gather(-1, (best + 1).clamp(max=count - 1))
+        brackets.append((low, high))
+    # The wider one: bins are not exact.
+    return w.gather(-1, best), *brackets[0]
 
 
 def _binned(
@@ -92,8 +101,11 @@ def _binned(
     width = ((high - low) / BINS).clamp(min=torch.finfo(v.dtype).tiny)
     place = ((finite - low) / width).long().clamp_(0, BINS - 1)
     place = torch.where(is_finite, place, BINS)
-    p = log_ref.exp()
-    mass, worth = (torch.zeros_like(p[:, : BINS + 1]).scatter_add_(-1, place, x) for x in (p, p * finite))
+    nothing = torch.zeros(len(v), BINS + 1, dtype=v.dtype, device=v.device)
+    # Relative to the likeliest of the bin: what is left when all that is likely is given up must not be rounded away.
+    top = (nothing - torch.inf).scatter_reduce_(-1, place, log_ref, "amax")
+    relative = (log_ref - torch.where(top == -torch.inf, 0.0, top).gather(-1, place)).exp_()
+    mass, worth = (nothing.scatter_add(-1, place, x) for x in (relative, relative * finite))
     mean = worth / mass.clamp(min=torch.finfo(mass.dtype).tiny)
     mean[:, BINS] = torch.inf
-    return mass.log(), mean
+    return top + mass.log(), mean

@@ -56,15 +56,17 @@ class Knob:
         parameter: Its name.
         most: Its largest value; it is searched upwards from where the policy changes nothing.
         first: A first guess at how far from there.
+        from_temperature: Whether that is the reference teacher's temperature; otherwise it is 0.
     """
 
     parameter: str
     most: float = float("inf")
     first: float = 0.1
+    from_temperature: bool = False
 
     def neutral(self, temperature: float) -> float:
         """The value at which the policy changes nothing, for a teacher sampled at ``temperature``."""
-        return temperature if self.parameter == "temperature" else 0.0
+        return temperature if self.from_temperature else 0.0
 
 
 class ReleasePolicy(ABC):

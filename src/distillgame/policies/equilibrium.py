@@ -54,7 +54,7 @@ class _Equilibrium(ReleasePolicy):
         # Greedy decoding has no temperature to work at: the tilt is the one at temperature 1.
         scale = experts.temperature or 1.0
         log_ref = torch.log_softmax(experts.teacher / scale, -1)
-        values = combined(self._values(experts, log_ref, scale), self.weights, self.combine)
+        values = combined(self._values(experts, log_ref, scale), self.weights, self.combine, self.kappa * self.eta)
         return anticipated(log_ref, values, self.eta, self.kappa) * scale
 
     def __repr__(self) -> str:

@@ -35,6 +35,10 @@ class ProductOfExperts(ReleasePolicy):
 
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return (1-gamma)·teacher + gamma·the proxies' weighted mean."""
+        if self.gamma == 0:
+            return experts.teacher
+        if self.gamma == 1:
+            return self.product(experts.proxies)
         # Not `lerp`, which makes an excluded token (-inf) not a number.
         result = torch.mul(experts.teacher, 1 - self.gamma)
         for proxy, weight in zip(experts.proxies, self.weights, strict=True):

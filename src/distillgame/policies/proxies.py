@@ -54,8 +54,9 @@ def as_combination(policy: str, given: Any) -> Combination:
 
 def normalised(proxies: Mapping[str, float]) -> tuple[float, ...]:
     """Weights that sum to one, in order."""
-    total = sum(proxies.values())
-    return tuple(weight / total for weight in proxies.values())
+    most = max(proxies.values())
+    total = sum(weight / most for weight in proxies.values())
+    return tuple(weight / most / total for weight in proxies.values())
 
 
 def weighted_mean(tensors: Sequence[torch.Tensor], weights: Sequence[float]) -> torch.Tensor:
@@ -68,18 +69,23 @@ def weighted_mean(tensors: Sequence[torch.Tensor], weights: Sequence[float]) -> 
     return result
 
 
-def combined(values: Sequence[torch.Tensor], weights: Sequence[float], how: Combination) -> torch.Tensor:
+def combined(
+    values: Sequence[torch.Tensor], weights: Sequence[float], how: Combination, strength: float
+) -> torch.Tensor:
     """What tokens are worth to several students, from their worth to each, shape (B, V).
 
     Args:
         values: The value v of each token for each proxy, shape (B, V) each.
         weights: The proxies' weights, which sum to one.
-        how: ``mean`` weighs them; ``worst`` takes the largest, each scaled by its weight relative to the mean weight,
-            so that equal weights change nothing.
+        how: ``mean`` weighs them. ``worst`` takes the largest of v + log(weight / largest weight) / strength, so that
+            exp(strength·v) counts in proportion to the weight: equal weights change nothing, one near zero does not
+            count.
+        strength: What values are multiplied by where they tilt a log-probability, above 0.
     """
     if how == "mean" or len(values) == 1:
         return weighted_mean(values, weights)
-    worst = values[0] * (weights[0] * len(weights))
-    for value, weight in zip(values[1:], weights[1:], strict=True):
-        torch.maximum(worst, value * (weight * len(weights)), out=worst)
+    discounts = [math.log(weight / max(weights)) / strength if weight else -math.inf for weight in weights]
+    worst = values[0] + discounts[0]
+    for value, discount in zip(values[1:], discounts[1:], strict=True):
+        torch.maximum(worst, value + discount, out=worst)
     return worst

@@ -36,7 +36,7 @@ class Temperature(ReleasePolicy):
 
     temperature: float
     name = "temperature"
-    knob = Knob("temperature")
+    knob = Knob("temperature", from_temperature=True)
 
     def __post_init__(self) -> None:
         require_range(self.name, "temperature", self.temperature, 1e-3)

@@ -30,7 +30,9 @@ def name_of(row: TeacherRow | StudentRow) -> str:
     name = " ".join([row.policy, *(f"{value:.4g}" for value in row.strength.values())])
     if set(row.proxies) <= {"proxy"}:
         return name
-    return f"{name} ({', '.join([*row.proxies, *([row.combine] if row.combine else [])])})"
+    equal = len(set(row.proxies.values())) == 1
+    proxies = [proxy if equal else f"{proxy} {weight:g}" for proxy, weight in row.proxies.items()]
+    return f"{name} ({', '.join([*proxies, *([row.combine] if row.combine else [])])})"
 
 
 def students_of(results: Results, teacher: TeacherRow) -> dict[str, StudentRow]:

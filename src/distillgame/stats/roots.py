@@ -7,6 +7,10 @@ DIGITS = 4
 """Significant digits of what is tried: as many as anyone would write into a configuration."""
 
 
+FUTILE = 6
+"""Doublings after which what has not moved at all is given up."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One value that was tried.
@@ -75,7 +79,8 @@ def find_root(
     low, high = start, start
     while high.y < goal:
         low = high
-        if high.x >= most or len(trials) > doublings:
+        is_dead = len(trials) >= FUTILE and all(trial.y == start.y for trial in trials)
+        if high.x >= most or len(trials) > doublings or is_dead:
             raise OutOfReachError(max(trials, key=lambda trial: trial.y))
         high = evaluate(min(start.x + step * 2 ** len(trials), most))
     target = (goal - start.y) ** 0.5

@@ -70,7 +70,7 @@ class Stage(Strict):
         """The stages whose results this one reads."""
         values: list[Any] = []
         for value in dict(self).values():
-            values += value.values() if isinstance(value, Mapping) else [value]
+            values += [value[name] for name in sorted(value)] if isinstance(value, Mapping) else [value]
         return [value for value in values if isinstance(value, Stage)]
 
     def key(self, device: str) -> str:
