@@ -4,6 +4,7 @@ import copy
 import json
 import math
 import re
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,12 @@ def test_the_solving_page_is_what_the_command_prints(capsys: pytest.CaptureFixtu
     for block in blocks("solving.md", "python"):
         exec(block, {})
     assert capsys.readouterr().out.startswith("[[")
+
+
+def test_the_committed_comparison_is_what_its_rows_say() -> None:
+    rows = json.loads((DOCS / "comparison.json").read_text())["rows"]
+    page = runpy.run_path(str(DOCS.parent / "benchmarks" / "comparison.py"))["page"]
+    assert (DOCS / "comparison.md").read_text() == page(rows)
 
 
 def test_the_committed_bench_is_what_its_rows_say() -> None:
