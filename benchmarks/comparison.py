@@ -68,7 +68,7 @@ def main(folder: str) -> None:
         if families is FAMILIES:  # What was chosen at the first goal is kept at the others.
             families = {name: (family[0], [family[1][chosen[name].variant]]) for name, family in FAMILIES.items()}
             chosen = {name: replace(choice, variant=0) for name, choice in chosen.items()}
-        result = {"command": "python benchmarks/comparison.py", "seeds": config.seeds, "rows": rows}
+        result = {"command": "python benchmarks/comparison.py FOLDER", "seeds": config.seeds, "rows": rows}
         write_text(out / "comparison.json", json.dumps(result, indent=1) + "\n")
         write_text(out / "comparison.md", page(rows))
         draw(rows, out / "comparison.png")
