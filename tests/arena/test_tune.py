@@ -42,6 +42,20 @@ def test_nothing_to_search_is_an_error(tiny: dict[str, Any], tmp_path: Path) -> 
         tune(load_config(tiny), tmp_path)
 
 
+def test_a_policys_other_options_are_kept(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny |= {"seeds": [0], "policies": ["standard", {"equilibrium_gap": {"eta": 0.3, "kappa": 9.0}}]}
+    tiny["tuning"] = {"strengths": {"equilibrium_gap": {"kappa": [0.1, 0.2]}}}
+    result = tune(load_config(tiny), tmp_path, progress=False)
+    assert [trial.policy for trial in result.trials] == [f"equilibrium_gap eta=0.3 kappa={k}" for k in (0.1, 0.2)]
+
+
+def test_a_policy_that_is_listed_twice_is_not_tuned_by_name(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["policies"] = [{"poe": {"gamma": 0.3}}, {"poe": {"gamma": 0.5}}]
+    tiny["tuning"] = {"strengths": {"poe": {"gamma": [0.4]}}}
+    with pytest.raises(DistillgameError, match="lists this policy 2 times"):
+        tune(load_config(tiny), tmp_path, progress=False)
+
+
 def test_one_parameter_at_a_time(tiny: dict[str, Any], tmp_path: Path) -> None:
     tiny["tuning"] = {"strengths": {"poe": {}}}
     with pytest.raises(DistillgameError, match=r"tuning\.strengths\.poe: list the values of exactly one parameter"):

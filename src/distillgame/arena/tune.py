@@ -98,7 +98,14 @@ class _Search:
         if len(values) != 1 or not next(iter(values.values())):
             raise DistillgameError(f"tuning.strengths.{policy}: list the values of exactly one parameter")
         parameter, tried = next(iter(values.items()))
-        choices = {value: NamedChoice(name=policy, options={parameter: value}) for value in tried}
+        listed = [choice.options for choice in self.config.policies if choice.name == policy]
+        if len(listed) > 1:
+            raise DistillgameError(
+                f"tuning.strengths.{policy}: the game lists this policy {len(listed)} times; `distillgame calibrate` "
+                "finds the strength of each"
+            )
+        others = listed[0] if listed else {}
+        choices = {value: NamedChoice(name=policy, options=others | {parameter: value}) for value in tried}
         planner = Planner(self.config)
         self._run([planner.sample(c, SPLIT, seed) for c in choices.values() for seed in self.config.seeds])
         distance = {}
