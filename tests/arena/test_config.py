@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from distillgame.arena import load_config
-from distillgame.arena.config import SHIPPED
+from distillgame.arena.reading import SHIPPED
 from distillgame.errors import DistillgameError
 
 

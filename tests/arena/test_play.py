@@ -165,7 +165,7 @@ def test_ensembles_and_anticipating_policies_are_played_too(tmp_path: Path, tiny
     summary = (tmp_path / "summary.md").read_text()
     for name in (
         "poe 0.5",
-        "poe 0.5 (proxy, olmo2)",
+        "poe 0.5 (proxy 1, olmo2 2)",
         "equilibrium_gap 0.5 1",
         "equilibrium_grad 0.2 1 (proxy, olmo2, worst)",
     ):

@@ -1,6 +1,7 @@
 """A game as stages: sample, distill, evaluate; planned, scheduled, stored, resumed, collected."""
 
-from distillgame.arena.config import GameConfig, load_config
+from distillgame.arena.config import GameConfig
 from distillgame.arena.play import play
+from distillgame.arena.reading import load_config
 
 __all__ = ["GameConfig", "load_config", "play"]

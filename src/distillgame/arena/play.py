@@ -11,9 +11,10 @@ import torch
 import yaml
 
 from distillgame.arena.collect import Collector
-from distillgame.arena.config import GameConfig, load_config
+from distillgame.arena.config import GameConfig
 from distillgame.arena.display import Live, Silent
 from distillgame.arena.plan import Planner
+from distillgame.arena.reading import load_config
 from distillgame.arena.schedule import Pool, execute, in_order
 from distillgame.arena.stages import SampleStage, Stage
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
