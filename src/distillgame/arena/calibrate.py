@@ -208,5 +208,5 @@ def file_name(policy: NamedChoice, goal: str) -> str:
 
 def as_yaml(choice: NamedChoice) -> str:
     """A policy as a line of a configuration."""
-    text = yaml.safe_dump([{choice.name: choice.options}], default_flow_style=True, sort_keys=False, width=float("inf"))
-    return f"- {text.strip()[1:-1]}"
+    options = yaml.safe_dump(choice.options, default_flow_style=True, sort_keys=False, width=float("inf"))
+    return f"- {choice.name}: {options.strip()}"
