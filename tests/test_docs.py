@@ -92,6 +92,14 @@ def test_the_solving_page_is_what_the_command_prints(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.startswith("[[")
 
 
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_every_page_has_a_title_and_working_links(path: Path) -> None:
+    text = path.read_text()
+    assert text.startswith("# ")
+    for target in re.findall(r"\]\(([^)#]+)\)", text):
+        assert target.startswith("http") or (DOCS / target).exists(), target
+
+
 def test_the_committed_comparison_is_what_its_rows_say() -> None:
     rows = json.loads((DOCS / "comparison.json").read_text())["rows"]
     page = runpy.run_path(str(DOCS.parent / "benchmarks" / "comparison.py"))["page"]
