@@ -1,6 +1,6 @@
 """Is anticipating the student worth it? All defenses at one teacher accuracy and at one KL, in the embedded world.
 
-Run ``python benchmarks/comparison.py FOLDER``: an hour and a half on two cores; interrupted, it goes on where it was.
+Run ``python benchmarks/comparison.py FOLDER``: about an hour on two cores; interrupted, it goes on where it was.
 Strengths, the equilibrium's eta and the student's eta are chosen on the validation split, in halves: strengths are
 searched on the first and verified on the second, on which students are chosen too, at the first goal. The test split is
 read for nothing but the report of what was chosen. Writes ``comparison.json``, ``comparison.md`` and a figure.

@@ -87,7 +87,10 @@ class Pool:
         self._stack.close()
 
     def take(self) -> "_Worker | None":
-        """A worker that has nothing to do, if there is one."""
+        """A worker that has nothing to do, if there is one; those that died meanwhile are replaced."""
+        dead = [worker for worker in self._idle if not worker.alive]
+        self._idle = [worker for worker in self._idle if worker.alive]
+        self._started -= len(dead)
         if not self._idle and self._started < self.size:
             self._idle.append(self._stack.enter_context(_Worker(self.store, self._started, self.events)))
             self._started += 1
@@ -96,11 +99,6 @@ class Pool:
     def give_back(self, worker: "_Worker") -> None:
         """Take note that a worker has nothing to do."""
         self._idle.append(worker)
-
-    def forget(self, worker: "_Worker") -> None:
-        """Take note that a worker died while it had nothing to do."""
-        self._idle.remove(worker)
-        self._started -= 1
 
 
 def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
@@ -129,8 +127,7 @@ def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
             free.order(stage)
         worker, message = pool.events.get()
         if worker not in running:
-            pool.forget(worker)
-            continue
+            continue  # It died while it had nothing to do.
         stage = running[worker]
         if "progress" in message:
             display.advance(stage, *message["progress"])
@@ -179,6 +176,10 @@ class _Worker:
         self.process.kill()
         self.process.wait()
         self.log.close()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
 
     def order(self, stage: Stage) -> None:
         assert self.process.stdin is not None

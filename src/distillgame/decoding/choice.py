@@ -66,12 +66,13 @@ class Chooser:
             uniforms: Random numbers by purpose, shape (N, 3).
             greedy: Take the likeliest token.
         """
-        normaliser, proposed = self._proxy_side(experts)
+        proxies, proposed = self._proxy_side(experts)
         if greedy or params.temperature == 0:
             tokens = proposed.logits.argmax(-1)
             facts = proposed.logits.new_full((2, len(tokens)), torch.nan)
         else:
             tokens, probability = self._draw(proposed, params, uniforms[:, DRAFT])
+            normaliser = weighted_mean([proxy.normaliser for proxy in proxies], self.policy.weights)
             facts = torch.stack([probability, normaliser.squeeze(-1)])
         return Proposal(tokens if self.shared is None else self.shared[tokens], facts)
 
@@ -144,15 +145,12 @@ class Chooser:
         tokens = draw_weighted(kept, uniform)
         return tokens, kept.gather(-1, tokens[:, None]).squeeze(-1)
 
-    def _proxy_side(self, experts: Experts) -> tuple[torch.Tensor, Distribution]:
-        """The proxies' mean normaliser, shape (N, 1), nan for greedy ones, and the draft distribution."""
-        temperature = experts.temperature
-        proxies = [Distribution(proxy, temperature) for proxy in experts.proxies]
+    def _proxy_side(self, experts: Experts) -> tuple[list[Distribution], Distribution]:
+        """The proxies and the draft distribution, over the shared tokens."""
+        proxies = [Distribution(proxy, experts.temperature) for proxy in experts.proxies]
         logits = self.policy.draft(experts)
-        proposed = proxies[0] if logits is experts.proxies[0] else Distribution(logits, temperature)
-        if temperature == 0:
-            return logits.new_full((len(logits), 1), torch.nan), proposed
-        return weighted_mean([proxy.normaliser for proxy in proxies], self.policy.weights), proposed
+        is_one = logits is experts.proxies[0]
+        return proxies, proxies[0] if is_one else Distribution(logits, experts.temperature)
 
     def _measure(
         self, result: Release, experts: Experts, proposal: Proposal | None, tokens: torch.Tensor
