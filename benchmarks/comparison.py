@@ -16,10 +16,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from distillgame.arena import load_config
+from distillgame.arena.answers import Answers
 from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
 from distillgame.arena.calibrate import Calibrated, calibrate_policy
-from distillgame.arena.collect import Answers, Collector
-from distillgame.arena.config import GameConfig, NamedChoice
+from distillgame.arena.choices import Defense, NamedChoice
+from distillgame.arena.collect import Collector
+from distillgame.arena.config import GameConfig
+from distillgame.arena.lineup import Entry
 from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.play import pick_device, run_stages
 from distillgame.arena.stages import TRACES
@@ -149,10 +152,16 @@ def report(
     ]
     run_stages(wanted, store, config, progress=True)
     collector = Collector(planner, store)
-    baseline = collector.answers(policies["PoE"], chosen["PoE"].strongest).correct
+
+    def entry(choice: NamedChoice, student: NamedChoice) -> Entry:
+        defense = Defense(name=choice.name, options=choice.options)
+        return Entry(defense, student, tuple(config.seeds), config.splits["train"], False, "text")
+
+    baseline = collector.answers(entry(policies["PoE"], chosen["PoE"].strongest)).correct
     rows = []
     for name, choice in policies.items():
-        answers = collector.answers(choice, chosen[name].strongest)
+        answers = collector.answers(entry(choice, chosen[name].strongest))
+        passive, adaptive = collector.students([entry(choice, PASSIVE), entry(choice, chosen[name].adaptive)])
         gap = answers.correct - baseline
         row = {
             "goal": goal.label,
@@ -161,13 +170,17 @@ def report(
             "fresh": None if name == "standard" else _fresh(found[name], choice),
             "validation": chosen[name].validation,
             "teacher": collector.teacher(choice).model_dump(),
-            "passive": collector.student(choice, PASSIVE).model_dump(),
-            "adaptive": collector.student(choice, chosen[name].adaptive).model_dump(),
-            "strongest": {"student": chosen[name].strongest.label, **answers.summary(config.seeds)},
+            "passive": passive.model_dump(),
+            "adaptive": adaptive.model_dump(),
+            "strongest": {"student": chosen[name].strongest.label, **_plain(answers.summary(config.seeds))},
             "over_poe": {"value": float(gap.mean()), "standard_error": standard_error(gap)},
         }
         rows.append(row)
     return rows
+
+
+def _plain(summary: dict[str, Any]) -> dict[str, Any]:
+    return summary | {"interval": summary["interval"].model_dump()}
 
 
 def _fresh(group: list[Calibrated], choice: NamedChoice) -> dict[str, Any]:

@@ -12,10 +12,10 @@ import torch
 
 from distillgame.models import LanguageModel, load_model, quiet
 from distillgame.records import ReleasedTrace
-from distillgame.students import TrainingSettings, distill, make_student
-from distillgame.students.distill import encode
+from distillgame.students import Supplies, TrainingSettings, distill, make_student
+from distillgame.students.lessons import collate_lessons, encode
 from distillgame.tasks import split
-from distillgame.values import collate, mean_logprob
+from distillgame.values import mean_logprob
 from distillgame.worlds.leg_counting import LegCounting
 
 STEPS = 40
@@ -25,11 +25,11 @@ SETTINGS = TrainingSettings(epochs=1, batch_size=BATCH, learning_rate=1e-4, max_
 
 
 def bare_loop(model: LanguageModel, traces: list[ReleasedTrace]) -> None:
-    examples, _ = encode(model, traces, SETTINGS.max_length)
+    lessons = [lesson for trace in traces if (lesson := encode(model, trace, SETTINGS.max_length)) is not None]
     optimizer = torch.optim.AdamW(model.model.parameters(), lr=SETTINGS.learning_rate, weight_decay=0.0)
     model.model.train()
-    for start in range(0, len(examples), BATCH):
-        batch = collate(examples[start : start + BATCH], model.tokenizer.pad_token_id)
+    for start in range(0, len(lessons), BATCH):
+        batch = collate_lessons(lessons[start : start + BATCH], model.tokenizer.pad_token_id)
         torch.autograd.backward(-mean_logprob(model.model, batch).mean())
         torch.nn.utils.clip_grad_norm_(model.model.parameters(), SETTINGS.max_grad_norm)
         optimizer.step()
@@ -38,7 +38,7 @@ def bare_loop(model: LanguageModel, traces: list[ReleasedTrace]) -> None:
 
 def trainer(student: str, **settings: float) -> Callable[[LanguageModel, list[ReleasedTrace]], None]:
     def run(model: LanguageModel, traces: list[ReleasedTrace]) -> None:
-        distill(model, make_student(student, settings), traces, traces[:200], SETTINGS, seed=0)
+        distill(model, make_student(student, settings), Supplies(traces), traces[:200], SETTINGS, seed=0)
 
     return run
 

@@ -18,7 +18,7 @@ from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace
 from distillgame.report.bench import render_bench
-from distillgame.students import TrainingSettings, distill, make_student, students
+from distillgame.students import Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -53,7 +53,7 @@ def test_the_example_student_trains(examples: dict[str, Any], teacher: LanguageM
     settings = TrainingSettings(epochs=1, batch_size=4, objective_batch=2)
     model = LanguageModel(copy.deepcopy(teacher.model), teacher.tokenizer, teacher.source)
     _, report = distill(
-        model, make_student("top_half"), [ReleasedTrace(turns)] * 6, [ReleasedTrace(turns)], settings, 0
+        model, make_student("top_half"), Supplies([ReleasedTrace(turns)] * 6), [ReleasedTrace(turns)], settings, 0
     )
     assert 0 <= report.rho <= math.log(4)
 

@@ -4,17 +4,17 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from distillgame.arena import play
+    from distillgame.arena import attack, play, sweep
 
 __version__ = version("distillgame")
 
-__all__ = ["__version__", "play"]
+__all__ = ["__version__", "attack", "play", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
     # PyTorch takes seconds to import, which --help and --version should not wait for.
-    if name == "play":
-        from distillgame.arena import play
+    if name in ("attack", "play", "sweep"):
+        from distillgame import arena
 
-        return play
+        return getattr(arena, name)
     raise AttributeError(f"module 'distillgame' has no attribute '{name}'")

@@ -1,13 +1,15 @@
 from typing import Any
 
 from distillgame.arena import load_config
+from distillgame.arena.lineup import Lineup
 from distillgame.arena.plan import Planner
+from distillgame.arena.play import expected_stages
 from distillgame.arena.schedule import in_order
 from distillgame.arena.stages import CostStage, DistillStage, GradientStage, SampleStage, stage_from_spec
 
 
 def stages(tiny: dict[str, Any], **changes: Any) -> list[Any]:
-    return in_order(Planner(load_config({**tiny, **changes}), resolve=False).game())
+    return in_order(expected_stages(Lineup(Planner(load_config({**tiny, **changes}), resolve=False))))
 
 
 def test_a_game_has_each_stage_once_and_after_its_inputs(tiny: dict[str, Any]) -> None:

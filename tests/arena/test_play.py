@@ -37,14 +37,16 @@ def test_one_call_writes_everything(played: tuple[Path, Results]) -> None:
 
 def test_results_hold_one_row_for_each_policy_and_student(played: tuple[Path, Results]) -> None:
     data = json.loads((played[0] / "results.json").read_text())
-    assert data["schema"] == 1
+    assert data["schema"] == 2
     assert [(row["policy"], row["strength"]) for row in data["teachers"]] == [
         ("standard", {}),
         ("poe", {"gamma": 0.5}),
         ("ads", {"lambda": 0.2}),
     ]
-    assert [(row["policy"], row["student"]) for row in data["students"]] == [
-        (policy, student) for policy in ("standard", "poe", "ads") for student in ("untrained", "passive", "adaptive")
+    assert [(row["defense"], row["student"]) for row in data["students"]] == [
+        (defense, student)
+        for defense in ("standard", "poe gamma=0.5", "ads lambda=0.2")
+        for student in ("passive", "adaptive", "untrained")
     ]
     for row in [*data["teachers"], *data["students"]]:
         assert row["n"] == 16
@@ -78,7 +80,7 @@ def test_differences_to_the_passive_student_are_paired(played: tuple[Path, Resul
 
 def test_the_summary_shows_the_table(played: tuple[Path, Results]) -> None:
     text = (played[0] / "summary.md").read_text()
-    assert "| policy | teacher | untrained | passive | adaptive | gain | KL | finished | cost |" in text
+    assert "| policy | teacher | passive | adaptive | untrained | gain | KL | finished | cost |" in text
     assert "| poe 0.5 |" in text
     assert "released text only (24 traces a seed)" in text
 
@@ -176,7 +178,7 @@ def test_a_failing_stage_is_one_line_and_keeps_what_is_finished(tmp_path: Path, 
     shutil.copytree(EMBEDDED / "student", tmp_path / "student")
     (tmp_path / "student" / "model.safetensors").write_bytes(b"cut short")
     tiny |= {"student": str(tmp_path / "student"), "policies": ["standard"], "seeds": [0], "compute": {"workers": 1}}
-    with pytest.raises(DistillgameError, match=r"stage '.*student.*' failed: model '.*': cannot be loaded") as caught:
+    with pytest.raises(DistillgameError, match=r"stage '.*' failed: model '.*student': cannot be loaded") as caught:
         distillgame.play(tiny, tmp_path / "run", progress=False)
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "run" / "stages").glob("sample-standard*/traces.parquet"))

@@ -4,7 +4,7 @@ from typing import Any
 import yaml
 
 from distillgame.arena import load_config
-from distillgame.arena.config import NamedChoice
+from distillgame.arena.choices import NamedChoice
 from distillgame.arena.single import sample_split
 from distillgame.decoding import Calibration
 from distillgame.records import Trace, read_traces

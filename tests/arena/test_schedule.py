@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from distillgame.arena import load_config
-from distillgame.arena.config import NamedChoice
+from distillgame.arena.choices import NamedChoice
 from distillgame.arena.display import Silent
 from distillgame.arena.plan import Planner
 from distillgame.arena.schedule import Pool, execute

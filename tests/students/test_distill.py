@@ -8,8 +8,16 @@ import torch
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel, load_model
 from distillgame.records import ReleasedTrace
-from distillgame.students import LoraSettings, Student, TrainingReport, TrainingSettings, distill, make_student
-from distillgame.students.distill import encode
+from distillgame.students import (
+    LoraSettings,
+    Student,
+    Supplies,
+    TrainingReport,
+    TrainingSettings,
+    distill,
+    make_student,
+)
+from distillgame.students.lessons import collate_lessons, encode
 
 SETTINGS = TrainingSettings(
     epochs=2, batch_size=4, learning_rate=1e-3, warmup=0, objective_batch=4, objective_every=3, value_step=1e-3
@@ -34,7 +42,7 @@ def fresh(model: LanguageModel) -> LanguageModel:
 def run(
     model: LanguageModel, student: Student, settings: TrainingSettings = SETTINGS, seed: int = 0
 ) -> tuple[dict[str, torch.Tensor], TrainingReport]:
-    trained, report = distill(fresh(model), student, TRACES, OBJECTIVE, settings, seed)
+    trained, report = distill(fresh(model), student, Supplies(TRACES), OBJECTIVE, settings, seed)
     return dict(trained.model.named_parameters()), report
 
 
@@ -88,20 +96,20 @@ def test_the_last_step_of_an_epoch_may_be_shorter(teacher: LanguageModel) -> Non
 
 def test_one_step_is_the_weighted_likelihood_gradient(teacher: LanguageModel) -> None:
     """Plain gradient by hand against the trainer's first AdamW step, whose direction is the gradient's sign."""
-    from distillgame.values import collate, mean_logprob, objective_gradient, v_grad_jvp
+    from distillgame.values import mean_logprob, objective_gradient, v_grad_jvp
 
     model = fresh(teacher)
-    examples, _ = encode(model, TRACES[:4], 256)
-    objective, _ = encode(model, OBJECTIVE[:4], 256)
+    lessons, objective = ([encode(model, trace, 256) for trace in some[:4]] for some in (TRACES, OBJECTIVE))
     eager = copy.deepcopy(model.model)
     eager.set_attn_implementation("eager")
-    direction = objective_gradient(eager, [collate(objective, 0)])
-    batch = collate(examples, 0)
+    direction = objective_gradient(eager, [collate_lessons([x for x in objective if x], 0)])
+    batch = collate_lessons([x for x in lessons if x], 0)
     weights = torch.softmax(2.0 * v_grad_jvp(eager, batch, direction), 0)
     torch.autograd.backward(-(weights * mean_logprob(eager, batch)).sum())
     settings = SETTINGS.model_copy(update={"epochs": 1, "schedule": "constant", "learning_rate": 1e-5})
     before = {name: p.detach().clone() for name, p in model.model.named_parameters()}
-    trained, _ = distill(model, make_student("adaptive", {"eta": 2.0}), TRACES[:4], OBJECTIVE[:4], settings, 0)
+    student, supplies = make_student("adaptive", {"eta": 2.0}), Supplies(TRACES[:4])
+    trained, _ = distill(model, student, supplies, OBJECTIVE[:4], settings, 0)
     agree = total = 0
     for name, parameter in trained.model.named_parameters():
         gradient = dict(eager.named_parameters())[name].grad
@@ -127,12 +135,19 @@ def test_a_killed_training_resumes_to_the_same_result(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        distill(fresh(teacher), student, TRACES, OBJECTIVE, settings, 0, checkpoints=tmp_path, progress=die)
+        distill(fresh(teacher), student, Supplies(TRACES), OBJECTIVE, settings, 0, checkpoints=tmp_path, progress=die)
     assert (tmp_path / f"checkpoint-{resumed_at}").is_dir()
     (tmp_path / f"checkpoint-{resumed_at + 1}").mkdir()
     steps: list[int] = []
     resumed, resumed_report = distill(
-        fresh(teacher), student, TRACES, OBJECTIVE, settings, 0, tmp_path, progress=lambda done, _: steps.append(done)
+        fresh(teacher),
+        student,
+        Supplies(TRACES),
+        OBJECTIVE,
+        settings,
+        0,
+        tmp_path,
+        progress=lambda done, _: steps.append(done),
     )
     assert steps[0] == resumed_at + 1
     assert resumed_report == report
@@ -142,7 +157,7 @@ def test_a_killed_training_resumes_to_the_same_result(
 def test_adapters_train_alone_and_load_again(tmp_path: Path) -> None:
     base = load_model("embedded:student")
     settings = SETTINGS.model_copy(update={"lora": LoraSettings(rank=4, alpha=8)})
-    trained, _ = distill(base, make_student("adaptive", {"eta": 1}), TRACES, OBJECTIVE, settings, 0)
+    trained, _ = distill(base, make_student("adaptive", {"eta": 1}), Supplies(TRACES), OBJECTIVE, settings, 0)
     moving = [name for name, p in trained.model.named_parameters() if p.requires_grad]
     assert moving
     assert all("lora_" in name for name in moving)
@@ -156,16 +171,18 @@ def test_adapters_train_alone_and_load_again(tmp_path: Path) -> None:
 
 
 def test_long_traces_are_cut_and_counted(teacher: LanguageModel) -> None:
-    examples, cut = encode(teacher, TRACES, max_length=11)
-    assert cut == 16
-    assert all(len(example.prompt) + len(example.target) == 11 for example in examples)
+    lessons = [encode(teacher, trace, max_length=11) for trace in TRACES]
+    assert all(lesson is not None and lesson.cut for lesson in lessons)
+    assert {len(x.example.prompt) + len(x.example.target) for x in lessons if x} == {11}
 
 
 def test_a_cut_completion_is_not_taught_to_end(teacher: LanguageModel) -> None:
     finished, unfinished = (
-        encode(teacher, [ReleasedTrace(TRACES[0].messages, reason)], 256)[0][0] for reason in ("stop", "length")
+        encode(teacher, ReleasedTrace(TRACES[0].messages, reason), 256) for reason in ("stop", "length")
     )
-    assert finished.target == (*unfinished.target, teacher.tokenizer.eos_token_id)
+    assert finished is not None
+    assert unfinished is not None
+    assert finished.example.target == (*unfinished.example.target, teacher.tokenizer.eos_token_id)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +191,7 @@ def test_a_cut_completion_is_not_taught_to_end(teacher: LanguageModel) -> None:
         ([], OBJECTIVE, "there is no trace to train on"),
         (
             [ReleasedTrace([{"role": "user", "content": "4 dog"}, {"role": "assistant", "content": ""}], "length")],
-            [],
+            OBJECTIVE,
             "there is no trace",
         ),
         (TRACES, [], "student 'adaptive' needs validation examples"),
@@ -185,13 +202,13 @@ def test_unusable_input_is_refused(
     teacher: LanguageModel, traces: list[ReleasedTrace], objective: list[ReleasedTrace], message: str
 ) -> None:
     with pytest.raises(DistillgameError, match=message):
-        distill(fresh(teacher), make_student("adaptive", {"eta": 1}), traces, objective, SETTINGS, 0)
+        distill(fresh(teacher), make_student("adaptive", {"eta": 1}), Supplies(traces), objective, SETTINGS, 0)
 
 
 def test_half_precision_values_are_refused(teacher: LanguageModel) -> None:
     half = LanguageModel(copy.deepcopy(teacher.model).bfloat16(), teacher.tokenizer, teacher.source)
     with pytest.raises(DistillgameError, match=r"half precision rounds away; load 'init:16x2' with dtype float32"):
-        distill(half, make_student("adaptive", {"eta": 1}), TRACES, OBJECTIVE, SETTINGS, 0)
+        distill(half, make_student("adaptive", {"eta": 1}), Supplies(TRACES), OBJECTIVE, SETTINGS, 0)
 
 
 def test_dropout_does_not_swamp_the_values() -> None:
@@ -199,15 +216,15 @@ def test_dropout_does_not_swamp_the_values() -> None:
     noisy = load_model("embedded:student")
     for layer in noisy.model.model.layers:
         layer.self_attn.attention_dropout = 0.1
-    _, report = distill(noisy, make_student("adaptive", {"eta": 1}), TRACES, OBJECTIVE, SETTINGS, 0)
+    _, report = distill(noisy, make_student("adaptive", {"eta": 1}), Supplies(TRACES), OBJECTIVE, SETTINGS, 0)
     assert report.rho < 0.6 * math.log(SETTINGS.batch_size)
 
 
 def test_adapters_load_merged_and_can_be_trained_again(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"lora": LoraSettings(rank=4, alpha=8), "epochs": 1})
-    trained, _ = distill(load_model("embedded:student"), make_student("passive"), TRACES, [], settings, 0)
+    trained, _ = distill(load_model("embedded:student"), make_student("passive"), Supplies(TRACES), [], settings, 0)
     trained.model.save_pretrained(tmp_path)
     trained.tokenizer.save_pretrained(tmp_path)
-    again, report = distill(load_model(str(tmp_path)), make_student("passive"), TRACES, [], SETTINGS, 0)
+    again, report = distill(load_model(str(tmp_path)), make_student("passive"), Supplies(TRACES), [], SETTINGS, 0)
     assert report.steps == 8
     assert not any("lora" in name for name, _ in again.model.named_parameters())

@@ -3,5 +3,6 @@
 from distillgame.arena.config import GameConfig
 from distillgame.arena.play import play
 from distillgame.arena.reading import load_config
+from distillgame.arena.sweep import attack, sweep
 
-__all__ = ["GameConfig", "load_config", "play"]
+__all__ = ["GameConfig", "attack", "load_config", "play", "sweep"]

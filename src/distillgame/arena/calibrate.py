@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from distillgame.arena.budgets import Budget, Estimate
-from distillgame.arena.config import GameConfig, NamedChoice, require_proxies
+from distillgame.arena.choices import NamedChoice
+from distillgame.arena.config import GameConfig, require_proxies
 from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.play import make_pool, pick_device, run_stages
 from distillgame.arena.stages import TRACES, SampleStage

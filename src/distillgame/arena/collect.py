@@ -1,58 +1,35 @@
 """From finished stages to rows of results."""
 
+import hashlib
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from distillgame.arena.config import NamedChoice
+from distillgame.arena.answers import Answers, differences
+from distillgame.arena.choices import Defense, NamedChoice
+from distillgame.arena.flags import raise_flags
+from distillgame.arena.lineup import Entry, Lineup, Round, Target, defenses_of
 from distillgame.arena.plan import Planner
-from distillgame.arena.stages import COSTS, TRACES, SampleStage, library_versions
+from distillgame.arena.stages import COSTS, TRACES, Stage, library_versions, read_report
 from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
-from distillgame.policies import ReleasePolicy, make_policy
+from distillgame.policies import make_policy
 from distillgame.records import (
-    Difference,
+    Comparison,
     Interval,
     Results,
     StudentRow,
     TeacherRow,
     ThreatModel,
-    Trace,
+    read_outcomes,
     read_traces,
 )
 from distillgame.stats import standard_error
-from distillgame.students import make_student
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Answers to the same problems, one set a seed."""
-
-    traces: Sequence[Sequence[Trace]]
-
-    @property
-    def correct(self) -> np.ndarray:
-        """Outcomes, seeds by problems."""
-        return np.array([[trace.correct for trace in seed] for seed in self.traces], dtype=float)
-
-    def summary(self, seeds: list[int]) -> dict[str, Any]:
-        """The fields that rows of teachers and students share."""
-        finished = np.array([[trace.finish_reason == "stop" for trace in seed] for seed in self.traces])
-        correct = self.correct
-        return {
-            "accuracy": float(correct.mean()),
-            "standard_error": standard_error(correct),
-            "n": correct.shape[1],
-            "seeds": seeds,
-            "accuracies": [float(value) for value in correct.mean(1)],
-            "finish_rate": float(finished.mean()),
-            "accuracy_if_finished": float(correct[finished].mean()) if finished.any() else None,
-        }
+from distillgame.students import SUITES, make_student, suite_of
 
 
 class Collector:
@@ -67,18 +44,19 @@ class Collector:
     def __init__(self, planner: Planner, store: Store, split: str = "test"):
         self.planner, self.store, self.split = planner, store, split
         self.config = planner.config
-        self.seeds = planner.config.seeds
+        self._read: dict[Stage, Any] = {}
 
-    def results(self, command: str) -> Results:
-        """All rows.
+    def results(self, command: str, lineup: Lineup, rounds: Sequence[Round]) -> Results:
+        """All rows, compared and flagged.
 
         Raises:
             DistillgameError: If a stage is missing or corrupt.
         """
         config = self.config
-        costs = json.loads((self.store.folder(self.planner.cost()) / COSTS).read_text())
-        return Results(
-            schema=1,
+        defenses = defenses_of(rounds)
+        costs = json.loads((self.store.folder(self.planner.cost()) / COSTS).read_text()) if defenses else {}
+        results = Results(
+            schema=2,
             command=command,
             versions={"python": platform.python_version(), **library_versions()},
             device=self.store.device,
@@ -89,81 +67,160 @@ class Collector:
                 "proxy": ", ".join(spec.source for spec in config.all_proxies.values()) or None,
                 "student": config.student.source,
             },
-            teachers=[self.teacher(policy, costs.get(policy.label)) for policy in config.policies],
-            students=[self.student(policy, student) for policy in config.policies for student in config.students],
+            hashes=self._hashes(),
+            suite=None if config.suite is None else SUITES[config.suite].label,
+            teachers=[self.teacher(defense, costs.get(defense.policy.label)) for defense in defenses],
+            students=[row for played in rounds for row in self.students(lineup.entries(played))],
+            comparisons=self._comparisons([entry for played in rounds for entry in lineup.entries(played)]),
+            flags=[],
             config=config.model_dump(mode="json"),
         )
+        return results.model_copy(update={"flags": raise_flags(results, self.config)})
 
-    def teacher(self, policy: NamedChoice, cost: dict[str, float] | None = None) -> TeacherRow:
-        """The row of a policy."""
-        answers = self._answers([self.planner.sample(policy, self.split, seed) for seed in self.seeds])
-        kl = [[trace.kl for trace in seed] for seed in answers.traces]
+    def teacher(self, defense: NamedChoice, cost: dict[str, float] | None = None) -> TeacherRow:
+        """The row of a defense."""
+        seeds = self.config.seeds
+        stages = [self.planner.release(defense, self.split, seed) for seed in seeds]
+        traces = [read_traces(self.store.folder(stage) / TRACES) for stage in stages]
+        answers = Answers(traces)
+        kl = [[trace.kl for trace in seed] for seed in traces]
         measured = None if any(value is None for seed in kl for value in seed) else np.array(kl, dtype=float)
-        tokens = [trace.sampled_tokens for seed in answers.traces for trace in seed]
-        made = make_policy(policy.name, policy.options)
+        every = [trace for seed in traces for trace in seed]
+        made = make_policy(defense.name, defense.options)
+        uses_proxies = made.needs_proxy or made.needs_delta
         return TeacherRow(
-            **_defense(made),
+            defense=defense.label,
+            policy=made.name,
+            strength=dict(made.strength),
+            proxies=dict(made.proxies) if uses_proxies else {},
+            combine=made.combine if len(made.proxies) > 1 else None,
+            form=defense.form.label if isinstance(defense, Defense) else "full",
             control=made.control,
+            over_standard=self._over_standard(defense, answers),
             kl_per_trace=None if measured is None else float(measured.mean()),
             kl_standard_error=None if measured is None else standard_error(measured),
             time_cost=None if cost is None else cost["median"],
             time_cost_range=None if cost is None else Interval(**cost),
-            mean_tokens=float(np.mean(tokens)),
-            **answers.summary(self.seeds),
+            mean_tokens=float(np.mean([trace.sampled_tokens for trace in every])),
+            released_characters=float(np.mean([len(trace.completion) for trace in every])),
+            **answers.summary(seeds),
         )
 
-    def student(self, policy: NamedChoice, student: NamedChoice) -> StudentRow:
-        """The row of a student under a policy."""
-        made = make_student(student.name, student.options)
-        answers = self.answers(policy, student)
-        passive = next((choice for choice in self.config.students if choice.name == "passive"), None)
-        difference = None
-        if passive is not None and made.name != "passive":
-            gap = answers.correct - self.answers(policy, passive).correct
-            difference = Difference(value=float(gap.mean()), standard_error=standard_error(gap))
-        return StudentRow(
-            **_defense(make_policy(policy.name, policy.options)),
-            student=student.name,
-            settings=dict(made.settings),
-            threat_model=ThreatModel(
-                base_model=self.config.student.source,
-                queries=self.config.splits["train"] if made.trains else 0,
-                objective=self.config.attacker.objective if made.needs_values else None,
-            ),
-            control=made.control,
-            rho=self._rho(policy, student) if made.trains else None,
-            over_passive=difference,
-            **answers.summary(self.seeds),
+    def students(self, entries: Sequence[Entry]) -> list[StudentRow]:
+        """The rows of a round; attackers' p-values are corrected for how many of them were tried."""
+        answers = {entry.student.label: self.answers(entry) for entry in entries}
+        rows = []
+        for control in (False, True):
+            group = [entry for entry in entries if entry.control is control]
+            rows += self._rows(group, answers)
+        return rows
+
+    def answers(self, entry: Entry) -> Answers:
+        """What a student answered with each of its seeds, having learnt from a defense's traces."""
+        return self.evaluated(entry.target, entry.student, entry.seeds, entry.queries)
+
+    def evaluated(
+        self, target: Target | NamedChoice, student: NamedChoice, seeds: Sequence[int], queries: int | None = None
+    ) -> Answers:
+        """The same of any student, in a lineup or not."""
+        return self._answers([self.planner.evaluate(target, student, self.split, seed, queries) for seed in seeds])
+
+    def _rows(self, entries: Sequence[Entry], answers: dict[str, Answers]) -> list[StudentRow]:
+        over: dict[str, dict[str, Any]] = {}
+        for base in ("passive", "untrained"):
+            if base in answers:
+                others = [entry.student.label for entry in entries if entry.student.label != base]
+                found = differences([(answers[label], answers[base]) for label in others])
+                over[base] = dict(zip(others, found, strict=True))
+        rows = []
+        for entry in entries:
+            made = make_student(entry.student.name, entry.student.options)
+            label = entry.student.label
+            rows.append(
+                StudentRow(
+                    defense=entry.target.label if isinstance(entry.target, Defense) else entry.target.defense,
+                    student=made.name,
+                    settings=dict(made.settings),
+                    suite=suite_of(made.name, made.settings, self.config.training),
+                    threat_model=self._threat(entry),
+                    control=entry.control,
+                    strongest=entry.strongest,
+                    validation=entry.validation,
+                    over_passive=over.get("passive", {}).get(label),
+                    over_untrained=over.get("untrained", {}).get(label),
+                    **self._training(entry),
+                    **answers[label].summary(entry.seeds),
+                )
+            )
+        return rows
+
+    def _threat(self, entry: Entry) -> ThreatModel:
+        made = make_student(entry.student.name, entry.student.options)
+        needs, attacker = made.needs, self.config.attacker
+        return ThreatModel(
+            level=needs.level,
+            sees="released log-probabilities" if needs.logprobs else "released text" if needs.traces else "nothing",
+            base_model=self.config.student.source,
+            queries=entry.queries if needs.traces else 0,
+            objective=(made.objective or attacker.objective) if made.needs_objective else None,
+            knows_proxy=needs.proxy,
+            trains_on_references=needs.references,
         )
 
-    def answers(self, policy: NamedChoice, student: NamedChoice) -> Answers:
-        """What a student answered, having learnt from a policy's traces."""
-        return self._answers([self.planner.evaluate(policy, student, self.split, seed) for seed in self.seeds])
+    def _training(self, entry: Entry) -> dict[str, float | None]:
+        if not make_student(entry.student.name, entry.student.options).trains:
+            return {"rho": None, "effective_share": None}
+        stages = [self.planner.distill(entry.target, entry.student, seed, entry.queries) for seed in entry.seeds]
+        reports = [read_report(self.store.folder(stage)) for stage in stages]
+        return {key: float(np.mean([report[key] for report in reports])) for key in ("rho", "effective_share")}
 
-    def _rho(self, policy: NamedChoice, student: NamedChoice) -> float:
-        reports = [
-            json.loads((self._folder_of_training(policy, student, seed) / "training.json").read_text())
-            for seed in self.seeds
+    def _over_standard(self, defense: NamedChoice, answers: Answers) -> Any:
+        standard = next((choice for choice in self.config.policies if choice.label == "standard"), None)
+        if standard is None or defense.label == "standard":
+            return None
+        stages = [self.planner.release(standard, self.split, seed) for seed in self.config.seeds]
+        return differences([(answers, self._answers(stages))])[0]
+
+    def _comparisons(self, entries: Sequence[Entry]) -> list[Comparison]:
+        """The strongest students of all pairs of defenses, by level, at the most queries."""
+        most = max((entry.queries for entry in entries), default=0)
+        strongest = [entry for entry in entries if entry.strongest and entry.queries == most]
+        pairs = [(a, b) for a, b in combinations(strongest, 2) if a.level == b.level and a.target != b.target]
+        found = differences([(self.answers(a), self.answers(b)) for a, b in pairs])
+        return [
+            Comparison(
+                first=_name(a.target),
+                second=_name(b.target),
+                first_student=a.student.label,
+                second_student=b.student.label,
+                level=a.level,
+                queries=most,
+                difference=difference,
+            )
+            for (a, b), difference in zip(pairs, found, strict=True)
         ]
-        return float(np.mean([report["rho"] for report in reports]))
 
-    def _folder_of_training(self, policy: NamedChoice, student: NamedChoice, seed: int) -> Path:
-        return self.store.folder(self.planner.distill(policy, student, seed))
+    def _hashes(self) -> dict[str, str]:
+        config, planner = self.config, self.planner
+        models = {"teacher": planner.model("teacher"), "student": planner.model("student")}
+        models |= {name: planner.proxy(name) for name in config.all_proxies}
+        text = json.dumps(config.model_dump(mode="json"), sort_keys=True)
+        return {
+            **{name: model.hash for name, model in models.items()},
+            "problems": planner.problems(self.split).digest,
+            "config": hashlib.sha256(text.encode()).hexdigest(),
+        }
 
-    def _answers(self, stages: Sequence[SampleStage]) -> Answers:
-        traces = [read_traces(self.store.folder(stage) / TRACES) for stage in stages]
-        asked = [[trace.problem_id for trace in seed] for seed in traces]
+    def _answers(self, stages: Sequence[Stage]) -> Answers:
+        for stage in stages:
+            if stage not in self._read:
+                self._read[stage] = read_outcomes(self.store.folder(stage) / TRACES)
+        outcomes = [self._read[stage] for stage in stages]
+        asked = [[outcome.problem_id for outcome in seed] for seed in outcomes]
         if any(ids != asked[0] for ids in asked):
             raise DistillgameError(f"stage '{stages[0].label}': seeds answered different problems")
-        return Answers(traces)
+        return Answers(outcomes)
 
 
-def _defense(policy: ReleasePolicy) -> dict[str, Any]:
-    """The fields by which rows name a policy."""
-    uses_proxies = policy.needs_proxy or policy.needs_delta
-    return {
-        "policy": policy.name,
-        "strength": dict(policy.strength),
-        "proxies": dict(policy.proxies) if uses_proxies else {},
-        "combine": policy.combine if len(policy.proxies) > 1 else None,
-    }
+def _name(target: Target) -> str:
+    return target.label if isinstance(target, Defense) else target.defense

@@ -5,45 +5,17 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from distillgame.arena.choices import Defense, NamedChoice
+from distillgame.arena.forms import make_form
 from distillgame.arena.generation import Generation
 from distillgame.models import ModelSpec
 from distillgame.policies import ReleasePolicy, make_policy
 from distillgame.strict import Strict
-from distillgame.students import Student, TrainingSettings, make_student
+from distillgame.students import SUITES, Objective, Student, TrainingSettings, make_student
 from distillgame.tasks import SPLITS, Task, tasks
 
 DEFAULT = "proxy"
 """What policies call the one proxy that a game names under ``proxy``."""
-
-
-class NamedChoice(Strict):
-    """A registered thing with its parameters: ``name``, or ``name: {parameter: value}`` in YAML."""
-
-    name: str
-    options: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_short_form(cls, data: Any) -> Any:
-        if isinstance(data, str):
-            return {"name": data}
-        if isinstance(data, dict) and len(data) == 1 and "name" not in data:
-            name, options = next(iter(data.items()))
-            return {"name": name, "options": options or {}}
-        return data
-
-    @property
-    def label(self) -> str:
-        """The name with its parameters, as in ``poe gamma=0.3 proxies=small:1,large:2``."""
-        return " ".join([self.name, *(f"{key}={_shown(value)}" for key, value in self.options.items())])
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}:{_shown(part)}" for name, part in value.items())
-    if isinstance(value, list | tuple):
-        return ",".join(map(_shown, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 class Attacker(Strict):
@@ -52,9 +24,35 @@ class Attacker(Strict):
     Attributes:
         objective: Its validation objective L: ``reference`` (public worked solutions), ``released`` (released traces
             whose answer checks out) or ``clean`` (undefended traces: an oracle).
+        references: How many of the holdout's worked solutions are public; all of them by default.
     """
 
-    objective: Literal["reference", "released", "clean"] = "reference"
+    objective: Objective = "reference"
+    references: int | None = Field(None, ge=1)
+
+
+class Budgets(Strict):
+    """What every policy was meant to meet, so that policies compare; a row that misses one is flagged.
+
+    Attributes:
+        teacher_accuracy: Accuracy that each defense leaves to the teacher.
+        kl_per_trace: KL(pi_rel‖pi_ref) that each may spend, in nats a trace.
+    """
+
+    teacher_accuracy: float | None = Field(None, gt=0, le=1)
+    kl_per_trace: float | None = Field(None, gt=0)
+
+
+class Sweep(Strict):
+    """What ``distillgame sweep`` plays beyond the game itself.
+
+    Attributes:
+        strengths: For a policy of the game, its parameter and further values of it.
+        queries: Numbers of traces the attacker asks for; all of the training split by default.
+    """
+
+    strengths: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+    queries: list[int] = Field(default_factory=list)
 
 
 class Defender(Strict):
@@ -72,7 +70,7 @@ class Compute(Strict):
 
     Attributes:
         device: ``auto`` takes a GPU if there is one.
-        workers: Processes that run stages side by side; ``auto`` is one for each core (at most 8), or one for a GPU.
+        workers: Processes that run stages side by side; ``auto`` is one for each core (at most 8), or for each GPU.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -128,6 +126,10 @@ class GameConfig(Strict):
         student: The attacker's base model.
         policies: Release policies to play.
         students: Students to play.
+        suite: A frozen suite of students to play beside them: the strongest is chosen on the validation split with
+            the first seed, and played with all seeds on the test split.
+        controls: Whether the controls of DESIGN, section 3, are played where they are not listed.
+        budgets: What every policy was meant to meet.
         sampling: How the teacher is sampled.
         evaluation: How students are sampled when they are evaluated.
         attacker: The attacker's side of the threat model.
@@ -136,6 +138,7 @@ class GameConfig(Strict):
         cost: How time costs are measured.
         compute: Where things run.
         tuning: What ``distillgame tune`` searches.
+        sweep: What ``distillgame sweep`` plays.
         quick: Values that replace others under ``--quick``.
     """
 
@@ -147,8 +150,11 @@ class GameConfig(Strict):
     proxy: ModelSpec | None = None
     proxies: dict[str, ModelSpec] = Field(default_factory=dict)
     student: ModelSpec
-    policies: list[NamedChoice] = Field(min_length=1)
-    students: list[NamedChoice] = Field(min_length=1)
+    policies: list[Defense] = Field(min_length=1)
+    students: list[NamedChoice] = Field(default_factory=list)
+    suite: str | None = None
+    controls: bool = True
+    budgets: Budgets = Budgets()
     sampling: Generation
     evaluation: Generation
     attacker: Attacker = Attacker()
@@ -157,6 +163,7 @@ class GameConfig(Strict):
     cost: CostSettings = CostSettings()
     compute: Compute = Compute()
     tuning: Tuning = Tuning()
+    sweep: Sweep = Sweep()
     quick: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -181,9 +188,29 @@ class GameConfig(Strict):
             require_proxies(policy, self.all_proxies)
         if any(policy.needs_delta for policy in self.make_policies()) and self.splits.get("defender", 0) < 1:
             raise ValueError("splits.defender: needed for the defender's gradient")
-        if any(student.needs_values for student in self.make_students()) and self.splits.get("holdout", 0) < 1:
-            raise ValueError("splits.holdout: needed for the attacker's validation objective")
+        for defense in self.policies:
+            make_form(defense.form)
+        self._check_attacker()
         return self
+
+    def _check_attacker(self) -> None:
+        if not self.students and self.suite is None:
+            raise ValueError("students: list some, or name a 'suite'")
+        if self.suite is not None and self.suite not in SUITES:
+            raise ValueError(f"suite: unknown suite '{self.suite}'; choose among {', '.join(SUITES)}")
+        if self.suite is not None and self.splits.get("validation", 0) < 2:
+            raise ValueError("splits.validation: a suite's strongest student is chosen there; at least 2 problems")
+        holdout, made = self.splits.get("holdout", 0), self.make_students()
+        if holdout < 1 and any(student.needs_objective for student in made):
+            raise ValueError("splits.holdout: needed for the attacker's validation objective")
+        if self.attacker.references is not None and self.attacker.references > holdout:
+            raise ValueError(f"attacker.references: the holdout has only {holdout} problems")
+        for queries in self.sweep.queries:
+            if not 1 <= queries <= self.splits["train"]:
+                raise ValueError(f"sweep.queries: {queries} is not between 1 and splits.train")
+        for name in self.sweep.strengths:
+            if name not in {policy.name for policy in self.policies}:
+                raise ValueError(f"sweep.strengths.{name}: list this policy among the game's first")
 
     @property
     def all_proxies(self) -> dict[str, ModelSpec]:
@@ -195,8 +222,16 @@ class GameConfig(Strict):
         return [make_policy(choice.name, choice.options) for choice in self.policies]
 
     def make_students(self) -> list[Student]:
-        """The students, in order."""
-        return [make_student(choice.name, choice.options) for choice in self.students]
+        """The students that are listed and those of the suite, in order."""
+        return [make_student(choice.name, choice.options) for choice in self.attackers]
+
+    @property
+    def attackers(self) -> list[NamedChoice]:
+        """The students that are listed, then the suite's others."""
+        members = () if self.suite is None else SUITES[self.suite].members
+        frozen = [NamedChoice(name=name, options=dict(options)) for name, options in members]
+        listed = {choice.label for choice in self.students}
+        return [*self.students, *(choice for choice in frozen if choice.label not in listed)]
 
     def make_task(self) -> Task:
         """The task."""

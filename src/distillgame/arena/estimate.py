@@ -8,9 +8,21 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from distillgame.arena.config import GameConfig
+from distillgame.arena.forms import make_form
+from distillgame.arena.lineup import Lineup
 from distillgame.arena.plan import Planner
+from distillgame.arena.play import expected_stages
 from distillgame.arena.schedule import in_order
-from distillgame.arena.stages import CostStage, DistillStage, GradientStage, SampleStage, Stage
+from distillgame.arena.stages import (
+    CostStage,
+    DistillStage,
+    FormStage,
+    GivenStage,
+    GradientStage,
+    RewriteStage,
+    SampleStage,
+    Stage,
+)
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, locate
 from distillgame.policies import make_policy
@@ -28,14 +40,18 @@ GRADIENT_BYTES = 12
 """Bytes a float32 parameter takes in the defender's gradient: weight, one batch's gradient and the sum."""
 
 
-def estimate(config: GameConfig) -> str:
+def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = False) -> str:
     """Describe stages, sizes, memory and cost of a game.
+
+    Args:
+        config: The game.
+        queries: Numbers of queries, for a sweep.
+        choose: Whether the strongest student is chosen on the validation split, as in a sweep.
 
     Costs are upper bounds in floating-point operations: every completion is counted at its full length, two
     operations a parameter and token for a forward pass, six for a training step (ten with values).
     """
-    planner = Planner(config, resolve=False)
-    stages = in_order(planner.game())
+    stages = in_order(expected_stages(Lineup(Planner(config, resolve=False), None, queries, choose)))
     specs = {"teacher": config.teacher, **config.all_proxies, "student": config.student}
     sizes = {role: _parameters(spec) for role, spec in specs.items()}
     lines = [f"task {config.task.label}, seeds {', '.join(map(str, config.seeds))}", "", "splits"]
@@ -82,8 +98,14 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
         return 6 * proxy * stage.problems.size * length
     if isinstance(stage, DistillStage):
         operations = 10 if make_student(stage.student.name, stage.student.options).needs_values else 6
-        tokens = stage.traces.problems.size * min(length, stage.training.max_length)
+        examples = stage.queries or (stage.references.size if stage.references is not None else 0)
+        tokens = examples * min(length, stage.training.max_length)
         return operations * student * stage.training.epochs * tokens
+    if isinstance(stage, FormStage):
+        return 2 * teacher * stage.problems.size * length if make_form(stage.form).needs_summary else 0.0
+    if isinstance(stage, RewriteStage):
+        asked = stage.traces.problems.size if not isinstance(stage.traces, GivenStage) else stage.traces.count
+        return 2 * student * asked * stage.k * (length + stage.sampling.max_new_tokens)
     assert isinstance(stage, CostStage)
     repeated = stage.settings.prompts * stage.settings.repetitions * (len(stage.policies) + 1)
     return 2 * (teacher + 2 * sum(proxies.values())) * repeated * length

@@ -2,26 +2,32 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
+from distillgame.arena.answers import Answers
 from distillgame.arena.collect import Collector
 from distillgame.arena.config import GameConfig
 from distillgame.arena.display import Live, Silent
+from distillgame.arena.lineup import Lineup, Round, Target, defenses_of
+from distillgame.arena.outputs import view, write_outputs
 from distillgame.arena.plan import Planner
 from distillgame.arena.reading import load_config
 from distillgame.arena.schedule import Pool, execute, in_order
-from distillgame.arena.stages import SampleStage, Stage
+from distillgame.arena.stages import TRACES, SampleStage, Stage
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.errors import DistillgameError
 from distillgame.models import require_alignable
-from distillgame.records import Results
-from distillgame.report import draw_frontier, markdown_summary
+from distillgame.records import Results, read_outcomes
+
+TEST = "test"
+"""The split that a game reports."""
 
 MOST_WORKERS = 8
 """``auto`` starts no more worker processes than this."""
@@ -56,16 +62,76 @@ def play(
     """
     game = load_config(config, quick=quick, overrides=overrides)
     root = Path(out) if out is not None else default_folder(config, quick)
+    return play_rounds(game, root, progress)
+
+
+def play_rounds(
+    game: GameConfig,
+    root: Path,
+    progress: bool,
+    targets: Sequence[Target] | None = None,
+    queries: Sequence[int] = (),
+    choose: bool = False,
+) -> Results:
+    """Play a game's students against some targets and write what :func:`play` writes.
+
+    Args:
+        game: The game.
+        root: The run's folder.
+        progress: Whether to show progress on standard error.
+        targets: What is attacked; the game's defenses by default.
+        queries: Numbers of traces that students ask for; all of the training split by default.
+        choose: Choose the strongest student of each round on the validation split also without a suite.
+    """
     with lock(root):
         planner, store = Planner(game), Store(root, pick_device(game))
-        run_stages(planner.game(), store, game, progress)
-        results = Collector(planner, store).results(_command())
+        lineup = Lineup(planner, targets, queries, choose)
+        with make_pool(store, game) as pool:
+            rounds = _choose(lineup, store, game, progress, pool)
+            run_stages(list(_reported(lineup, rounds)), store, game, progress, pool)
+        results = Collector(planner, store).results(_command(), lineup, rounds)
         with full_disk_is_an_error(root):
             write_text(root / "config.yaml", yaml.safe_dump(game.model_dump(mode="json"), sort_keys=False))
-            draw_frontier(results, root / "frontier.png")
-            write_text(root / "summary.md", markdown_summary(results))
-            results.write(root / "results.json")
+            write_outputs(results, view(planner, store, defenses_of(rounds)), root)
     return results
+
+
+def _choose(lineup: Lineup, store: Store, game: GameConfig, progress: bool, pool: Pool) -> list[Round]:
+    """The rounds, with the accuracies on the validation split by which the strongest students are chosen."""
+    if not lineup.is_chosen:
+        return lineup.rounds
+    trials = [lineup.trials(played) for played in lineup.rounds]
+    run_stages([stage for tried in trials for stage in tried.values()], store, game, progress, pool)
+    return [
+        replace(
+            played,
+            validation={
+                label: float(Answers([read_outcomes(store.folder(stage) / TRACES)]).correct.mean())
+                for label, stage in tried.items()
+            },
+        )
+        for played, tried in zip(lineup.rounds, trials, strict=True)
+    ]
+
+
+def expected_stages(lineup: Lineup) -> list[Stage]:
+    """All stages of a game before anything is chosen; the headline students' other seeds stand for whoever is."""
+    trials = [stage for played in lineup.rounds for stage in lineup.trials(played).values()] if lineup.is_chosen else []
+    assumed = [replace(played, validation=dict.fromkeys(lineup.trials(played), 0.0)) for played in lineup.rounds]
+    return [*trials, *_reported(lineup, assumed if lineup.is_chosen else lineup.rounds)]
+
+
+def _reported(lineup: Lineup, rounds: Sequence[Round]) -> Iterator[Stage]:
+    """All results that a game reports on the test split."""
+    planner = lineup.planner
+    defenses = defenses_of(rounds)
+    for defense in defenses:
+        for seed in planner.config.seeds:
+            yield planner.release(defense, TEST, seed)
+    for played in rounds:
+        yield from lineup.stages(played, TEST)
+    if defenses:
+        yield planner.cost()
 
 
 def run_stages(
@@ -121,7 +187,7 @@ def pick_workers(config: GameConfig, device: str) -> int:
     """The number of worker processes."""
     if config.compute.workers != "auto":
         return config.compute.workers
-    return 1 if device == "cuda" else min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    return torch.cuda.device_count() if device == "cuda" else min(MOST_WORKERS, len(os.sched_getaffinity(0)))
 
 
 def _command() -> str:

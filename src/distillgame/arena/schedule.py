@@ -11,6 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from distillgame.arena.stages import Stage
 from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
@@ -150,6 +152,15 @@ def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Sto
     return ready[:1]
 
 
+def _gpu(device: str, number: int) -> dict[str, str]:
+    """A GPU for each worker, of those that this process may use."""
+    if device != "cuda":
+        return {}
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    visible = [name for name in listed if name] or [str(i) for i in range(torch.cuda.device_count())]
+    return {"CUDA_VISIBLE_DEVICES": visible[number % len(visible)]}
+
+
 class _Worker:
     """A worker process and the thread that listens to it."""
 
@@ -165,7 +176,7 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env=os.environ | ENVIRONMENT,
+            env=os.environ | ENVIRONMENT | _gpu(store.device, number),
         )
         threading.Thread(target=self._listen, daemon=True).start()
 

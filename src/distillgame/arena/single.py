@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from distillgame.arena.collect import Answers
-from distillgame.arena.config import GameConfig, NamedChoice
+from distillgame.arena.answers import Answers
+from distillgame.arena.choices import NamedChoice
+from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.play import pick_device, run_stages
 from distillgame.arena.stages import TRACES, Model, SampleStage, library_versions
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model
-from distillgame.records import ReleasedTrace, read_released, read_traces
-from distillgame.students import TrainingReport, distill, make_student
+from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts
+from distillgame.students import Student, Supplies, TrainingReport, distill, make_student
 from distillgame.tasks import SPLITS
 
 CLAIM = "training.key"
@@ -108,9 +109,11 @@ def distill_file(
         raise DistillgameError(f"{out}: exists already; choose another folder")
     made = make_student(student.name, student.options)
     released = read_released(traces)
-    objective = _objective(config, objective_traces) if made.needs_values else []
+    supplies = _supplies(config, made, traces, released)
+    objective = _objective(config, objective_traces) if made.needs_objective else []
     base = Model.of(config.student)
-    examples = [[vars(trace) for trace in group] for group in (released, objective)]
+    groups = (released, objective, supplies.references)
+    examples = [[[vars(trace) for trace in group] for group in groups], list(supplies.verdicts)]
     description = [base.hash, student.model_dump(), config.training.model_dump(), seed, examples, library_versions()]
     # A killed training goes on from the checkpoints in here, if the settings ask for any.
     partial = out.with_name(out.name + ".partial")
@@ -119,7 +122,7 @@ def distill_file(
         model, report = distill(
             load_model(base.spec.in_full_precision(), pick_device(config)),
             made,
-            released,
+            supplies,
             objective,
             config.training,
             seed,
@@ -133,6 +136,31 @@ def distill_file(
         (partial / CLAIM).unlink()
         os.replace(partial, out)
     return report
+
+
+def _supplies(config: GameConfig, student: Student, path: Path, traces: list[ReleasedTrace]) -> Supplies:
+    """What a file of traces and a configuration can give a student."""
+    needs, verdicts = student.needs, read_verdicts(path)
+    lacking = {
+        "several draws of a prompt": needs.draws > 1,
+        "own completions of the task's problems": needs.own_samples > 0,
+        "rewritings (`distillgame attack` makes them)": needs.rewrites > 0,
+        "log-probabilities": needs.logprobs,
+        "a column 'correct'": needs.verdicts and verdicts is None,
+        "a 'proxy' in the configuration": needs.proxy and not config.all_proxies,
+    }
+    for what, is_lacking in lacking.items():
+        if is_lacking:
+            raise DistillgameError(f"student '{student.name}' needs {what}, which {path} does not give")
+    planner = Planner(config)
+    proxy = next(iter(config.all_proxies), None) if needs.proxy else None
+    return Supplies(
+        traces=traces,
+        verdicts=verdicts or (),
+        references=planner.references().reference_solutions() if needs.references else (),
+        proxy=None if proxy is None else planner.proxy(proxy).load(pick_device(config)),
+        final_answer=config.make_task().final_answer,
+    )
 
 
 def _claim(partial: Path, key: str) -> None:
@@ -150,7 +178,7 @@ def _claim(partial: Path, key: str) -> None:
 
 def _objective(config: GameConfig, traces: Path | None) -> list[ReleasedTrace]:
     if config.attacker.objective == "reference":
-        return Planner(config).problems("holdout").reference_solutions()
+        return Planner(config).references().reference_solutions()
     if traces is None:
         raise DistillgameError(f"objective '{config.attacker.objective}' needs --objective-traces: a trace file")
     return read_released(traces, correct_only=True)

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from distillgame.arena.choices import Defense, NamedChoice
 from distillgame.arena.collect import Collector
-from distillgame.arena.config import GameConfig, NamedChoice
+from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import Planner
 from distillgame.arena.play import pick_device, run_stages
 from distillgame.arena.stages import Stage
@@ -114,7 +115,11 @@ class _Search:
             self._record("strength", choice, None, None, row.accuracy, row.standard_error)
             distance[value] = abs(row.accuracy - self.config.tuning.teacher_accuracy)
         best = min(distance, key=lambda value: distance[value])
-        policies = [choices[best] if choice.name == policy else choice for choice in self.config.policies]
+        chosen = Defense(name=policy, options=choices[best].options)
+        policies = [
+            chosen.model_copy(update={"form": choice.form}) if choice.name == policy else choice
+            for choice in self.config.policies
+        ]
         self.config = self.config.model_copy(update={"policies": policies})
         return {parameter: best}
 
@@ -150,7 +155,9 @@ class _Search:
         return max(means, key=lambda pair: means[pair])
 
     def _answers(self, config: GameConfig, policy: NamedChoice, student: NamedChoice) -> dict[str, Any]:
-        return Collector(Planner(config), self.store, SPLIT).answers(policy, student).summary(config.seeds)
+        return (
+            Collector(Planner(config), self.store, SPLIT).evaluated(policy, student, config.seeds).summary(config.seeds)
+        )
 
     def _at_rate(self, rate: float) -> GameConfig:
         training = self.config.training.model_copy(update={"learning_rate": rate})

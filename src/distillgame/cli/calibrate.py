@@ -6,7 +6,7 @@ from typing import Any, Literal
 import click
 
 from distillgame.arena import load_config
-from distillgame.arena.config import NamedChoice
+from distillgame.arena.choices import NamedChoice
 from distillgame.arena.play import default_folder
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from distillgame.decoding.choice import Chooser, Proposal
+from distillgame.decoding.choice import Chooser, Decision, Proposal
 from distillgame.decoding.context import Context
 from distillgame.decoding.proxy import Proxies
 from distillgame.decoding.sequence import Draft, Pointer, Sequence, gather
@@ -145,12 +145,9 @@ class Batch:
             experts = self._experts(group, positions, teacher, [s.proxy_logits for s in group])
             first = group[0]
             choice = self.chooser.choose(experts, first.params, self._uniforms(group, positions), first.greedy)
-            tokens, accepted, broken = choice.tokens.tolist(), choice.accepted.tolist(), choice.broken.tolist()
-            for s, token, kept, bad, measures in zip(
-                group, tokens, accepted, broken, choice.measures.T.tolist(), strict=True
-            ):
+            for s, decision in zip(group, choice.decisions(), strict=True):
                 s.teacher_logits = None
-                self._commit(s, token, kept, bad, measures)
+                self._commit(s, decision)
 
     def _propose(self, sequences: list[Sequence]) -> None:
         for group in _alike(sequences):
@@ -201,29 +198,26 @@ class Batch:
             )
             uniforms = self._uniforms(owners, positions)
             choice = self.chooser.choose(experts, group[0].params, uniforms, group[0].greedy, proposal)
-            results = zip(
-                choice.tokens.tolist(), choice.accepted.tolist(), choice.broken.tolist(), choice.measures.T.tolist(),
-                strict=True,
-            )  # fmt: skip
+            decisions = choice.decisions()
             for s in group:
-                mine = [(draft, next(results)) for draft in s.drafts]
+                mine = [(draft, next(decisions)) for draft in s.drafts]
                 s.drafts.clear()
                 kept[id(s)] = 0
-                for draft, (token, accepted, broken, measures) in mine:
+                for draft, decision in mine:
                     # Should the token be none of a proxy's, this is what that proxy goes on saying.
                     s.proxy_logits = draft.proxies
-                    self._commit(s, token, accepted, broken, measures)
-                    kept[id(s)] += accepted
-                    if s.finished or not accepted:
+                    self._commit(s, decision)
+                    kept[id(s)] += decision.accepted
+                    if s.finished or not decision.accepted:
                         break
         return kept
 
-    def _commit(self, s: Sequence, token: int, accepted: bool, broken: bool, measures: list[float]) -> None:
-        if broken:
+    def _commit(self, s: Sequence, decision: Decision) -> None:
+        if decision.broken:
             reason = "the models' logits are not finite numbers (NaN or infinity): the weights are broken"
             s.finish("error", f"request '{s.request.id}': {reason}")
         else:
-            s.commit(token, accepted, measures)
+            s.commit(decision)
             self.work.tokens += 1
 
     def _experts(
@@ -250,9 +244,11 @@ class Batch:
 
 def _alike(sequences: list[Sequence]) -> list[list[Sequence]]:
     """Groups whose tokens are drawn in the same way."""
-    groups: dict[tuple[float, float, int, bool], list[Sequence]] = {}
+    groups: dict[tuple[float, float, int, int, bool], list[Sequence]] = {}
     for s in sequences:
-        groups.setdefault((s.params.temperature, s.params.top_p, s.params.top_k, s.greedy), []).append(s)
+        params = s.params
+        key = (params.temperature, params.top_p, params.top_k, params.top_logprobs, s.greedy)
+        groups.setdefault(key, []).append(s)
     return list(groups.values())
 
 

@@ -1,5 +1,6 @@
 """One position: what is released there, which token is drawn, and what is measured on the way."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -34,12 +35,33 @@ class Choice:
         broken: Whether logits were not finite numbers, so that the token means nothing, shape (N,).
         measures: log pi_rel, log pi_ref and log pi_stu of the token (the weighted mean over proxies; nan where there is
             none), KL(pi_rel‖pi_ref) and KL(pi_ref‖pi_rel), shape (5, N).
+        likeliest: The likeliest released tokens and their log-probabilities, shape (N, K) each; K is 0 unless they
+            were asked for.
     """
 
     tokens: torch.Tensor
     accepted: torch.Tensor
     broken: torch.Tensor
     measures: torch.Tensor
+    likeliest: tuple[torch.Tensor, torch.Tensor]
+
+    def decisions(self) -> "Iterator[Decision]":
+        """Position by position."""
+        ids, logprobs = self.likeliest
+        columns = (self.tokens, self.accepted, self.broken, self.measures.T, ids, logprobs)
+        return (Decision(*row) for row in zip(*(column.tolist() for column in columns), strict=True))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A token drawn at one position; fields as in :class:`Choice`."""
+
+    token: int
+    accepted: bool
+    broken: bool
+    measures: list[float]
+    top_ids: list[int]
+    top_logprobs: list[float]
 
 
 class Chooser:
@@ -107,7 +129,7 @@ class Chooser:
         measures = self._measure(result, experts, proposal, tokens)
         # One number that is none makes all of its row's log-probabilities so, the drawn token's too.
         broken = ~measures[0].isfinite() | measures[1].isnan()
-        return Choice(tokens, accepted, broken, measures)
+        return Choice(tokens, accepted, broken, measures, _likeliest(result.released, params.top_logprobs))
 
     def _judge(
         self,
@@ -167,6 +189,14 @@ class Chooser:
             if self.shared is not None:
                 theirs = torch.where(self.shared[place] == tokens, theirs, torch.nan)
         return torch.stack([ours, reference, theirs, result.kl, result.kl_reverse])
+
+
+def _likeliest(distribution: Distribution, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    logits = distribution.logits
+    if count == 0:
+        return logits[:, :0].long(), logits[:, :0]
+    logprobs, ids = distribution.logprobs.topk(min(count, logits.shape[-1]), dim=-1)
+    return ids, logprobs
 
 
 def _is_whole(params: SamplingParams) -> bool:

@@ -18,6 +18,7 @@ class SamplingParams(Strict):
         max_new_tokens: Length at which a completion is cut.
         stop: Strings that end a completion; they are not part of it.
         ignore_end: Sample on past the end-of-sequence token, as benchmarks of a given length do.
+        top_logprobs: Number of likeliest released tokens that are recorded with their log-probabilities at each step.
         forced_answer_tokens: Number of greedy tokens that follow the task's forced-answer text where a completion
             was cut; 0 leaves it cut.
     """
@@ -28,6 +29,7 @@ class SamplingParams(Strict):
     max_new_tokens: int = Field(256, ge=1)
     stop: tuple[str, ...] = ()
     ignore_end: bool = False
+    top_logprobs: int = Field(0, ge=0)
     forced_answer_tokens: int = Field(0, ge=0)
 
 
@@ -69,6 +71,8 @@ class Sample:
         logprob_proxy: log pi_stu of each token, empty where no proxy was evaluated, nan where it shares not the token.
         kl: KL(pi_rel‖pi_ref) of each step; empty at temperature 0, where it is not defined.
         kl_reverse: KL(pi_ref‖pi_rel) of each step, likewise.
+        top_ids: The likeliest released tokens of each step, likeliest first; empty unless asked for.
+        top_logprobs: Their log pi_rel, before top-p and top-k.
         accepted: Number of sampled tokens that the policy's draft distribution, which needs no teacher, had proposed;
             0 where no proxy was evaluated. It does not depend on how far ahead was drafted, if at all.
     """
@@ -85,6 +89,8 @@ class Sample:
     logprob_proxy: list[float] = field(default_factory=list)
     kl: list[float] = field(default_factory=list)
     kl_reverse: list[float] = field(default_factory=list)
+    top_ids: list[list[int]] = field(default_factory=list)
+    top_logprobs: list[list[float]] = field(default_factory=list)
     accepted: int = 0
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from distillgame.decoding.choice import Decision
 from distillgame.decoding.proxy import Proxy
 from distillgame.decoding.request import FinishReason, Request, Sample, SamplingParams
 from distillgame.decoding.streams import policy_keys, uniforms
@@ -123,14 +124,9 @@ class Sequence:
         """Random numbers of a position by purpose, shape (3,); greedy positions use none."""
         return self.draws[position] if position < len(self.draws) else np.zeros(3)
 
-    def commit(self, token: int, accepted: bool, measures: list[float]) -> None:
-        """Decide the next token.
-
-        Args:
-            token: The teacher's id.
-            accepted: Whether it is what the draft distribution proposed.
-            measures: As in :class:`distillgame.decoding.choice.Choice`.
-        """
+    def commit(self, decision: Decision) -> None:
+        """Decide the next token."""
+        token = decision.token
         self.teacher_ids.append(token)
         for proxy, ids in zip(self.proxies, self.proxy_ids, strict=True):
             ids.extend(proxy.to_proxy(token))
@@ -147,16 +143,7 @@ class Sequence:
                 self.finish("length")
             return
         sample = self.sample
-        sample.token_ids.append(token)
-        sample.accepted += accepted
-        released, reference, theirs, kl, kl_reverse = measures
-        sample.logprob_released.append(released)
-        sample.logprob_reference.append(reference)
-        if self.params.temperature > 0:
-            sample.kl.append(kl)
-            sample.kl_reverse.append(kl_reverse)
-            if self.proxies:
-                sample.logprob_proxy.append(theirs)
+        self._record(decision)
         if self.text is not None:
             self.text.push(token)
         if token in self.stop_ids or (self.text is not None and self.text.stopped):
@@ -166,6 +153,23 @@ class Sequence:
                 self.finish("length")
             else:
                 self._force_answer()
+
+    def _record(self, decision: Decision) -> None:
+        """Take down what a sampled token is and what was measured."""
+        sample = self.sample
+        sample.token_ids.append(decision.token)
+        sample.accepted += decision.accepted
+        released, reference, theirs, kl, kl_reverse = decision.measures
+        sample.logprob_released.append(released)
+        sample.logprob_reference.append(reference)
+        if self.params.top_logprobs:
+            sample.top_ids.append(decision.top_ids)
+            sample.top_logprobs.append(decision.top_logprobs)
+        if self.params.temperature > 0:
+            sample.kl.append(kl)
+            sample.kl_reverse.append(kl_reverse)
+            if self.proxies:
+                sample.logprob_proxy.append(theirs)
 
     def finish(self, reason: FinishReason, error: str = "") -> None:
         """End the sequence; what it holds becomes the sample."""

@@ -1,27 +1,51 @@
 """The schemas of traces and results."""
 
-from distillgame.records.results import (
+from distillgame.records.results import Results, read_results
+from distillgame.records.rows import (
+    Bounds,
+    Comparison,
     Difference,
+    FlagRow,
     Interval,
-    Results,
+    Level,
     StudentRow,
     TeacherRow,
     ThreatModel,
-    read_results,
 )
-from distillgame.records.traces import ReleasedTrace, Trace, read_released, read_traces, write_traces
+from distillgame.records.traces import (
+    Outcome,
+    ReleasedTrace,
+    Trace,
+    read_outcomes,
+    read_released,
+    read_traces,
+    read_verdicts,
+    write_released,
+    write_traces,
+)
+from distillgame.records.viewed import ViewedProblem, ViewedTrace
 
 __all__ = [
+    "Bounds",
+    "Comparison",
     "Difference",
+    "FlagRow",
     "Interval",
+    "Level",
+    "Outcome",
     "ReleasedTrace",
     "Results",
     "StudentRow",
     "TeacherRow",
     "ThreatModel",
     "Trace",
+    "ViewedProblem",
+    "ViewedTrace",
+    "read_outcomes",
     "read_released",
     "read_results",
     "read_traces",
+    "read_verdicts",
+    "write_released",
     "write_traces",
 ]

@@ -13,6 +13,9 @@ from typing import Any
 
 from distillgame.errors import DistillgameError
 
+EXPOSED = ("token_top_ids", "token_top_logprobs")
+"""Columns of traces whose server exposed log-probabilities."""
+
 
 @dataclass(frozen=True)
 class ReleasedTrace:
@@ -56,6 +59,8 @@ class Trace:
         token_logprob_reference: log pi_ref of each token.
         token_logprob_proxy: log pi_stu of each token, nan where the proxy shares it not.
         token_v_gap: log pi_ref - log pi_stu of each token, likewise.
+        token_top_ids: The likeliest released tokens of each step, where a server exposes them.
+        token_top_logprobs: Their log pi_rel.
     """
 
     problem_id: str
@@ -84,6 +89,8 @@ class Trace:
     token_logprob_reference: list[float]
     token_logprob_proxy: list[float] | None
     token_v_gap: list[float] | None
+    token_top_ids: list[list[int]] | None = None
+    token_top_logprobs: list[list[float]] | None = None
 
     @property
     def completion(self) -> str:
@@ -102,6 +109,8 @@ def schema() -> Any:
         "strength": pa.string(),
         "correct": pa.bool_(),
         "token_ids": pa.list_(pa.int32()),
+        "token_top_ids": pa.list_(pa.list_(pa.int32())),
+        "token_top_logprobs": pa.list_(numbers),
         **dict.fromkeys(("problem_id", "split", "policy", "finish_reason", "extracted"), pa.string()),
         **dict.fromkeys(("seed", "prompt_tokens", "sampled_tokens", "forced_tokens", "accepted_tokens"), pa.int64()),
         **dict.fromkeys(("kl", "kl_reverse", "v_gap"), pa.float64()),
@@ -123,14 +132,49 @@ def write_traces(path: Path, traces: Iterable[Trace]) -> None:
     os.replace(partial, path)
 
 
+def write_released(path: Path, traces: Sequence[ReleasedTrace], correct: Sequence[bool] | None = None) -> None:
+    """Write only what an attacker sees, and with it, where that is known, whether each answer is right."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {
+        "messages": pa.array([trace.messages for trace in traces], schema().field("messages").type),
+        "finish_reason": pa.array([trace.finish_reason for trace in traces], pa.string()),
+    }
+    if correct is not None:
+        columns["correct"] = pa.array(list(correct), pa.bool_())
+    partial = path.with_name(path.name + ".partial")
+    pq.write_table(pa.table(columns), partial)
+    os.replace(partial, path)
+
+
 def read_traces(path: Path) -> list[Trace]:
     """Read a trace file, measurements included.
 
     Raises:
         DistillgameError: If the file is missing, corrupt, or lacks columns.
     """
-    rows = _read(path, [field.name for field in fields(Trace)])
+    names = [field.name for field in fields(Trace)]
+    rows = _read(path, [name for name in names if name not in EXPOSED], optional=EXPOSED)
     return [Trace(**(row | {"strength": json.loads(row["strength"])})) for row in rows]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a problem: whether the answer is right, and whether the completion ended by itself."""
+
+    problem_id: str
+    correct: bool
+    finish_reason: str
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    """Read only what accuracies are made of.
+
+    Raises:
+        DistillgameError: If the file is missing, corrupt, or lacks columns.
+    """
+    return [Outcome(**row) for row in _read(path, [field.name for field in fields(Outcome)])]
 
 
 def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]:
@@ -151,6 +195,21 @@ def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]
         ReleasedTrace(_conversation(row["messages"], f"{path}: row {i}"), row.get("finish_reason") or "stop")
         for i, row in enumerate(kept)
     ]
+
+
+def read_verdicts(path: Path) -> list[bool] | None:
+    """Whether each trace's answer is right, as an attacker can tell where answers are public; None where unknown.
+
+    Raises:
+        DistillgameError: If the file is missing or corrupt, or a verdict is neither true nor false.
+    """
+    rows = _read(path, ["messages"], optional=["correct"])
+    if not rows or "correct" not in rows[0]:
+        return None
+    for i, row in enumerate(rows):
+        if not isinstance(row["correct"], bool):
+            raise DistillgameError(f"{path}: row {i}: 'correct' must be true or false (found {row['correct']!r})")
+    return [row["correct"] for row in rows]
 
 
 def _conversation(messages: Any, where: str) -> list[dict[str, str]]:

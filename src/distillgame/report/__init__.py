@@ -1,7 +1,23 @@
-"""Tables, figures and summaries of results."""
+"""Tables, figures, summaries and the page of a game's results."""
 
-from distillgame.report.figure import draw_frontier
+from distillgame.report.figure import draw_frontier, draw_queries
+from distillgame.report.page import render_page
 from distillgame.report.summary import markdown_summary
-from distillgame.report.table import CAPTION, header, percent, rows
+from distillgame.report.table import CAPTION, header, rows, students_of
+from distillgame.report.verdict import Verdict, verdict
+from distillgame.report.words import name_of, percent
 
-__all__ = ["CAPTION", "draw_frontier", "header", "markdown_summary", "percent", "rows"]
+__all__ = [
+    "CAPTION",
+    "Verdict",
+    "draw_frontier",
+    "draw_queries",
+    "header",
+    "markdown_summary",
+    "name_of",
+    "percent",
+    "render_page",
+    "rows",
+    "students_of",
+    "verdict",
+]

@@ -1,37 +1,95 @@
 """A short Markdown summary of a game."""
 
-from distillgame.records import Results
+from distillgame.records import Results, ThreatModel
+from distillgame.report import picks
+from distillgame.report.series import areas
 from distillgame.report.table import CAPTION, header, rows
+from distillgame.report.verdict import verdict
+from distillgame.report.words import name_of, tested
+from distillgame.stats.flags import FLAGS
+
+MEANINGS = {
+    "text": "released text only",
+    "assisted": "released text, and public worked solutions to train on",
+    "informed": "more than text: log-probabilities, or the defender's proxy",
+}
+"""What the students of each level have."""
 
 
 def markdown_summary(results: Results) -> str:
-    """The summary as Markdown: what was played, the table, the threat model, how to repeat it."""
-    objectives = {row.threat_model.objective for row in results.students} - {None}
-    queries = max((row.threat_model.queries for row in results.students), default=0)
-    first = results.teachers[0]
-    lines = [
+    """The summary as Markdown: what was played, what came out, the table, the threat model, how to repeat it."""
+    first, found = results.teachers[0], verdict(results)
+    sections = [
         f"# The distillation game on {results.task}",
-        "",
         f"Teacher `{results.models['teacher']}`, proxy `{results.models['proxy']}`, student "
         f"`{results.models['student']}`. {first.n} {results.split} problems, seeds "
         f"{', '.join(map(str, first.seeds))}.",
-        "",
+        f"**{found.headline}** {' '.join(found.sentences)}",
         _markdown(header(results), rows(results)),
-        "",
         CAPTION,
-        "",
-        f"Threat model: the attacker sees released text only ({queries} traces a seed), knows that a defense exists "
-        f"but not the proxy, and weighs traces by the objective {', '.join(sorted(map(str, objectives))) or 'none'}. "
-        "Untrained and shuffled students and permutation sampling are controls.",
-        "",
         "![utility against leakage](frontier.png)",
-        "",
-        f"Made by `{results.command}` with distillgame {results.versions['distillgame']}.",
-        "",
+        *[f"Area between the passive and the strongest student's curve: {text}." for text in [_areas(results)] if text],
+        *(["![leakage against queries](queries.png)"] if len(picks.query_counts(results)) > 1 else []),
+        *_comparisons(results),
+        "## Flags",
+        _flags(results),
+        "## Threat model",
+        threat_model(results),
+        "## How to repeat it",
+        f"Made by `{results.command}` with distillgame {results.versions['distillgame']} on {results.device}; "
+        f"students: {results.suite or 'custom'}. `results.json` has everything, `report.html` shows it.",
     ]
+    return "\n\n".join(sections) + "\n"
+
+
+def threat_model(results: Results) -> str:
+    """What the attackers know, a line a level, as a Markdown list."""
+    by_level: dict[str, list[ThreatModel]] = {}
+    for row in results.students:
+        if picks.control_name(row) is None:
+            by_level.setdefault(row.threat_model.level, []).append(row.threat_model)
+    lines = ["Every attacker knows that a defense exists and may ask any problem of its own."]
+    for level, models in by_level.items():
+        queries = ", ".join(map(str, sorted({model.queries for model in models})))
+        objectives = ", ".join(sorted({model.objective for model in models if model.objective})) or "none"
+        knows = "some know the proxy" if any(model.knows_proxy for model in models) else "the proxy is unknown"
+        lines.append(
+            f"- {level}: sees {MEANINGS[level]} ({queries} traces a seed); objective {objectives}; {knows}; starts "
+            f"from {', '.join(sorted({f'`{model.base_model}`' for model in models}))}."
+        )
+    return "\n".join([lines[0], "", *lines[1:]])
+
+
+def _comparisons(results: Results) -> list[str]:
+    if not results.comparisons:
+        return []
+    names = {row.defense: name_of(row) for row in results.teachers}
+    lines = [
+        f"- {names.get(row.first, row.first)} vs {names.get(row.second, row.second)}"
+        f"{'' if row.level == 'text' else f' ({row.level})'}: {tested(row.difference)}"
+        for row in results.comparisons
+    ]
+    intro = "Leakage to the strongest students in percentage points, paired by seed and problem, p-values after Holm:"
+    return ["## Comparisons", intro, "\n".join(lines)]
+
+
+def _flags(results: Results) -> str:
+    if not results.flags:
+        return "No flags."
+    names = {row.defense: name_of(row) for row in results.teachers}
+    lines = []
+    for row in results.flags:
+        about = ", ".join(filter(None, [names.get(row.defense or "", row.defense), row.student])) or "the whole game"
+        meaning = f" {FLAGS[row.flag].meaning}" if row.flag in FLAGS else ""
+        lines.append(f"- **{row.flag}** ({about}): {row.message}{meaning}")
     return "\n".join(lines)
+
+
+def _areas(results: Results) -> str:
+    return "; ".join(f"{name} {10_000 * area:.0f} square points" for name, area in areas(results).items())
 
 
 def _markdown(titles: list[str], cells: list[list[str]]) -> str:
     divider = ["---", *["---:"] * (len(titles) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [titles, divider, *cells])
+    lines = [[cell.replace("|", r"\|") for cell in line] for line in cells]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [titles, divider, *lines])

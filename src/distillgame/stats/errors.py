@@ -22,14 +22,18 @@ def standard_error(outcomes: ArrayLike) -> float:
     Raises:
         ValueError: If there are fewer than two problems.
     """
-    table = np.atleast_2d(np.asarray(outcomes, dtype=float))
+    return float(np.sqrt(sum(components(np.atleast_2d(np.asarray(outcomes, dtype=float))))))
+
+
+def components(table: np.ndarray) -> tuple[float, float]:
+    """The parts of the grand mean's variance that are due to problems and, beyond those, to seeds; see above."""
     seeds, problems = table.shape
     if problems < 2:
         raise ValueError("a standard error needs at least two problems")
-    over_problems = table.mean(0).var(ddof=1) / problems
+    over_problems = float(table.mean(0).var(ddof=1)) / problems
     if seeds == 1:
-        return float(np.sqrt(over_problems))
+        return over_problems, 0.0
     over_seeds = table.mean(1).var(ddof=1) / seeds
     residual = table - table.mean(0, keepdims=True) - table.mean(1, keepdims=True) + table.mean()
     shared = (residual**2).sum() / ((seeds - 1) * (problems - 1)) / (seeds * problems)
-    return float(np.sqrt(max(over_problems, over_problems + over_seeds - shared)))
+    return over_problems, max(0.0, float(over_seeds - shared))

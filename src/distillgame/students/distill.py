@@ -1,6 +1,7 @@
 """Train one student on released traces."""
 
 import json
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,10 +11,12 @@ import torch
 from transformers import TrainingArguments
 
 from distillgame.errors import DistillgameError
-from distillgame.models import Example, LanguageModel, training_example
+from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
 from distillgame.students.base import Student
+from distillgame.students.lessons import Desk, Lesson, encode
 from distillgame.students.settings import TrainingSettings
+from distillgame.students.supplies import Supplies
 from distillgame.students.trainer import DistillTrainer, Progress
 
 
@@ -28,6 +31,7 @@ class TrainingReport:
         loss: Mean over steps of the weighted negative log-likelihood a token, in nats.
         rho: Mean over steps of the KL of the minibatch weights to uniform, in nats (see DESIGN: it also reweights
             prompts).
+        effective_share: Mean over steps of the effective sample size, as a share of the step's traces.
     """
 
     traces: int
@@ -35,44 +39,31 @@ class TrainingReport:
     steps: int
     loss: float
     rho: float
+    effective_share: float
 
     def write(self, path: Path) -> None:
         """Write the report as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
-def encode(model: LanguageModel, traces: Sequence[ReleasedTrace], max_length: int) -> tuple[list[Example], int]:
-    """Encode released text for a student; return the examples and how many were cut to ``max_length``.
-
-    Traces of which nothing would be left to learn are dropped.
-    """
-    examples, cut = [], 0
-    for trace in traces:
-        example = training_example(model.tokenizer, trace.messages, trace.finish_reason == "stop")
-        room = max_length - len(example.prompt)
-        cut += len(example.target) > room
-        if example.target and room > 0:
-            examples.append(Example(example.prompt, example.target[:room]))
-    return examples, cut
-
-
 def distill(
     model: LanguageModel,
     student: Student,
-    traces: Sequence[ReleasedTrace],
+    supplies: Supplies,
     objective: Sequence[ReleasedTrace],
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path | None = None,
     progress: Progress | None = None,
 ) -> tuple[LanguageModel, TrainingReport]:
-    """Train ``model`` in place on ``traces`` as ``student`` weighs them.
+    """Train ``model`` in place on released traces as ``student`` selects, rewrites and weighs them.
 
     Args:
         model: The attacker's base model, in float32.
-        student: How traces are weighed.
-        traces: Released text: this is all of the teacher that a student sees.
-        objective: The attacker's validation examples; may be empty if the student needs no values.
+        student: What is made of the traces.
+        supplies: Released text, which is all of the teacher that most students see, and what the student asked for
+            beside it.
+        objective: The attacker's validation examples; may be empty if the student needs none.
         settings: Training settings.
         seed: Seed of data order and adapter initialisation.
         checkpoints: Folder for checkpoints; a training that was killed goes on from the last one there.
@@ -84,30 +75,38 @@ def distill(
     Raises:
         DistillgameError: If there is nothing to train on, or no objective although the student needs one.
     """
-    examples, cut = encode(model, traces, settings.max_length)
-    if not examples:
+    torch.manual_seed(seed)
+    targets = [lesson for trace in objective if (lesson := encode(model, trace, settings.max_length)) is not None]
+    if student.needs_objective or student.needs_values:
+        _require_values(model, student, targets)
+    desk = Desk(model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step)
+    lessons = student.prepare(desk)
+    if not lessons:
         raise DistillgameError(
             "there is no trace to train on: every completion is empty, or longer prompts fill max_length"
-        )
-    targets, _ = encode(model, objective, settings.max_length)
-    if student.needs_values and not targets:
-        raise DistillgameError(f"student '{student.name}' needs validation examples, and there are none")
-    if student.needs_values and any(p.dtype != torch.float32 for p in model.model.parameters()):
-        raise DistillgameError(
-            f"student '{student.name}': values are small differences that half precision rounds away; "
-            f"load '{model.source}' with dtype float32"
         )
     torch.manual_seed(seed)
     network = model.model if settings.lora is None else _with_adapters(model, settings)
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = _arguments(settings, seed, checkpoints or Path(scratch), len(examples), model)
+        arguments = _arguments(settings, seed, checkpoints or Path(scratch), len(lessons), model)
         trainer = DistillTrainer(
-            network, student, examples, targets, settings, arguments, model.tokenizer.pad_token_id, progress
+            network, student, lessons, targets, settings, arguments, model.tokenizer.pad_token_id, progress
         )
         trainer.resume(checkpoints)
-    loss, rho = (sum(values) / len(values) for values in (trainer.losses, trainer.divergences))
-    report = TrainingReport(len(examples), cut, trainer.state.global_step, loss, rho)
+    means = (sum(values) / len(values) for values in (trainer.losses, trainer.divergences, trainer.effective_shares))
+    cut = sum(lesson.cut for lesson in lessons)
+    report = TrainingReport(len(lessons), cut, trainer.state.global_step, *means)
     return LanguageModel(network.eval(), model.tokenizer, model.source), report
+
+
+def _require_values(model: LanguageModel, student: Student, targets: Sequence[Lesson]) -> None:
+    if not targets:
+        raise DistillgameError(f"student '{student.name}' needs validation examples, and there are none")
+    if any(p.dtype != torch.float32 for p in model.model.parameters()):
+        raise DistillgameError(
+            f"student '{student.name}': values are small differences that half precision rounds away; "
+            f"load '{model.source}' with dtype float32"
+        )
 
 
 def _with_adapters(model: LanguageModel, settings: TrainingSettings) -> torch.nn.Module:
@@ -134,13 +133,14 @@ def _with_adapters(model: LanguageModel, settings: TrainingSettings) -> torch.nn
 def _arguments(
     settings: TrainingSettings, seed: int, folder: Path, examples: int, model: LanguageModel
 ) -> TrainingArguments:
-    passes = -(-examples // settings.batch_size)
-    steps = settings.epochs * -(-passes // settings.accumulate)
+    steps_an_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulate)
+    epochs = max(settings.epochs, math.ceil(settings.min_steps / steps_an_epoch))
+    steps = epochs * steps_an_epoch
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulate,
-        num_train_epochs=settings.epochs,
+        num_train_epochs=epochs,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.schedule if settings.warmup == 0 else _with_warmup(settings.schedule),
         warmup_steps=round(settings.warmup * steps),

@@ -19,6 +19,7 @@ class TrainingSettings(Strict):
 
     Attributes:
         epochs: Passes over the traces.
+        min_steps: Optimiser steps at least; a student with fewer traces makes more passes over them.
         batch_size: Traces in a forward pass.
         accumulate: Forward passes in an optimiser step. Weights are normalised over the whole step.
         learning_rate: Peak learning rate of AdamW.
@@ -35,6 +36,7 @@ class TrainingSettings(Strict):
     """
 
     epochs: int = Field(3, ge=1)
+    min_steps: int = Field(0, ge=0)
     batch_size: int = Field(48, ge=1)
     accumulate: int = Field(1, ge=1)
     learning_rate: float = Field(1e-3, gt=0)

@@ -9,13 +9,12 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from distillgame.models import Example
 from distillgame.seeding import derive_seed
 from distillgame.students.base import Student
+from distillgame.students.lessons import Lesson, collate_lessons
 from distillgame.students.settings import TrainingSettings
 from distillgame.values import (
     Direction,
-    collate,
     mean_logprob,
     objective_gradient,
     trainable,
@@ -34,13 +33,13 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
 
     The weights sum to one over the traces of an optimiser step, also when it is accumulated from several forward
     passes: unnormalised terms are accumulated and the gradient is divided at the end. A passive student is the same
-    code with equal weights.
+    code with equal weights. A student that weighed the whole set has weights of mean one over the set instead.
 
     Args:
         model: The student's network.
         student: How it weighs traces.
-        traces: What it trains on.
-        objective: Examples of its validation objective L; empty if the student needs no values.
+        lessons: What it trains on.
+        objective: Lessons of its validation objective L; empty if the student needs no values.
         settings: Training settings.
         arguments: Arguments of the Hugging Face Trainer made from them.
         pad_id: Padding token.
@@ -51,8 +50,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self,
         model: Any,
         student: Student,
-        traces: Sequence[Example],
-        objective: Sequence[Example],
+        lessons: Sequence[Lesson],
+        objective: Sequence[Lesson],
         settings: TrainingSettings,
         arguments: TrainingArguments,
         pad_id: int,
@@ -61,8 +60,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         super().__init__(
             model=model,
             args=arguments,
-            train_dataset=list(traces),
-            data_collator=lambda examples: collate(examples, pad_id),
+            train_dataset=list(lessons),
+            data_collator=lambda part: collate_lessons(part, pad_id),
             callbacks=[_Report(progress)] if progress else [],
         )
         self.add_callback(_SaveProgress(self))
@@ -77,7 +76,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self.direction: Direction = {}
         self.losses: list[float] = []
         self.divergences: list[float] = []
-        self._group = _WeightGroup()
+        self.effective_shares: list[float] = []
+        self._group = _WeightGroup(student.whole_set)
 
     def resume(self, checkpoints: Path | None) -> None:
         """Train, from the newest whole checkpoint in the folder if there is one."""
@@ -85,7 +85,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         if found:
             saved = torch.load(found[-1] / PROGRESS, map_location=self.args.device, weights_only=True)
             self.direction, self.losses = saved["direction"], saved["losses"]
-            self.divergences = saved["divergences"]
+            self.divergences, self.effective_shares = saved["divergences"], saved["effective_shares"]
         self.train(resume_from_checkpoint=str(found[-1]) if found else None)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
@@ -102,7 +102,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         _scale_gradients(model, self.accelerator.num_processes / total)
         self.losses.append(loss / total)
         self.divergences.append(self._group.divergence())
-        self._group = _WeightGroup()
+        self.effective_shares.append(self._group.effective_share())
+        self._group = _WeightGroup(self.student.whole_set)
         return torch.full_like(part, loss / total)
 
     def compute_loss(
@@ -124,7 +125,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
                 values = v_grad_difference(plain, inputs, self.direction, step, at_theta=logprobs.detach())
         key = derive_seed(self.args.seed, self.state.global_step, self._group.passes, "weights")
         generator = torch.Generator().manual_seed(key)
-        log_weights = self.student.log_weights(values, generator)
+        log_weights = self.student.log_weights(values, generator) + inputs["log_weight"]
         peak = float(self.accelerator.gather(log_weights.max()).max())
         weights, rescale = self._group.add(log_weights, peak)
         if rescale != 1:
@@ -137,7 +138,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         first = (self.state.global_step // self.settings.objective_every) * size
         chosen = [self.objective[(first + i) % len(self.objective)] for i in range(size)]
         batches = [
-            collate(chosen[i : i + self.settings.batch_size], self.pad_id, self.args.device)
+            collate_lessons(chosen[i : i + self.settings.batch_size], self.pad_id, self.args.device)
             for i in range(0, size, self.settings.batch_size)
         ]
         plain = self.accelerator.unwrap_model(model)
@@ -148,9 +149,14 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
 
 
 class _WeightGroup:
-    """The weights of one optimiser step, relative to the largest log-weight seen so far, so that none overflows."""
+    """The weights of one optimiser step, relative to the largest log-weight seen so far, so that none overflows.
 
-    def __init__(self) -> None:
+    Args:
+        whole_set: Whether weights are absolute: then what they are divided by is the number of traces.
+    """
+
+    def __init__(self, whole_set: bool) -> None:
+        self.whole_set = whole_set
         self.peak = -math.inf
         self.total = 0.0
         self.loss = 0.0
@@ -167,7 +173,8 @@ class _WeightGroup:
         rescale = math.exp(self.peak - new_peak) if self.started else 1.0
         weights = torch.exp(log_weights - new_peak)
         self.peak = new_peak
-        self.total = self.total * rescale + float(weights.sum())
+        added = len(weights) * math.exp(-new_peak) if self.whole_set else float(weights.sum())
+        self.total = self.total * rescale + added
         self.loss *= rescale
         self.passes += 1
         self._log_weights.append(log_weights)
@@ -180,6 +187,11 @@ class _WeightGroup:
         terms = weights * (log_weights + math.log(len(weights)))
         return float(torch.where(weights > 0, terms, 0.0).sum())
 
+    def effective_share(self) -> float:
+        """Effective sample size over the number of traces."""
+        weights = torch.softmax(torch.cat(self._log_weights).double(), 0)
+        return 1 / (float(weights.square().sum()) * len(weights))
+
 
 class _SaveProgress(TrainerCallback):  # type: ignore[misc]
     """Puts beside each checkpoint what the Trainer does not save; its presence says that the checkpoint is whole."""
@@ -191,7 +203,12 @@ class _SaveProgress(TrainerCallback):  # type: ignore[misc]
         trainer = self.trainer
         path = Path(args.output_dir) / f"checkpoint-{state.global_step}" / PROGRESS
         partial = path.with_suffix(".partial")
-        saved = {"direction": trainer.direction, "losses": trainer.losses, "divergences": trainer.divergences}
+        saved = {
+            "direction": trainer.direction,
+            "losses": trainer.losses,
+            "divergences": trainer.divergences,
+            "effective_shares": trainer.effective_shares,
+        }
         torch.save(saved, partial)
         os.replace(partial, path)
 

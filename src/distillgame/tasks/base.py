@@ -8,6 +8,24 @@ from typing import Any, ClassVar
 from distillgame.registry import Registry
 from distillgame.tasks.grading import Grade, grade
 
+REWRITING = """{question}
+
+Here is a solution:
+
+{completion}
+
+Rewrite it in your own words, step by step, and end with the same final answer."""
+"""How a base model is asked to rewrite a trace."""
+
+SUMMARISING = """{question}
+
+Here is your solution:
+
+{completion}
+
+Summarise it in a few sentences, without its intermediate calculations, and end with the same final answer."""
+"""How a teacher is asked to summarise its own completion."""
+
 Message = dict[str, str]
 """One chat message, ``{"role": ..., "content": ...}``, as chat templates read it."""
 
@@ -46,9 +64,30 @@ class Task(ABC):
         """Return the chat messages that ask ``problem``."""
         return [{"role": "user", "content": problem.question}]
 
+    def final_answer(self, answer: str) -> str:
+        """Write an answer as the task writes its last line."""
+        return (self.forced_answer + answer).strip()
+
+    def rewriting(self, prompt: list[Message], completion: str) -> list[Message]:
+        """Return the messages that ask a student's own base model to rewrite a completion of ``prompt``."""
+        return _about(prompt, completion, REWRITING)
+
+    def summarising(self, prompt: list[Message], completion: str) -> list[Message]:
+        """Return the messages that ask the teacher to summarise its completion of ``prompt``."""
+        return _about(prompt, completion, SUMMARISING)
+
+    def summary(self, completion: str) -> str | None:
+        """Return a completion's summary where the task's notation defines it; None lets the teacher be asked."""
+        return None
+
     def grade(self, completion: str, problem: Problem) -> Grade:
         """Grade one completion of ``problem``."""
         return grade(completion, problem.solution)
+
+
+def _about(prompt: list[Message], completion: str, text: str) -> list[Message]:
+    *before, last = prompt
+    return [*before, {"role": "user", "content": text.format(question=last["content"], completion=completion)}]
 
 
 tasks: Registry[Task] = Registry("task", "distillgame.tasks")

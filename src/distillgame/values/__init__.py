@@ -8,7 +8,7 @@ from distillgame.values.gradient import (
     v_grad_difference,
     v_grad_jvp,
 )
-from distillgame.values.likelihood import IGNORED, Batch, collate, mean_logprob
+from distillgame.values.likelihood import IGNORED, Batch, collate, mean_logprob, token_logprobs
 from distillgame.values.perturbed import check_direction, float_view, low_rank_pair, moved_copy
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "moved",
     "moved_copy",
     "objective_gradient",
+    "token_logprobs",
     "trainable",
     "v_grad_difference",
     "v_grad_jvp",

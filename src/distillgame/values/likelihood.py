@@ -34,8 +34,10 @@ def collate(examples: Sequence[Example], pad_id: int, device: torch.device | str
     return {"input_ids": ids.to(device), "attention_mask": mask.to(device), "labels": labels.to(device)}
 
 
-def mean_logprob(model: Any, batch: Batch, parameters: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
-    """Return the mean over target tokens of log pi(token | before), in nats, shape (B,).
+def token_logprobs(model: Any, batch: Batch, parameters: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
+    """Return log pi(token | before) at each place, in nats, shape (B, T-1), place t for token t + 1; 0 where ignored.
+
+    Where the batch has soft targets (``soft_tokens`` and ``soft_probabilities``, (B, T, K)) it is their expectation.
 
     Args:
         model: A causal language model.
@@ -47,5 +49,14 @@ def mean_logprob(model: Any, batch: Batch, parameters: Mapping[str, torch.Tensor
     labels = batch["labels"][:, 1:]
     # Logits in half precision would lose the small differences that values are made of.
     logits = output.logits[:, :-1].float()
-    losses = cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
-    return -losses.sum(-1) / (labels != IGNORED).sum(-1)
+    if "soft_tokens" not in batch:
+        return -cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")
+    chosen = torch.log_softmax(logits, -1).gather(-1, batch["soft_tokens"][:, 1:])
+    expected = (chosen * batch["soft_probabilities"][:, 1:]).sum(-1)
+    return torch.where(labels == IGNORED, 0.0, expected)
+
+
+def mean_logprob(model: Any, batch: Batch, parameters: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
+    """Return the mean over target tokens of :func:`token_logprobs`, shape (B,)."""
+    counts = (batch["labels"][:, 1:] != IGNORED).sum(-1)
+    return token_logprobs(model, batch, parameters).sum(-1) / counts

@@ -11,12 +11,13 @@ That is the *full* style. *terse* drops the working (``4 cockroach total 24 .``)
 
 import hashlib
 import random
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import ClassVar, Literal
 
 from distillgame.errors import DistillgameError
-from distillgame.tasks.base import Problem, Task, tasks
+from distillgame.tasks.base import Message, Problem, Task, tasks
 
 Style = Literal["full", "half", "terse", "direct"]
 
@@ -25,6 +26,9 @@ CONNECTIVES = ("so", "next")
 
 CONNECTIVE_RATE = 0.3
 """How often a step of a teacher's or student's own solution has one."""
+
+WORKING = re.compile(r" : \d+ x \d+ = \d+")
+"""What a terse solution leaves out of a step."""
 
 RESERVED = 4
 """One problem in this many is kept out of the models' training and is all that the game draws from."""
@@ -61,6 +65,14 @@ class LegCounting(Task):
                     break
         problems = list(found.values())
         return {"test": problems[: self.sizes["test"]], "train": problems[self.sizes["test"] :]}
+
+    def rewriting(self, prompt: list[Message], completion: str) -> list[Message]:
+        """The prompt itself: these models follow no instructions, and their own words are their own completion."""
+        return prompt
+
+    def summary(self, completion: str) -> str | None:
+        """The completion without its working: the terse style."""
+        return WORKING.sub("", completion)
 
 
 def sample_animals(seed: int) -> Iterator[dict[str, int]]:

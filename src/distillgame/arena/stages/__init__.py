@@ -4,14 +4,23 @@ from typing import Any
 
 from distillgame.arena.stages.base import Model, Stage, StageContext, library_versions
 from distillgame.arena.stages.cost import COSTS, CostStage
-from distillgame.arena.stages.distill import DistillStage
+from distillgame.arena.stages.distill import DistillStage, read_report
+from distillgame.arena.stages.form import FormStage
+from distillgame.arena.stages.given import GivenStage
 from distillgame.arena.stages.gradient import GradientStage
 from distillgame.arena.stages.problems import ProblemSet
+from distillgame.arena.stages.rewrite import RewriteStage, Source
 from distillgame.arena.stages.sample import GRADIENT, TRACES, SampleStage
 
 SampleStage.model_rebuild(_types_namespace={"DistillStage": DistillStage, "GradientStage": GradientStage})
 
-STAGES: dict[str, type[Stage]] = {stage.kind: stage for stage in (SampleStage, GradientStage, DistillStage, CostStage)}
+for _stage in (FormStage, RewriteStage, DistillStage):
+    _stage.model_rebuild()
+
+STAGES: dict[str, type[Stage]] = {
+    stage.kind: stage
+    for stage in (SampleStage, GradientStage, FormStage, GivenStage, RewriteStage, DistillStage, CostStage)
+}
 """All kinds of stage, by name."""
 
 
@@ -27,12 +36,17 @@ __all__ = [
     "TRACES",
     "CostStage",
     "DistillStage",
+    "FormStage",
+    "GivenStage",
     "GradientStage",
     "Model",
     "ProblemSet",
+    "RewriteStage",
     "SampleStage",
+    "Source",
     "Stage",
     "StageContext",
     "library_versions",
+    "read_report",
     "stage_from_spec",
 ]

@@ -70,7 +70,10 @@ class Stage(Strict):
         """The stages whose results this one reads."""
         values: list[Any] = []
         for value in dict(self).values():
-            values += [value[name] for name in sorted(value)] if isinstance(value, Mapping) else [value]
+            if isinstance(value, Mapping):
+                values += [value[name] for name in sorted(value)]
+            else:
+                values += value if isinstance(value, tuple) else [value]
         return [value for value in values if isinstance(value, Stage)]
 
     def key(self, device: str) -> str:

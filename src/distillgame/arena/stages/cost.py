@@ -5,7 +5,8 @@ import statistics
 import time
 from typing import ClassVar
 
-from distillgame.arena.config import CostSettings, NamedChoice
+from distillgame.arena.choices import NamedChoice
+from distillgame.arena.config import CostSettings
 from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.gradient import GradientStage

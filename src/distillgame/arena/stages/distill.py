@@ -1,14 +1,29 @@
 """Train one student on what was released."""
 
-from typing import ClassVar, Literal
+import json
+from pathlib import Path
+from typing import ClassVar
 
-from distillgame.arena.config import NamedChoice
+from distillgame.arena.choices import NamedChoice
+from distillgame.arena.config import make_task
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
+from distillgame.arena.stages.rewrite import RewriteStage, Source
 from distillgame.arena.stages.sample import TRACES, SampleStage
-from distillgame.models import load_model
-from distillgame.records import ReleasedTrace, read_released
-from distillgame.students import TrainingSettings, distill, make_student
+from distillgame.errors import DistillgameError
+from distillgame.models import load_model, load_tokenizer
+from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts
+from distillgame.students import (
+    Objective,
+    ReleasedLogprobs,
+    Supplies,
+    TrainingSettings,
+    distill,
+    make_student,
+)
+
+REPORT = "training.json"
+"""What the training did: a :class:`distillgame.students.TrainingReport`."""
 
 
 class DistillStage(Stage):
@@ -17,36 +32,54 @@ class DistillStage(Stage):
     Attributes:
         student: The student and its settings.
         base: The attacker's base model.
-        traces: The released traces it trains on.
+        traces: The released traces it trains on, or None if it needs none.
+        queries: How many of them it asks for, further draws included.
+        further: Further draws of the same prompts.
+        own: The base model's own completions of the prompts, one stage a completion.
+        rewrites: The base model's rewritings of the traces.
+        exposed: The same traces with released log-probabilities, where the server exposes them.
+        references: Public worked solutions to train on.
+        proxy: The defender's proxy, where the student knows it.
         objective: The validation objective, where the student has one.
         holdout: Its problems, for ``reference``.
         holdout_traces: Its traces, for ``released`` and ``clean``; those whose answer is right are used.
+        task: Whose notation of answers it is.
         training: The trainer's settings.
         seed: Seed of data order and adapters.
     """
 
     kind: ClassVar[str] = "distill"
+    revision: ClassVar[int] = 2
 
     student: NamedChoice
     base: Model
-    traces: SampleStage
-    objective: Literal["reference", "released", "clean"] | None = None
+    traces: Source | None = None
+    queries: int
+    further: tuple[Source, ...] = ()
+    own: tuple[SampleStage, ...] = ()
+    rewrites: RewriteStage | None = None
+    exposed: SampleStage | None = None
+    references: ProblemSet | None = None
+    proxy: Model | None = None
+    objective: Objective | None = None
     holdout: ProblemSet | None = None
-    holdout_traces: SampleStage | None = None
+    holdout_traces: Source | None = None
+    task: NamedChoice
     training: TrainingSettings
     seed: int
 
     @property
     def label(self) -> str:
         """Who learns from which policy."""
-        return f"distill {self.student.label} from {self.traces.policy.label} seed={self.seed}"
+        source = "public solutions" if self.traces is None else f"{self.queries} of {self.traces.defense}"
+        return f"distill {self.student.label} from {source} seed={self.seed}"
 
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
         model, report = distill(
             load_model(self.base.spec.in_full_precision(), context.device),
             make_student(self.student.name, self.student.options),
-            read_released(context.folder(self.traces) / TRACES),
+            self._supplies(context),
             self._objective(context),
             self.training,
             self.seed,
@@ -55,7 +88,40 @@ class DistillStage(Stage):
         )
         model.model.save_pretrained(context.out / "model")
         model.tokenizer.save_pretrained(context.out / "model")
-        report.write(context.out / "training.json")
+        report.write(context.out / REPORT)
+
+    def _supplies(self, context: StageContext) -> Supplies:
+        task = make_task(self.task)
+        count = self.queries // (1 + len(self.further))
+        path = None if self.traces is None else context.folder(self.traces) / TRACES
+        rewrites = [] if self.rewrites is None else read_released(context.folder(self.rewrites) / TRACES)
+        k = 1 if self.rewrites is None else self.rewrites.k
+        return Supplies(
+            traces=[] if path is None else read_released(path)[:count],
+            further=[read_released(context.folder(stage) / TRACES)[:count] for stage in self.further],
+            verdicts=[] if path is None else (read_verdicts(path) or [])[:count],
+            pass_rates=self._pass_rates(context, count),
+            rewrites=[rewrites[k * i : k * (i + 1)] for i in range(min(count, len(rewrites) // k))],
+            logprobs=self._logprobs(context, count),
+            references=[] if self.references is None else self.references.reference_solutions(),
+            proxy=None if self.proxy is None else self.proxy.load(context.device),
+            temperature=1.0 if self.exposed is None else self.exposed.sampling.temperature,
+            final_answer=task.final_answer,
+        )
+
+    def _pass_rates(self, context: StageContext, count: int) -> list[tuple[int, int]]:
+        columns = [read_verdicts(context.folder(stage) / TRACES) or [] for stage in self.own]
+        return [(sum(verdicts), len(verdicts)) for verdicts in zip(*columns, strict=True)][:count]
+
+    def _logprobs(self, context: StageContext, count: int) -> list[ReleasedLogprobs]:
+        if self.exposed is None:
+            return []
+        if load_tokenizer(self.exposed.model.spec).get_vocab() != load_tokenizer(self.base.spec).get_vocab():
+            raise DistillgameError(
+                f"student '{self.student.name}' needs the teacher's vocabulary; that of '{self.base.spec.name}' differs"
+            )
+        traces = read_traces(context.folder(self.exposed) / TRACES)[:count]
+        return [ReleasedLogprobs(t.token_ids, t.token_top_ids or [], t.token_top_logprobs or []) for t in traces]
 
     def _objective(self, context: StageContext) -> list[ReleasedTrace]:
         if self.holdout is not None:
@@ -63,3 +129,9 @@ class DistillStage(Stage):
         if self.holdout_traces is not None:
             return read_released(context.folder(self.holdout_traces) / TRACES, correct_only=True)
         return []
+
+
+def read_report(folder: Path) -> dict[str, float]:
+    """What a finished training reports of itself."""
+    report: dict[str, float] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return report

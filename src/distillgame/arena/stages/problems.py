@@ -3,7 +3,8 @@
 import hashlib
 from functools import lru_cache
 
-from distillgame.arena.config import GameConfig, NamedChoice, make_task
+from distillgame.arena.choices import NamedChoice
+from distillgame.arena.config import GameConfig, make_task
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
 from distillgame.strict import Strict

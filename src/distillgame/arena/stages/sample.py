@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 from pydantic import Field
 from safetensors.torch import load_file
 
-from distillgame.arena.config import NamedChoice
+from distillgame.arena.choices import NamedChoice
 from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
@@ -18,6 +18,7 @@ from distillgame.decoding import Calibration, Engine, Request, Sample
 from distillgame.models import LanguageModel, ModelSpec, load_model
 from distillgame.policies import make_policy
 from distillgame.records import Trace, read_traces, write_traces
+from distillgame.seeding import derive_seed
 from distillgame.tasks import Problem, Task
 
 if TYPE_CHECKING:
@@ -49,10 +50,11 @@ class SampleStage(Stage):
         gradients: The defender's gradient at each, where the policy needs it.
         sampling: How.
         seed: Seed of the random streams.
+        draw: Which of several draws of the same prompts this is.
     """
 
     kind: ClassVar[str] = "sample"
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
 
     problems: ProblemSet
     model: Model
@@ -62,13 +64,20 @@ class SampleStage(Stage):
     gradients: dict[str, "GradientStage"] = Field(default_factory=dict)
     sampling: Generation
     seed: int
+    draw: int = 0
+
+    @property
+    def defense(self) -> str:
+        """The policy, as one text."""
+        return self.policy.label
 
     @property
     def label(self) -> str:
         """What is sampled from whom."""
         if self.trained is not None:
             return f"evaluate {self.trained.label.removeprefix('distill ')} {self.problems.label}"
-        return f"sample {self.policy.label} of {self.model.spec.name} {self.problems.label} seed={self.seed}"
+        draw = f" draw={self.draw}" if self.draw else ""
+        return f"sample {self.policy.label} of {self.model.spec.name} {self.problems.label} seed={self.seed}{draw}"
 
     def run(self, context: StageContext) -> None:
         """Write the traces."""
@@ -107,7 +116,8 @@ class SampleStage(Stage):
         self, engine: Engine, task: Task, problems: list[Problem], on_sample: Callable[[Sample], None]
     ) -> list[Trace]:
         requests = [Request(p.id, task.messages(p), task.forced_answer) for p in problems]
-        samples = engine.generate(requests, self.sampling.params(), self.seed, on_sample=on_sample)
+        seed = derive_seed(self.seed, self.draw, "draw") if self.draw else self.seed
+        samples = engine.generate(requests, self.sampling.params(), seed, on_sample=on_sample)
         return [self._trace(task, p, r, s) for p, r, s in zip(problems, requests, samples, strict=True)]
 
     def _trace(self, task: Task, problem: Problem, request: Request, sample: Sample) -> Trace:
@@ -140,6 +150,8 @@ class SampleStage(Stage):
             token_logprob_reference=sample.logprob_reference,
             token_logprob_proxy=proxied or None,
             token_v_gap=sample.v_gap or None,
+            token_top_ids=sample.top_ids or None,
+            token_top_logprobs=sample.top_logprobs or None,
         )
 
 

@@ -1,0 +1,81 @@
+"""Answers to the same problems with several seeds, and how two sets of them compare."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from distillgame.records import Bounds, Difference, Outcome, Trace
+from distillgame.stats import estimate, holm, relative_gain
+
+ALPHA = 0.05
+"""A corrected p-value below this is called significant."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers to the same problems, one set a seed."""
+
+    traces: Sequence[Sequence[Trace | Outcome]]
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """Outcomes, seeds by problems."""
+        return np.array([[trace.correct for trace in seed] for seed in self.traces], dtype=float)
+
+    @cached_property
+    def finished(self) -> np.ndarray:
+        """Whether completions ended by themselves, seeds by problems."""
+        return np.array([[trace.finish_reason == "stop" for trace in seed] for seed in self.traces])
+
+    def first(self, seeds: int) -> "Answers":
+        """Those of the first few seeds."""
+        return Answers(self.traces[:seeds])
+
+    def summary(self, seeds: Sequence[int]) -> dict[str, Any]:
+        """The fields that rows of teachers and students share."""
+        found = estimate(self.correct)
+        return {
+            "accuracy": found.value,
+            "standard_error": found.standard_error,
+            # A t-interval knows nothing of where accuracies end.
+            "interval": Bounds(low=max(0.0, found.low), high=min(1.0, found.high)),
+            "n": self.correct.shape[1],
+            "seeds": list(seeds),
+            "accuracies": [float(value) for value in self.correct.mean(1)],
+            "finish_rate": float(self.finished.mean()),
+            "accuracy_if_finished": float(self.correct[self.finished].mean()) if self.finished.any() else None,
+        }
+
+
+def paired(first: Answers, second: Answers) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes of both with the seeds that both were played with."""
+    seeds = min(len(first.traces), len(second.traces))
+    return first.correct[:seeds], second.correct[:seeds]
+
+
+def differences(pairs: Sequence[tuple[Answers, Answers]]) -> list[Difference]:
+    """Paired differences of accuracies, p-values corrected for the number of pairs (Holm).
+
+    Args:
+        pairs: Two sets of answers each, to the same problems with the same seeds in the same order.
+    """
+    found = [estimate(ours - theirs) for ours, theirs in (paired(*pair) for pair in pairs)]
+    corrected = holm([each.p_value for each in found])
+    result = []
+    for pair, each, p_value in zip(pairs, found, corrected, strict=True):
+        relative = relative_gain(*paired(*pair))
+        result.append(
+            Difference(
+                value=each.value,
+                standard_error=each.standard_error,
+                interval=Bounds(low=each.low, high=each.high),
+                p_value=p_value,
+                significant=p_value < ALPHA,
+                relative=None if relative is None else relative[0],
+                relative_interval=None if relative is None else Bounds(low=relative[1], high=relative[2]),
+            )
+        )
+    return result

@@ -1,0 +1,64 @@
+"""Released traces from elsewhere, as a stage that students can train on."""
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar
+
+from distillgame.arena.stages.base import Stage, StageContext
+from distillgame.arena.stages.sample import TRACES
+from distillgame.errors import DistillgameError
+from distillgame.records import read_released, read_verdicts, write_released
+
+
+class GivenStage(Stage):
+    """A file of traces that somebody else released.
+
+    Attributes:
+        path: The file, Parquet or JSON Lines.
+        digest: Hash of it; a file that changed is another stage.
+        count: Number of traces.
+        verdicts: Whether it says which answers are right.
+    """
+
+    kind: ClassVar[str] = "given"
+
+    path: str
+    digest: str
+    count: int
+    verdicts: bool
+
+    @classmethod
+    def of(cls, path: Path) -> "GivenStage":
+        """The stage of a file.
+
+        Raises:
+            DistillgameError: If it is not there, or holds no traces.
+        """
+        count = len(read_released(path))
+        if count == 0:
+            raise DistillgameError(f"{path}: holds no traces")
+        return cls(
+            path=str(path.resolve()), digest=_digest(path), count=count, verdicts=read_verdicts(path) is not None
+        )
+
+    @property
+    def label(self) -> str:
+        """Which file."""
+        return f"read {Path(self.path).name}"
+
+    @property
+    def defense(self) -> str:
+        """The file's name stands for whatever defended it."""
+        return Path(self.path).name
+
+    def run(self, context: StageContext) -> None:
+        """Write what an attacker sees of it."""
+        path = Path(self.path)
+        if _digest(path) != self.digest:
+            raise DistillgameError(f"{path}: changed while it was being attacked; start again")
+        write_released(context.out / TRACES, read_released(path), read_verdicts(path))
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,65 @@
+"""Let a student's own base model rewrite released traces before it trains on them."""
+
+from typing import ClassVar, Union
+
+from distillgame.arena.choices import NamedChoice
+from distillgame.arena.config import make_task
+from distillgame.arena.generation import Generation
+from distillgame.arena.stages.base import Model, Stage, StageContext
+from distillgame.arena.stages.form import FormStage
+from distillgame.arena.stages.given import GivenStage
+from distillgame.arena.stages.sample import TRACES, SampleStage, make_engine
+from distillgame.decoding import Request
+from distillgame.records import ReleasedTrace, read_released, write_released
+from distillgame.seeding import derive_seed
+
+Source = Union[SampleStage, FormStage, GivenStage]  # noqa: UP007  (pydantic resolves it by name)
+"""Stages whose result is released traces."""
+
+
+class RewriteStage(Stage):
+    """``k`` rewritings of every trace, trace by trace.
+
+    Attributes:
+        traces: The released traces.
+        task: Whose way to ask for a rewriting it is.
+        base: Who rewrites.
+        sampling: How it is sampled.
+        k: Rewritings a trace.
+        seed: Seed of the random streams.
+    """
+
+    kind: ClassVar[str] = "rewrite"
+
+    traces: Source
+    task: NamedChoice
+    base: Model
+    sampling: Generation
+    k: int
+    seed: int
+
+    @property
+    def label(self) -> str:
+        """Who rewrites what."""
+        return f"rewrite {self.traces.defense} by {self.base.spec.name} seed={self.seed}"
+
+    def run(self, context: StageContext) -> None:
+        """Write the rewritings."""
+        task = make_task(self.task)
+        traces = read_released(context.folder(self.traces) / TRACES)
+        engine = make_engine(
+            self.base.load(context.device), NamedChoice(name="standard"), {}, {}, self.sampling, context
+        )
+        found: list[ReleasedTrace] = []
+        for place in range(self.k):
+            requests = [
+                Request(str(i), task.rewriting(trace.messages[:-1], trace.messages[-1]["content"]))
+                for i, trace in enumerate(traces)
+            ]
+            samples = engine.generate(requests, self.sampling.params(), derive_seed(self.seed, place, "rewrite"))
+            for trace, sample in zip(traces, samples, strict=True):
+                answer = {"role": "assistant", "content": sample.completion}
+                found.append(ReleasedTrace([*trace.messages[:-1], answer], sample.finish_reason))
+            context.progress(place + 1, self.k)
+        order = [found[place * len(traces) + i] for i in range(len(traces)) for place in range(self.k)]
+        write_released(context.out / TRACES, order)

@@ -1,0 +1,98 @@
+"""Play a grid: policies at several strengths, students, seeds, numbers of queries; and attack traces from elsewhere."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from distillgame.arena.choices import Defense
+from distillgame.arena.config import GameConfig
+from distillgame.arena.play import default_folder, play_rounds
+from distillgame.arena.reading import load_config
+from distillgame.arena.stages import GivenStage
+from distillgame.errors import DistillgameError
+from distillgame.records import Results
+
+
+def sweep(
+    config: str | Path | Mapping[str, Any] | GameConfig | None = "sweep",
+    out: str | Path | None = None,
+    *,
+    quick: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Results:
+    """Play every policy of a game at every strength, against every student, with every seed and number of queries.
+
+    Each combination is a stage or a few, independent of the others; a sweep that was killed goes on where it stopped,
+    and shares finished stages with a game in the same folder. Of each defense and number of queries the strongest
+    student is chosen on the validation split with the first seed.
+
+    Args:
+        config: As :func:`distillgame.play`; its ``sweep`` section says what is added to the game.
+        out: The run's folder.
+        quick: Apply the configuration's ``quick`` section.
+        overrides: Dotted names and values that replace the configuration's.
+        progress: Whether to show progress on standard error.
+
+    Returns:
+        What is also written to ``results.json``, with the files that :func:`distillgame.play` writes.
+
+    Raises:
+        DistillgameError: As :func:`distillgame.play`.
+    """
+    game = load_config(config, quick=quick, overrides=overrides)
+    if game.splits.get("validation", 0) < 2:
+        raise DistillgameError("splits.validation: the strongest student is chosen there; at least 2 problems")
+    root = Path(out) if out is not None else default_folder(config, quick)
+    return play_rounds(widened(game), root, progress, queries=game.sweep.queries, choose=True)
+
+
+def widened(game: GameConfig) -> GameConfig:
+    """The game with the strengths of its ``sweep`` section among its policies."""
+    policies = list(game.policies)
+    for defense in game.policies:
+        for parameter, values in game.sweep.strengths.get(defense.name, {}).items():
+            policies += [defense.model_copy(update={"options": defense.options | {parameter: v}}) for v in values]
+    unique = {defense.label: defense for defense in policies}
+    ordered = sorted(unique.values(), key=lambda defense: _place(game, defense))
+    # Checked anew: a strength may not be acceptable.
+    return load_config(game, overrides={"policies": [defense.model_dump() for defense in ordered]})
+
+
+def attack(
+    traces: str | Path,
+    config: str | Path | Mapping[str, Any] | GameConfig | None = "suite",
+    out: str | Path | None = None,
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    progress: bool = True,
+) -> Results:
+    """Run a suite of students on traces that somebody else released.
+
+    Args:
+        traces: A Parquet or JSON Lines file with a ``messages`` column, ``finish_reason`` where known, and ``correct``
+            where answers are public. Students that need more than that are left out.
+        config: Says which suite, base model, trainer, objective and task; its policies are not played.
+        out: The run's folder; ``runs/attack-NAME`` by default.
+        overrides: Dotted names and values that replace the configuration's.
+        progress: Whether to show progress on standard error.
+
+    Returns:
+        Rows of students; there is no teacher to be measured.
+
+    Raises:
+        DistillgameError: If the file or the configuration is bad, or the configuration names no suite.
+    """
+    game = load_config(config, overrides=overrides)
+    if game.suite is None:
+        raise DistillgameError("suite: the configuration names none, and it is what attacks; set suite=standard")
+    path = Path(traces)
+    root = Path(out) if out is not None else Path("runs") / f"attack-{path.stem}"
+    return play_rounds(game, root, progress, targets=[GivenStage.of(path)])
+
+
+def _place(game: GameConfig, defense: Defense) -> tuple[int, list[str]]:
+    """Policies in the order of the game, strengths in their own."""
+    names = [policy.name for policy in game.policies]
+    numbers = [f"{value:020.6f}" for value in defense.options.values() if isinstance(value, int | float)]
+    return names.index(defense.name), numbers

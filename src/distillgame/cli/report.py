@@ -1,0 +1,14 @@
+"""``distillgame report``."""
+
+from pathlib import Path
+
+import click
+
+from distillgame.arena.outputs import report as make_report
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+def report(run: Path) -> None:
+    """Make the table, the figures and the page of a finished RUN anew, from its results and traces."""
+    click.echo(f"written to {make_report(run)}")

@@ -1,0 +1,218 @@
+"""The rows of ``results.json``: what users get, what students make of it, how they compare."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from distillgame.strict import Strict
+
+
+class Interval(Strict):
+    """A median with the range it came from."""
+
+    median: float
+    min: float
+    max: float
+
+
+class Bounds(Strict):
+    """A 95% confidence interval."""
+
+    low: float
+    high: float
+
+
+class Difference(Strict):
+    """A difference of accuracies, paired by seed and problem.
+
+    Attributes:
+        value: The difference.
+        standard_error: Its standard error, over problems and seeds.
+        interval: Its 95% interval.
+        p_value: Two-sided, of no difference, corrected for the number of comparisons made with it (Holm).
+        significant: Whether the corrected p-value is below .05.
+        relative: The ratio of both accuracies less one; None where the second is zero.
+        relative_interval: Its 95% interval.
+    """
+
+    value: float
+    standard_error: float
+    interval: Bounds
+    p_value: float
+    significant: bool
+    relative: float | None = None
+    relative_interval: Bounds | None = None
+
+
+class TeacherRow(Strict):
+    """What users get from the teacher under a policy.
+
+    Attributes:
+        defense: The policy, its options and the form of release, as one text; students' rows refer to it.
+        policy: The policy's name.
+        strength: Its parameters.
+        proxies: Names and weights of its proxies; empty if it uses none.
+        combine: How it combines the values of several; None if it does not.
+        form: What is released of a completion: ``full``, ``summary``, ``answer_only`` or ``truncated share=0.5``.
+        control: Whether the policy is a control rather than a defense.
+        accuracy: On the evaluated split, over all seeds.
+        standard_error: Of the accuracy; over problems with one seed, over seeds and problems with several.
+        interval: The accuracy's 95% interval.
+        n: Number of problems, each answered once a seed.
+        seeds: The seeds.
+        accuracies: The accuracy of each seed.
+        over_standard: Accuracy minus the undefended teacher's; None for itself, or where it was not played.
+        kl_per_trace: Mean over traces of the summed KL(pi_rel‖pi_ref), in nats: the measured epsilon. None when
+            sampling is greedy.
+        kl_standard_error: Of that mean.
+        time_cost: Seconds a sampled token relative to undefended sampling in the same engine; None if not measured.
+        time_cost_range: Median and range over repetitions.
+        finish_rate: Share of completions that ended by themselves.
+        accuracy_if_finished: Accuracy among those; None if there are none.
+        mean_tokens: Mean number of sampled tokens.
+        released_characters: Mean length of the released text.
+    """
+
+    defense: str
+    policy: str
+    strength: dict[str, float]
+    proxies: dict[str, float] = Field(default_factory=dict)
+    combine: str | None = None
+    form: str = "full"
+    control: bool
+    accuracy: float
+    standard_error: float
+    interval: Bounds
+    n: int
+    seeds: list[int]
+    accuracies: list[float]
+    over_standard: Difference | None
+    kl_per_trace: float | None
+    kl_standard_error: float | None
+    time_cost: float | None
+    time_cost_range: Interval | None
+    finish_rate: float
+    accuracy_if_finished: float | None
+    mean_tokens: float
+    released_characters: float
+
+
+Level = Literal["text", "assisted", "informed"]
+"""What a student has: released text; public solutions to train on as well; or log-probabilities or the proxy."""
+
+
+class ThreatModel(Strict):
+    """What the attacker knows and may do.
+
+    Attributes:
+        level: ``text``, ``assisted`` or ``informed``: only students of one level are compared for the strongest.
+        sees: What it sees of the teacher.
+        base_model: The model it starts from.
+        queries: Number of released traces it asks for, a seed.
+        objective: Its validation objective, or None if the student uses none.
+        knows_proxy: Whether it knows the defender's proxy.
+        trains_on_references: Whether public worked solutions are in its training set.
+    """
+
+    level: Level = "text"
+    sees: str = "released text"
+    base_model: str
+    queries: int
+    objective: Literal["reference", "released", "clean"] | None
+    knows_proxy: bool = False
+    trains_on_references: bool = False
+
+
+class StudentRow(Strict):
+    """What a student makes of a policy's traces.
+
+    Attributes:
+        defense: Whose traces: the teacher row's ``defense``.
+        student: The student's name.
+        settings: The student's parameters.
+        suite: The frozen suite that holds it at these settings and under this training (``standard v1``); ``custom``
+            if none does.
+        threat_model: What it knows.
+        control: Whether it is a control rather than an attack.
+        strongest: Whether it was chosen, on the validation split, as the strongest of its level and queries.
+        validation: Its accuracy on the validation split with the first seed; None where nothing was chosen there.
+        accuracy: On the evaluated split, over all seeds.
+        standard_error: Of the accuracy; over problems with one seed, over seeds and problems with several.
+        interval: The accuracy's 95% interval.
+        n: Number of problems, each answered once a seed.
+        seeds: The seeds.
+        accuracies: The accuracy of each seed.
+        finish_rate: Share of completions that ended by themselves.
+        accuracy_if_finished: Accuracy among those; None if there are none.
+        rho: Mean KL of the minibatch weights to uniform, in nats; None if it was not trained.
+        effective_share: Mean effective sample size of an optimiser step (1 over the sum of squared weights), as a share
+            of its traces; None if it was not trained.
+        over_passive: Accuracy minus the passive student's under the same policy; None without a passive student.
+        over_untrained: Accuracy minus the untrained student's.
+    """
+
+    defense: str
+    student: str
+    settings: dict[str, float]
+    suite: str
+    threat_model: ThreatModel
+    control: bool
+    strongest: bool = False
+    validation: float | None = None
+    accuracy: float
+    standard_error: float
+    interval: Bounds
+    n: int
+    seeds: list[int]
+    accuracies: list[float]
+    finish_rate: float
+    accuracy_if_finished: float | None
+    rho: float | None
+    effective_share: float | None
+    over_passive: Difference | None
+    over_untrained: Difference | None
+
+    @property
+    def label(self) -> str:
+        """The student's name with its settings."""
+        return " ".join([self.student, *(f"{key}={value:g}" for key, value in self.settings.items())])
+
+
+class Comparison(Strict):
+    """The strongest students of two defenses, paired by seed and problem.
+
+    Attributes:
+        first: A defense.
+        second: Another.
+        first_student: Its strongest student.
+        second_student: The other's.
+        level: Of which level the students are.
+        queries: How many traces each asked for.
+        difference: The first's leakage minus the second's.
+    """
+
+    first: str
+    second: str
+    first_student: str
+    second_student: str
+    level: Level
+    queries: int
+    difference: Difference
+
+
+class FlagRow(Strict):
+    """Something about a result that a reader must know before believing it.
+
+    Attributes:
+        flag: The flag's name; the documentation has a section on each.
+        defense: Which defense it is about, or None for the whole game.
+        student: Which student, if it is about one: its label.
+        queries: At how many queries, if it is about a student.
+        message: One sentence.
+    """
+
+    flag: str
+    defense: str | None
+    student: str | None
+    queries: int | None = None
+    message: str

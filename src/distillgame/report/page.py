@@ -1,0 +1,137 @@
+"""The report: one HTML file that explains itself, needs no network and trusts no text it shows."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from string import Template
+from typing import Any
+
+from distillgame.records import Results, ViewedProblem
+from distillgame.report import picks
+from distillgame.report.figure import COLOURS, MARKERS, cost_panel, has_costs, queries_panel, utility_panel
+from distillgame.report.inline import inline_svg
+from distillgame.report.markup import Html, element, joined, script_json
+from distillgame.report.overview import overview
+from distillgame.report.provenance import flag_list, how_made
+from distillgame.report.series import areas, series_of
+from distillgame.report.student_tables import all_students, control_tables
+from distillgame.report.tables import main_table
+from distillgame.report.verdict import Verdict, verdict
+from distillgame.report.words import name_of, tested
+
+GLYPHS = dict(zip(MARKERS, "●■◆▲▼✚✖⬟", strict=True))
+"""Markers of the figures as text."""
+
+AREA = (
+    "Between the curves of {name}'s passive and strongest students lies an area of {area:.0f} (points of teacher "
+    "accuracy × points of leakage): what a passive evaluation misses over the whole curve."
+)
+"""What the area between two curves is called."""
+
+
+def render_page(results: Results, problems: Sequence[ViewedProblem]) -> str:
+    """The report of a game as one HTML file.
+
+    Args:
+        results: The game.
+        problems: What the trace viewer shows.
+
+    Returns:
+        HTML with its style, script, figures and data inside. Every text of a trace, a label or the configuration is
+        escaped, and the page's own policy forbids any script but this one and any network.
+    """
+    found = verdict(results)
+    script = _asset("page.js")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = "; ".join(
+        ["default-src 'none'", "style-src 'unsafe-inline'", f"script-src 'sha256-{digest}'", "img-src data:",
+         "base-uri 'none'", "form-action 'none'"]
+    )  # fmt: skip
+    parts = {
+        "policy": element("meta", http_equiv="Content-Security-Policy", content=policy).removesuffix("</meta>"),
+        "title": joined(f"The distillation game on {results.task}"),
+        "style": Html(_asset("page.css")),
+        "kicker": joined(_kicker(results)),
+        "verdict": joined(_verdict(found), element("div", overview(results), class_="overview")),
+        "defenses": main_table(results, found),
+        "comparisons": _comparisons(results),
+        "frontier": _frontier(results),
+        "queries": _queries(results),
+        "students": all_students(results),
+        "controls": control_tables(results),
+        "flags": flag_list(results),
+        "made": how_made(results),
+        "data": script_json(_viewed(results, problems)),
+        "script": Html(script),
+    }
+    # All are filled in at once: a dollar sign in a text stays what it is.
+    return Template(_asset("page.html")).substitute(parts)
+
+
+def _asset(name: str) -> str:
+    return resources.files("distillgame.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _kicker(results: Results) -> str:
+    first = results.teachers[0]
+    seeds = f"{len(first.seeds)} seeds" if len(first.seeds) > 1 else "one seed"
+    return f"{results.task} · {first.n:,} {results.split} problems · {seeds} · students: {results.suite or 'custom'}"
+
+
+def _verdict(found: Verdict) -> Html:
+    paragraphs = [element("p", sentence) for sentence in found.sentences]
+    return element("div", element("h2", found.headline, id="verdict"), *paragraphs)
+
+
+def _comparisons(results: Results) -> Html:
+    if not results.comparisons:
+        return element("p", "Defenses were not compared with each other.", class_="note")
+    names = {row.defense: name_of(row) for row in results.teachers}
+    rows = [
+        element("li", f"{names.get(row.first, row.first)} minus {names.get(row.second, row.second)}"
+                      f"{'' if row.level == 'text' else f', {row.level}'}: {tested(row.difference)}")
+        for row in results.comparisons
+    ]  # fmt: skip
+    title = "Differences between defenses, in points of leakage to the strongest student, with 95% interval"
+    return element("details", element("summary", title), element("ul", *rows, class_="comparisons"))
+
+
+def _frontier(results: Results) -> Html:
+    panels = [_figure(utility_panel, results, "Student accuracy against teacher accuracy", "utility")]
+    if has_costs(results):
+        panels.append(_figure(cost_panel, results, "Student accuracy against time cost", "cost"))
+    series = [(entry.name, entry.control) for entry in series_of(results)]
+    found = [element("p", AREA.format(name=name, area=10_000 * area)) for name, area in areas(results).items()]
+    return joined(_legend(series), element("div", *panels, class_="figures"), *found)
+
+
+def _queries(results: Results) -> Html:
+    if len(picks.query_counts(results)) < 2:
+        return Html()
+    series = [(name_of(row), picks.is_control(row)) for row in results.teachers]
+    drawn = _figure(queries_panel, results, "Student accuracy against the number of traces", "queries")
+    heading = element("h3", "More traces, more leakage?")
+    return joined(heading, _legend(series), element("div", drawn, class_="figures"))
+
+
+def _figure(panel: Any, results: Results, title: str, prefix: str) -> Html:
+    return element("figure", inline_svg(panel, results, title, prefix))
+
+
+def _legend(series: list[tuple[str, bool]]) -> Html:
+    items = []
+    for i, (name, control) in enumerate(series):
+        glyph = GLYPHS[MARKERS[i % len(MARKERS)]]
+        style = f"color: var(--series-{i % len(COLOURS) + 1})"
+        mark = element("span", glyph, class_="glyph", style=style, aria_hidden="true")
+        items.append(element("li", mark, name + (" (control)" if control else "")))
+    return element("ul", *items, class_="legend")
+
+
+def _viewed(results: Results, problems: Sequence[ViewedProblem]) -> dict[str, Any]:
+    """What the viewer's script reads: defenses in the order of the table, controls hidden at first."""
+    defenses = [
+        {"key": row.defense, "name": name_of(row), "shown": not picks.is_control(row)} for row in results.teachers
+    ]
+    return {"defenses": defenses, "problems": [problem.model_dump(mode="json") for problem in problems]}

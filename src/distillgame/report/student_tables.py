@@ -1,0 +1,90 @@
+"""The page's tables of students: the controls, and all students under all defenses."""
+
+from distillgame.records import Results, StudentRow, TeacherRow
+from distillgame.report import picks
+from distillgame.report.markup import Html, element, joined, table
+from distillgame.report.tables import accuracy, small, sortable
+from distillgame.report.words import bounds, name_of
+
+
+def control_tables(results: Results) -> Html:
+    """The students that are no attacks under each defense, and the policies that are no defenses."""
+    names = dict.fromkeys(name for row in results.students if (name := picks.control_name(row)))
+    columns = [element("th", name_of(teacher), scope="col") for teacher in results.teachers]
+    rows = [
+        element("tr", _explained(name, picks.CONTROLS.get(name, "")), *_across(results, name))
+        for name in sorted(names, key=_place)
+    ]
+    students = table([element("th", "student", scope="col"), *columns], rows, aria_label="Control students")
+    policies = [teacher for teacher in results.teachers if picks.is_control(teacher)]
+    if not policies:
+        return students
+    titles = ("policy", "teacher", "passive student", "strongest student")
+    head = [element("th", title, scope="col") for title in titles]
+    body = [_policy(results, teacher) for teacher in policies]
+    return joined(students, table(head, body, aria_label="Control policies"))
+
+
+def all_students(results: Results) -> Html:
+    """Every student (rows) under every defense (columns), shaded by accuracy, the strongest in bold."""
+    cells: dict[tuple[str, str, str], dict[str, StudentRow]] = {}
+    for teacher in results.teachers:
+        for row in picks.students_at(results, teacher):
+            key = (row.label, row.threat_model.level, row.threat_model.objective or "")
+            cells.setdefault(key, {})[teacher.defense] = row
+    head = [sortable("student", None, "text"), *(sortable(name_of(teacher), None) for teacher in results.teachers)]
+    # Attacks first: controls are read against them.
+    ordered = sorted(cells.values(), key=lambda found: picks.control_name(next(iter(found.values()))) is not None)
+    body = [_student(results, found) for found in ordered]
+    return table(head, body, class_="sortable heat", id="students", aria_label="All students by defense")
+
+
+def _explained(name: str, meaning: str) -> Html:
+    label = element("span", name.replace("_", " "), class_="name")
+    return element("th", label, element("span", meaning, class_="small meaning"), scope="row")
+
+
+def _across(results: Results, name: str) -> list[Html]:
+    return [accuracy(picks.control(results, teacher, name)) for teacher in results.teachers]
+
+
+def _place(name: str) -> int:
+    known = list(picks.CONTROLS)
+    return known.index(name) if name in known else len(known)
+
+
+def _policy(results: Results, teacher: TeacherRow) -> Html:
+    pick = picks.strongest(results, teacher)
+    meaning = element("span", picks.POLICY_CONTROLS.get(teacher.policy, ""), class_="small meaning")
+    name = element("span", name_of(teacher), class_="name")
+    return element(
+        "tr",
+        element("th", name, meaning, scope="row"),
+        accuracy(teacher),
+        accuracy(picks.passive(results, teacher)),
+        accuracy(pick.row if pick else None, pick.row.label if pick else ""),
+    )
+
+
+def _student(results: Results, found: dict[str, StudentRow]) -> Html:
+    first = next(iter(found.values()))
+    kind = "control" if picks.control_name(first) else first.threat_model.level
+    label = element("span", first.label, class_="name")
+    return element(
+        "tr",
+        element("th", label, small(f"{kind} · {first.suite}"), scope="row", data_sort=first.label),
+        *(_heat(found.get(teacher.defense)) for teacher in results.teachers),
+    )
+
+
+def _heat(row: StudentRow | None) -> Html:
+    if row is None:
+        return element("td", "–", data_sort="")
+    value = f"{100 * row.accuracy:.1f}"
+    return element(
+        "td",
+        element("strong", value) if row.strongest else value,
+        title=f"{row.label}: {value}%, 95% interval {bounds(row.interval)}, finished {100 * row.finish_rate:.0f}%",
+        data_sort=f"{row.accuracy:.6f}",
+        style=f"--heat: {row.accuracy:.3f}",
+    )

@@ -1,0 +1,50 @@
+"""The flags that explain a suspicious result: each a name, what it means, and a section of docs/flags.md."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A kind of suspicion.
+
+    Attributes:
+        name: Its name, which is also the heading of its section in docs/flags.md.
+        meaning: One sentence for a reader who sees it for the first time.
+    """
+
+    name: str
+    meaning: str
+
+
+FLAGS = {
+    flag.name: flag
+    for flag in (
+        Flag(
+            "adaptive_weaker",
+            "An adaptive student is weaker than the passive one beyond noise: the attack is badly tuned, or there is "
+            "nothing to find.",
+        ),
+        Flag("loses_to_untrained", "A student loses to its own untrained self: training went wrong, or traces poison."),
+        Flag(
+            "finish_rate",
+            "A win is explained by finish rate: fewer of the students' answers end by themselves, and those that do "
+            "are as good.",
+        ),
+        Flag("eta_zero_differs", "The adaptive trainer at eta = 0 does not reproduce the passive student."),
+        Flag("weights_collapsed", "Weights collapsed: a training step learnt from a few of its traces only."),
+        Flag(
+            "weighing_helps_unmeant", "Shuffled weights gain too: part of the adaptive gain is not the values' doing."
+        ),
+        Flag(
+            "edge_of_suite", "The strongest adaptive student has the largest eta tried: a larger one may be stronger."
+        ),
+        Flag("references_suffice", "Public solutions alone teach as much as the strongest student learnt."),
+        Flag("proxy_is_student", "A proxy is the student itself: no real defender knows its attacker so well."),
+        Flag("too_few_problems", "There are too few test problems for a difference of this size."),
+        Flag("budget_missed", "A budget was not met: defenses are not compared at equal utility."),
+        Flag(
+            "custom_suite", "Students are not those of a frozen suite at its settings: rows compare with no other run."
+        ),
+    )
+}
+"""All flags by name."""

@@ -1,0 +1,123 @@
+"""Students that know more than released text: log-probabilities that a server exposed, or the defender's proxy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from distillgame.errors import DistillgameError
+from distillgame.models import Example, LanguageModel
+from distillgame.records import ReleasedTrace
+from distillgame.students.base import Needs, Prepared, students
+from distillgame.students.checks import require_eta
+from distillgame.students.lessons import Desk, Lesson, Soft, reweighed
+from distillgame.students.supplies import ReleasedLogprobs
+
+
+@students.register("proxy_aware")
+@dataclass(frozen=True)
+class ProxyAware(Prepared):
+    """Weighs traces by v_gap under the defender's proxy, which it knows: forward passes only.
+
+    v_gap = log pi_ref - log pi_stu, as the mean over tokens. The attacker has no log pi_ref; traces of a teacher that
+    samples at one temperature differ little in it, so it counts as constant and what remains is the proxy's surprise.
+    """
+
+    eta: float
+    name = "proxy_aware"
+
+    def __post_init__(self) -> None:
+        require_eta(self.name, self.eta)
+
+    @property
+    def settings(self) -> Mapping[str, float]:
+        """The tilt eta, per nat of value."""
+        return {"eta": self.eta}
+
+    @property
+    def needs(self) -> Needs:
+        """The proxy."""
+        return Needs(proxy=True)
+
+    def prepare(self, desk: Desk) -> list[Lesson]:
+        """All traces, weighed."""
+        proxy = desk.supplies.proxy
+        assert proxy is not None
+        at_proxy = Desk(proxy, desk.supplies, (), desk.max_length, desk.batch_size, desk.value_step)
+        pairs = [
+            (ours, theirs)
+            for trace in desk.supplies.traces
+            if (ours := desk.lesson(trace)) is not None and (theirs := at_proxy.lesson(trace)) is not None
+        ]
+        surprise = [-float(row.mean()) for row in at_proxy.token_logprobs([theirs for _, theirs in pairs])]
+        return reweighed([ours for ours, _ in pairs], [self.eta * value for value in surprise])
+
+
+@students.register("logit")
+@dataclass(frozen=True)
+class Logit(Prepared):
+    """Distils released log-probabilities; with the proxy known, it first inverts PoE of strength ``gamma``.
+
+    log pi_ref = (log pi_rel - gamma·log pi_stu)/(1 - gamma) up to a constant, all at the sampling temperature: exact
+    where teacher and proxy share a vocabulary and all of it is exposed, cut to the exposed tokens otherwise.
+    """
+
+    gamma: float = 0.0
+    name = "logit"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.gamma < 1:
+            raise DistillgameError(f"student 'logit': gamma must be at least 0 and below 1 (found {self.gamma!r})")
+
+    @property
+    def settings(self) -> Mapping[str, float]:
+        """The mixing weight that is inverted; 0 inverts nothing."""
+        return {"gamma": self.gamma}
+
+    @property
+    def needs(self) -> Needs:
+        """Log-probabilities, and the proxy if there is something to invert."""
+        return Needs(logprobs=True, proxy=self.gamma > 0)
+
+    def prepare(self, desk: Desk) -> list[Lesson]:
+        """The sampled tokens with soft targets."""
+        supplies = desk.supplies
+        if self.gamma > 0:
+            assert supplies.proxy is not None
+            _require_vocabulary(desk.model, supplies.proxy)
+        width = min((len(tops[0]) for exposed in supplies.logprobs if (tops := exposed.top_ids)), default=0)
+        if width == 0:
+            raise DistillgameError("student 'logit': the traces carry no log-probabilities")
+        lessons = []
+        for trace, exposed in zip(supplies.traces, supplies.logprobs, strict=True):
+            prompt = desk.model.prompt_ids(trace.messages[:-1])
+            room = desk.max_length - len(prompt)
+            target = tuple(exposed.token_ids[:room]) if room > 0 else ()
+            if target:
+                soft = self._targets(exposed, trace, len(target), width, desk)
+                lessons.append(Lesson(Example(tuple(prompt), target), len(exposed.token_ids) > room, soft=soft))
+        return lessons
+
+    def _targets(self, exposed: ReleasedLogprobs, trace: ReleasedTrace, length: int, width: int, desk: Desk) -> Soft:
+        tokens = torch.tensor([row[:width] for row in exposed.top_ids[:length]])
+        logprobs = torch.tensor([row[:width] for row in exposed.top_logprobs[:length]])
+        if int(tokens.max()) >= desk.model.logit_count:
+            raise DistillgameError("student 'logit' needs the teacher's tokenizer; its own has fewer tokens")
+        if self.gamma > 0:
+            proxy = desk.supplies.proxy
+            assert proxy is not None
+            prompt = proxy.prompt_ids(trace.messages[:-1])
+            ids = torch.tensor([[*prompt, *exposed.token_ids[:length]]], device=proxy.device)
+            with torch.no_grad():
+                logits = proxy.model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float().cpu()
+            theirs = torch.log_softmax(logits / desk.supplies.temperature, -1).gather(-1, tokens)
+            logprobs = (logprobs - self.gamma * theirs) / (1 - self.gamma)
+        # A token that was exposed as impossible stays so.
+        return Soft(tokens, torch.log_softmax(logprobs.nan_to_num(nan=-1e4, neginf=-1e4, posinf=1e4), -1))
+
+
+def _require_vocabulary(student: LanguageModel, proxy: LanguageModel) -> None:
+    if student.tokenizer.get_vocab() != proxy.tokenizer.get_vocab():
+        raise DistillgameError(
+            f"student 'logit': '{student.source}' and the proxy '{proxy.source}' have different vocabularies"
+        )

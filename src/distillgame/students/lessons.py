@@ -1,0 +1,149 @@
+"""What a student trains on, and the desk at which it prepares that before training."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from distillgame.errors import DistillgameError
+from distillgame.models import Example, LanguageModel, training_example
+from distillgame.records import ReleasedTrace
+from distillgame.students.supplies import Supplies
+from distillgame.values import (
+    IGNORED,
+    Direction,
+    collate,
+    objective_gradient,
+    token_logprobs,
+    v_grad_difference,
+)
+
+
+@dataclass(frozen=True)
+class Soft:
+    """Targets that are distributions: at each target position some tokens and their log-probabilities, (T, K) each."""
+
+    tokens: torch.Tensor
+    logprobs: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """One training example as its student prepared it.
+
+    Attributes:
+        example: Prompt and target tokens.
+        cut: Whether it had to be cut to the trainer's length.
+        log_weight: Log of its weight, up to a constant.
+        keep: Which target tokens are trained on; None for all.
+        soft: Distributions to be learnt in place of the target tokens.
+    """
+
+    example: Example
+    cut: bool = False
+    log_weight: float = 0.0
+    keep: tuple[bool, ...] | None = None
+    soft: Soft | None = None
+
+
+def encode(model: LanguageModel, trace: ReleasedTrace, max_length: int) -> Lesson | None:
+    """Encode released text for a student, cut to ``max_length``; None where nothing would be left to learn."""
+    example = training_example(model.tokenizer, trace.messages, trace.finish_reason == "stop")
+    room = max_length - len(example.prompt)
+    if not example.target or room <= 0:
+        return None
+    return Lesson(Example(example.prompt, example.target[:room]), len(example.target) > room)
+
+
+def collate_lessons(
+    lessons: Sequence[Lesson], pad_id: int, device: torch.device | str = "cpu"
+) -> dict[str, torch.Tensor]:
+    """Pad lessons into a batch.
+
+    Returns:
+        What :func:`distillgame.values.collate` returns, with tokens that are not kept ignored; ``log_weight`` of shape
+        (B,); and where lessons have soft targets ``soft_tokens`` and ``soft_probabilities`` of shape (B, T, K).
+    """
+    batch = collate([lesson.example for lesson in lessons], pad_id, device)
+    batch["log_weight"] = torch.tensor([lesson.log_weight for lesson in lessons], device=device)
+    for row, lesson in enumerate(lessons):
+        if lesson.keep is not None:
+            start = len(lesson.example.prompt)
+            dropped = ~torch.tensor(lesson.keep, device=device)
+            batch["labels"][row, start : start + len(lesson.keep)][dropped] = IGNORED
+    if lessons[0].soft is not None:
+        shape = (*batch["labels"].shape, lessons[0].soft.tokens.shape[-1])
+        batch["soft_tokens"] = torch.zeros(shape, dtype=torch.long)
+        batch["soft_probabilities"] = torch.zeros(shape)
+        for row, lesson in enumerate(lessons):
+            assert lesson.soft is not None
+            start = len(lesson.example.prompt)
+            place = slice(start, start + len(lesson.example.target))
+            batch["soft_tokens"][row, place] = lesson.soft.tokens
+            batch["soft_probabilities"][row, place] = lesson.soft.logprobs.exp()
+        batch |= {name: batch[name].to(device) for name in ("soft_tokens", "soft_probabilities")}
+    return batch
+
+
+@dataclass
+class Desk:
+    """Where a student prepares: its base model, what it was supplied with, and its validation objective.
+
+    Attributes:
+        model: The student's base model, not to be changed.
+        supplies: Released traces and all else it asked for.
+        objective: Lessons of the validation objective; empty if the student needs none.
+        max_length: Tokens of prompt and completion together that are read.
+        batch_size: Examples in a forward pass.
+        value_step: Finite-difference step along the unit-norm g.
+    """
+
+    model: LanguageModel
+    supplies: Supplies
+    objective: Sequence[Lesson]
+    max_length: int
+    batch_size: int
+    value_step: float
+    _direction: Direction = field(default_factory=dict)
+
+    def lessons(self, traces: Sequence[ReleasedTrace]) -> list[Lesson]:
+        """Encode traces; those of which nothing would be left are dropped."""
+        encoded = (encode(self.model, trace, self.max_length) for trace in traces)
+        return [lesson for lesson in encoded if lesson is not None]
+
+    def lesson(self, trace: ReleasedTrace) -> Lesson | None:
+        """Encode one trace."""
+        return encode(self.model, trace, self.max_length)
+
+    def values(self, lessons: Sequence[Lesson]) -> list[float]:
+        """v_grad of each lesson at the base model's parameters, by a central difference, g on the whole objective."""
+        if not self.objective:
+            raise DistillgameError("values need validation examples, and there are none")
+        if not self._direction:
+            self._direction = objective_gradient(self.model.model, list(self._batches(self.objective)))
+        found = [
+            v_grad_difference(self.model.model, batch, self._direction, self.value_step)
+            for batch in self._batches(lessons)
+        ]
+        return [float(value) for batch in found for value in batch]
+
+    @torch.no_grad()
+    def token_logprobs(self, lessons: Sequence[Lesson]) -> list[torch.Tensor]:
+        """Log-probabilities that the base model gives to each lesson's target tokens, (T,) each."""
+        found = []
+        for start, batch in zip(range(0, len(lessons), self.batch_size), self._batches(lessons), strict=True):
+            rows = token_logprobs(self.model.model, batch)
+            for lesson, row in zip(lessons[start : start + self.batch_size], rows, strict=True):
+                first = len(lesson.example.prompt) - 1
+                found.append(row[first : first + len(lesson.example.target)].cpu())
+        return found
+
+    def _batches(self, lessons: Sequence[Lesson]) -> Iterator[dict[str, torch.Tensor]]:
+        pad = self.model.tokenizer.pad_token_id
+        for start in range(0, len(lessons), self.batch_size):
+            yield collate_lessons(lessons[start : start + self.batch_size], pad, self.model.device)
+
+
+def reweighed(lessons: Sequence[Lesson], log_weights: Sequence[float]) -> list[Lesson]:
+    """The same lessons with other weights."""
+    return [replace(lesson, log_weight=weight) for lesson, weight in zip(lessons, log_weights, strict=True)]

@@ -1,0 +1,105 @@
+"""Frozen suites of students: change anything, and a row is ``custom`` and compares with no other run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from distillgame.students.settings import LoraSettings, TrainingSettings
+
+CUSTOM = "custom"
+"""What a row is called whose student belongs to no suite."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A named, versioned list of students.
+
+    Attributes:
+        name: Its name.
+        version: Raised whenever a member, a setting or a training changes.
+        members: The students' names and settings, in the order of the tables.
+    """
+
+    name: str
+    version: int
+    members: tuple[tuple[str, Mapping[str, Any]], ...]
+
+    @property
+    def label(self) -> str:
+        """Name and version, as rows have it."""
+        return f"{self.name} v{self.version}"
+
+    def holds(self, student: str, settings: Mapping[str, Any]) -> bool:
+        """Whether a student at these settings is a member."""
+        return any(student == name and dict(settings) == dict(frozen) for name, frozen in self.members)
+
+
+TEXT: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("passive", {}),
+    ("adaptive", {"eta": 4}),
+    ("adaptive", {"eta": 8}),
+    ("adaptive", {"eta": 16}),
+    ("adaptive", {"eta": 32}),
+    ("adaptive_once", {"eta": 16}),
+    ("filter", {"share": 0.25}),
+    ("verified", {}),
+    ("answer_only", {}),
+    ("truncated", {"share": 0.5}),
+    ("loss_masked", {"share": 0.1}),
+    ("curriculum", {"k": 4}),
+    ("best_of_k", {"k": 4}),
+    ("reconstructed", {"k": 4}),
+)
+"""Students that train on released text alone."""
+
+ASSISTED: tuple[tuple[str, Mapping[str, Any]], ...] = (("mixed", {"share": 0.1}), ("mixed", {"share": 0.5}))
+"""Students that train on public worked solutions as well."""
+
+INFORMED: tuple[tuple[str, Mapping[str, Any]], ...] = (
+    ("proxy_aware", {"eta": 4}),
+    ("logit", {"gamma": 0.0}),
+    ("logit", {"gamma": 0.5}),
+)
+"""Students that know the proxy, or see log-probabilities."""
+
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite("standard", 1, (*TEXT, *ASSISTED)),
+        Suite("informed", 1, (*TEXT, *ASSISTED, *INFORMED)),
+    )
+}
+"""All suites by name; ``informed`` is ``standard`` and what knows more than released text."""
+
+TRAININGS = {
+    "embedded": TrainingSettings(
+        epochs=4, min_steps=125, batch_size=48, learning_rate=1e-4, schedule="cosine", max_length=256, value_step=1e-3
+    ),
+    "embedded, other tokenizer": TrainingSettings(
+        epochs=4, min_steps=125, batch_size=48, learning_rate=2e-4, schedule="cosine", max_length=384, value_step=1e-3
+    ),
+    "paper": TrainingSettings(
+        epochs=3,
+        batch_size=6,
+        accumulate=4,
+        learning_rate=5e-4,
+        schedule="cosine",
+        warmup=0.03,
+        weight_decay=0.1,
+        max_grad_norm=1.0,
+        max_length=2048,
+        lora=LoraSettings(rank=128, alpha=128),
+    ),
+}
+"""The trainings under which suites were frozen: of the embedded students, and the paper's for models of billions."""
+
+
+def suite_of(student: str, settings: Mapping[str, Any], training: TrainingSettings) -> str:
+    """The suite that holds a student at these settings under this training, or :data:`CUSTOM`."""
+    # How often checkpoints are written changes no result.
+    plain = training.model_copy(update={"checkpoint_every": 0})
+    if plain in TRAININGS.values():
+        for suite in SUITES.values():
+            if suite.holds(student, settings):
+                return suite.label
+    return CUSTOM
