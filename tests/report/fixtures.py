@@ -81,7 +81,7 @@ SUITE = [
     Attack("proxy_aware", {"eta": 4}, 1.04, "informed", "reference"),
     Attack("untrained", {}, 0.0, control=True, fixed=0.310),
     Attack("reference", {}, 0.0, control=True, fixed=0.402),
-    Attack("adaptive", {"eta": 0}, -0.01, objective="reference", control=True),
+    Attack("eta_zero", {}, -0.01, objective="reference", control=True),
     Attack("shuffled", {"eta": 4}, 0.03, objective="reference", control=True),
     Attack("oracle", {"eta": 4}, 1.02, objective="clean", control=True),
 ]

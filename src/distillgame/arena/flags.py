@@ -21,10 +21,12 @@ SAME = 1e-9
 
 def raise_flags(results: Results, config: GameConfig) -> list[FlagRow]:
     """All flags of a game, its own first, then by defense."""
-    return [
-        *_of_game(results, config),
-        *(flag for teacher in results.teachers for flag in _of(results, teacher, config)),
-    ]
+    flags = [*_of_game(results, config)]
+    for teacher in results.teachers:
+        flags += _budgets(teacher, config)
+    for defense in dict.fromkeys(row.defense for row in results.students):
+        flags += _of(results, defense)
+    return flags
 
 
 def _of_game(results: Results, config: GameConfig) -> Iterator[FlagRow]:
@@ -46,14 +48,12 @@ def _of_game(results: Results, config: GameConfig) -> Iterator[FlagRow]:
         yield _flag("custom_suite", None, None, f"{', '.join(strange)}: not as frozen in {results.suite}")
 
 
-def _of(results: Results, teacher: TeacherRow, config: GameConfig) -> Iterator[FlagRow]:
-    yield from _budgets(teacher, config)
-    rows = results.of(teacher)
-    for queries in sorted({row.threat_model.queries for row in rows} - {0}, reverse=True):
-        here = results.of(teacher, queries)
-        yield from _students(teacher, here)
-        yield from _strongest(teacher, here)
-        yield from _finish(teacher, here, results)
+def _of(results: Results, defense: str) -> Iterator[FlagRow]:
+    for queries in sorted({row.threat_model.queries for row in results.of(defense)} - {0}, reverse=True):
+        here = results.of(defense, queries)
+        yield from _students(here)
+        yield from _strongest(here)
+        yield from _finish(here, results.of("standard", queries))
 
 
 def _budgets(teacher: TeacherRow, config: GameConfig) -> Iterator[FlagRow]:
@@ -63,74 +63,71 @@ def _budgets(teacher: TeacherRow, config: GameConfig) -> Iterator[FlagRow]:
     wanted = budgets.teacher_accuracy
     if wanted is not None and not teacher.interval.low <= wanted <= teacher.interval.high:
         message = f"the teacher keeps {_percent(teacher.accuracy)}, where {_percent(wanted)} was meant"
-        yield _flag("budget_missed", teacher, None, message)
+        yield _flag("budget_missed", teacher.defense, None, message)
     spent, error = teacher.kl_per_trace, teacher.kl_standard_error
     meant = budgets.kl_per_trace
     if meant is None or spent is None or error is None:
         return
     if abs(spent - meant) > 2 * error + 0.01 * meant:
         message = f"{spent:.3g} nats a trace are spent, where {meant:.3g} were meant"
-        yield _flag("budget_missed", teacher, None, message)
+        yield _flag("budget_missed", teacher.defense, None, message)
 
 
-def _students(teacher: TeacherRow, rows: Sequence[StudentRow]) -> Iterator[FlagRow]:
+def _students(rows: Sequence[StudentRow]) -> Iterator[FlagRow]:
     for row in rows:
         gap = row.over_passive
         if row.student == "adaptive" and gap is not None and gap.significant and gap.value < 0:
-            yield _flag("adaptive_weaker", teacher, row, f"{_points(gap.value)} against the passive student")
+            yield _flag("adaptive_weaker", row.defense, row, f"{_points(gap.value)} against the passive student")
         if row.student == "eta_zero" and gap is not None and abs(gap.value) > SAME:
-            yield _flag("eta_zero_differs", teacher, row, f"{_points(gap.value)} against the passive student")
+            yield _flag("eta_zero_differs", row.defense, row, f"{_points(gap.value)} against the passive student")
         gains = gap is not None and gap.significant and gap.value > 0
         if row.student == "shuffled" and gains and gap is not None:
-            yield _flag("weighing_helps_unmeant", teacher, row, f"{_points(gap.value)} over the passive student")
+            yield _flag("weighing_helps_unmeant", row.defense, row, f"{_points(gap.value)} over the passive student")
         over = row.over_untrained
         if over is not None and over.significant and over.value < 0:
-            yield _flag("loses_to_untrained", teacher, row, f"{_points(over.value)} against the untrained student")
+            yield _flag("loses_to_untrained", row.defense, row, f"{_points(over.value)} against the untrained student")
         if row.effective_share is not None and row.effective_share < COLLAPSED:
             message = f"a training step's effective sample size is {_percent(row.effective_share)} of its traces"
-            yield _flag("weights_collapsed", teacher, row, message)
+            yield _flag("weights_collapsed", row.defense, row, message)
 
 
-def _strongest(teacher: TeacherRow, rows: Sequence[StudentRow]) -> Iterator[FlagRow]:
+def _strongest(rows: Sequence[StudentRow]) -> Iterator[FlagRow]:
     reference = next((row for row in rows if row.student == "reference"), None)
     etas = [row.settings["eta"] for row in rows if row.student == "adaptive"]
     for row in rows:
         if not row.strongest:
             continue
         if row.student == "adaptive" and row.settings["eta"] == max(etas) and len(etas) > 1:
-            yield _flag("edge_of_suite", teacher, row, f"eta {row.settings['eta']:g} is the largest that was tried")
+            yield _flag("edge_of_suite", row.defense, row, f"eta {row.settings['eta']:g} is the largest that was tried")
         if reference is not None and row.threat_model.level == "text" and reference.interval.high >= row.accuracy:
             yield _flag(
-                "references_suffice", teacher, row,
+                "references_suffice", row.defense, row,
                 f"{_percent(row.accuracy)} against {_percent(reference.accuracy)} from public solutions alone",
             )  # fmt: skip
 
 
-def _finish(teacher: TeacherRow, rows: Sequence[StudentRow], results: Results) -> Iterator[FlagRow]:
+def _finish(rows: Sequence[StudentRow], undefended: Sequence[StudentRow]) -> Iterator[FlagRow]:
     """A student that learnt less than from the undefended teacher only because it does not come to an end."""
-    standard = next((row for row in results.teachers if row.defense == "standard"), None)
-    if standard is None or teacher.defense == "standard":
-        return
-    undefended = {row.label: row for row in results.of(standard)}
+    others = {row.label: row for row in undefended}
     for row in rows:
-        other = undefended.get(row.label)
-        if other is None or row.control or row.accuracy_if_finished is None or other.accuracy_if_finished is None:
+        other = others.get(row.label)
+        if other is None or other is row or row.control:
             continue
         drop = other.accuracy - row.accuracy
-        among_finished = other.accuracy_if_finished - row.accuracy_if_finished
+        among_finished = (other.accuracy_if_finished or 0.0) - (row.accuracy_if_finished or 0.0)
         error = (row.standard_error**2 + other.standard_error**2) ** 0.5
         if drop > 2 * error and row.finish_rate < other.finish_rate and among_finished < drop / 2:
             yield _flag(
-                "finish_rate", teacher, row,
+                "finish_rate", row.defense, row,
                 f"{_points(-drop)} against the undefended teacher's student, but {_points(-among_finished)} among "
                 f"finished answers ({_percent(row.finish_rate)} finish)",
             )  # fmt: skip
 
 
-def _flag(name: str, teacher: TeacherRow | None, row: StudentRow | None, message: str) -> FlagRow:
+def _flag(name: str, defense: str | None, row: StudentRow | None, message: str) -> FlagRow:
     return FlagRow(
         flag=name,
-        defense=None if teacher is None else teacher.defense,
+        defense=defense,
         student=None if row is None else row.label,
         queries=None if row is None else row.threat_model.queries,
         message=f"{message[0].upper()}{message[1:]}.",

@@ -9,15 +9,17 @@ from distillgame.arena.choices import Defense
 from distillgame.arena.plan import Planner
 from distillgame.arena.stages import TRACES
 from distillgame.arena.store import Store, write_text
+from distillgame.errors import DistillgameError
 from distillgame.models import load_tokenizer
 from distillgame.records import Results, Trace, ViewedProblem, ViewedTrace, read_results, read_traces
-from distillgame.report import draw_frontier, draw_queries, markdown_summary, render_page
+from distillgame.report import attack_summary, draw_frontier, draw_queries, markdown_summary, render_page
 from distillgame.report.leaderboard import leaderboard_rows
 
 VIEWED = 24
 """Problems in the page's viewer."""
 
-RESULTS, PAGE, VIEWER, ROWS = "results.json", "report.html", "viewer.json", "rows"
+RESULTS, SUMMARY, PAGE = "results.json", "summary.md", "report.html"
+VIEWER, ROWS = "viewer.json", "rows"
 """Files and a folder of a run."""
 
 
@@ -42,37 +44,43 @@ def view(planner: Planner, store: Store, defenses: Sequence[Defense], split: str
 
 def write_outputs(results: Results, viewed: Sequence[ViewedProblem], root: Path) -> None:
     """Write all that is made of results; ``results.json`` last, since its presence says that a run is complete."""
-    (root / ROWS).mkdir(exist_ok=True)
-    for defense, row in leaderboard_rows(results).items():
-        name = re.sub(r"[^a-zA-Z0-9.]+", "-", defense).strip("-")
-        write_text(root / ROWS / f"{name}.json", row.model_dump_json(indent=1) + "\n")
-    write_text(root / VIEWER, json.dumps([problem.model_dump() for problem in viewed]) + "\n")
-    write_text(root / "summary.md", markdown_summary(results))
-    write_figures(results, root)
-    write_text(root / PAGE, render_page(results, viewed))
+    if results.teachers:
+        (root / ROWS).mkdir(exist_ok=True)
+        for defense, row in leaderboard_rows(results).items():
+            name = re.sub(r"[^a-zA-Z0-9.]+", "-", defense).strip("-")
+            write_text(root / ROWS / f"{name}.json", row.model_dump_json(indent=1) + "\n")
+        write_text(root / VIEWER, json.dumps([problem.model_dump() for problem in viewed]) + "\n")
+        _write_report(results, viewed, root)
+    else:
+        write_text(root / SUMMARY, attack_summary(results))
     results.write(root / RESULTS)
-
-
-def write_figures(results: Results, root: Path) -> None:
-    """The static figures, as PNG and SVG."""
-    for suffix in ("png", "svg"):
-        draw_frontier(results, root / f"frontier.{suffix}")
-        if len({row.threat_model.queries for row in results.students} - {0}) > 1:
-            draw_queries(results, root / f"queries.{suffix}")
 
 
 def report(root: Path) -> Path:
     """Make a finished run's table, figures and page anew, and return the page.
 
     Raises:
-        DistillgameError: If the folder holds no finished run.
+        DistillgameError: If the folder holds no finished run, or one of traces from elsewhere.
     """
     results = read_results(root / RESULTS)
-    viewed = [ViewedProblem.model_validate(row) for row in json.loads((root / VIEWER).read_text(encoding="utf-8"))]
-    write_text(root / "summary.md", markdown_summary(results))
-    write_figures(results, root)
-    write_text(root / PAGE, render_page(results, viewed))
+    if not results.teachers:
+        raise DistillgameError(f"{root}: an attack on given traces has no page; its table is {root / SUMMARY}")
+    try:
+        rows = json.loads((root / VIEWER).read_text(encoding="utf-8"))
+        viewed = [ViewedProblem.model_validate(row) for row in rows]
+    except (OSError, ValueError, TypeError) as error:
+        raise DistillgameError(f"{root / VIEWER}: missing or not readable; play the run again") from error
+    _write_report(results, viewed, root)
     return root / PAGE
+
+
+def _write_report(results: Results, viewed: Sequence[ViewedProblem], root: Path) -> None:
+    write_text(root / SUMMARY, markdown_summary(results))
+    for suffix in ("png", "svg"):
+        draw_frontier(results, root / f"frontier.{suffix}")
+        if len({row.threat_model.queries for row in results.students} - {0}) > 1:
+            draw_queries(results, root / f"queries.{suffix}")
+    write_text(root / PAGE, render_page(results, viewed))
 
 
 def _viewed(planner: Planner, defense: Defense, trace: Trace) -> ViewedTrace:

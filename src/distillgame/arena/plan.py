@@ -39,7 +39,9 @@ class Planner:
     config: GameConfig
     resolve: bool = True
 
-    def sample(self, policy: NamedChoice, split: str, seed: int, draw: int = 0, exposed: int = 0) -> SampleStage:
+    def sample(
+        self, policy: NamedChoice, split: str, seed: int, draw: int = 0, first: int | None = None, exposed: int = 0
+    ) -> SampleStage:
         """Sample a split from the teacher under a policy, in full.
 
         Args:
@@ -47,12 +49,14 @@ class Planner:
             split: What is asked.
             seed: Seed of the random streams.
             draw: Which of several draws.
+            first: Ask only the first so many problems of the split.
             exposed: How many log-probabilities the server exposes at each position.
         """
         made = make_policy(policy.name, policy.options)
         proxies = list(made.proxies) if made.needs_proxy or made.needs_delta else []
+        problems = self.problems(split)
         return SampleStage(
-            problems=self.problems(split),
+            problems=problems if first is None else problems.part(0, first),
             model=self.model("teacher"),
             policy=policy.policy if isinstance(policy, Defense) else policy,
             proxies={name: self.proxy(name) for name in proxies},
@@ -62,9 +66,11 @@ class Planner:
             draw=draw,
         )
 
-    def release(self, defense: NamedChoice, split: str, seed: int, draw: int = 0) -> SampleStage | FormStage:
+    def release(
+        self, defense: NamedChoice, split: str, seed: int, draw: int = 0, first: int | None = None
+    ) -> SampleStage | FormStage:
         """Sample a split under a defense, in the form in which it is released."""
-        sampled = self.sample(defense, split, seed, draw)
+        sampled = self.sample(defense, split, seed, draw, first)
         if not isinstance(defense, Defense) or defense.form.name == "full":
             return sampled
         return FormStage(traces=sampled, form=defense.form)
@@ -100,13 +106,13 @@ class Planner:
         traces = None
         if needs.traces:
             traces = defense if isinstance(defense, GivenStage) else self.release(defense, split, seed)
-        draws = range(1, needs.draws)
+        asked = self.queries(defense, queries) if needs.traces else 0
         return DistillStage(
             student=student,
             base=self.model("student"),
             traces=traces,
-            queries=self.queries(defense, queries) if needs.traces else 0,
-            further=tuple(self._sampled(defense, split, seed, draw) for draw in draws),
+            queries=asked,
+            further=self._further(defense, seed, needs.draws, asked),
             own=tuple(self._own(split, seed, draw) for draw in range(needs.own_samples)),
             rewrites=None if traces is None else self._rewrites(traces, needs.rewrites, seed),
             exposed=self._exposed(defense, split, seed) if needs.logprobs else None,
@@ -192,9 +198,14 @@ class Planner:
             return found | {"holdout_traces": defense}
         return found | {"holdout_traces": self.release(defense, "holdout", seed)}
 
-    def _sampled(self, defense: NamedChoice | GivenStage, split: str, seed: int, draw: int) -> SampleStage | FormStage:
+    def _further(
+        self, defense: NamedChoice | GivenStage, seed: int, draws: int, queries: int
+    ) -> tuple[SampleStage | FormStage, ...]:
+        """Further draws of as many prompts as the queries allow."""
+        if draws == 1:
+            return ()
         assert not isinstance(defense, GivenStage)
-        return self.release(defense, split, seed, draw)
+        return tuple(self.release(defense, "train", seed, draw, queries // draws) for draw in range(1, draws))
 
     def _own(self, split: str, seed: int, draw: int) -> SampleStage:
         """The student's base model at the teacher's temperature, on its own."""

@@ -44,4 +44,4 @@ def attack(traces: Path, config: str, out: Path | None, overrides: dict[str, Any
     console.print(table)
     for flag in results.flags:
         console.print(f"{flag.flag}: {flag.message}", highlight=False, markup=False)
-    click.echo(f"\nwritten to {root}: results.json, report.html, summary.md, stages/")
+    click.echo(f"\nwritten to {root}: results.json, summary.md, stages/")

@@ -66,12 +66,13 @@ class Results(Strict):
                 return row
         raise KeyError(f"no student '{student}' under '{defense}'")
 
-    def of(self, teacher: TeacherRow, queries: int | None = None) -> list[StudentRow]:
-        """The students of a defense; those that ask ``queries`` times, and those that ask nothing, if that is given."""
+    def of(self, defense: TeacherRow | str, queries: int | None = None) -> list[StudentRow]:
+        """The students of a defense (a row or its name): all, or those that ask ``queries`` times or nothing."""
+        name = defense if isinstance(defense, str) else defense.defense
         return [
             row
             for row in self.students
-            if row.defense == teacher.defense and (queries is None or row.threat_model.queries in (0, queries))
+            if row.defense == name and (queries is None or row.threat_model.queries in (0, queries))
         ]
 
 

@@ -2,7 +2,7 @@
 
 from distillgame.report.figure import draw_frontier, draw_queries
 from distillgame.report.page import render_page
-from distillgame.report.summary import markdown_summary
+from distillgame.report.summary import attack_summary, markdown_summary
 from distillgame.report.table import CAPTION, header, rows, students_of
 from distillgame.report.verdict import Verdict, verdict
 from distillgame.report.words import name_of, percent
@@ -10,6 +10,7 @@ from distillgame.report.words import name_of, percent
 __all__ = [
     "CAPTION",
     "Verdict",
+    "attack_summary",
     "draw_frontier",
     "draw_queries",
     "header",

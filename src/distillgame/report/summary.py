@@ -5,7 +5,7 @@ from distillgame.report import picks
 from distillgame.report.series import areas
 from distillgame.report.table import CAPTION, header, rows
 from distillgame.report.verdict import verdict
-from distillgame.report.words import name_of, tested
+from distillgame.report.words import name_of, percent, points, tested
 from distillgame.stats.flags import FLAGS
 
 MEANINGS = {
@@ -38,6 +38,37 @@ def markdown_summary(results: Results) -> str:
         "## How to repeat it",
         f"Made by `{results.command}` with distillgame {results.versions['distillgame']} on {results.device}; "
         f"students: {results.suite or 'custom'}. `results.json` has everything, `report.html` shows it.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def attack_summary(results: Results) -> str:
+    """The summary of an attack on traces from elsewhere: there is no teacher to be measured."""
+    first = results.students[0]
+    cells = [
+        [
+            row.label + (" (strongest)" if row.strongest else ""),
+            "control" if row.control else row.threat_model.level,
+            percent(row.accuracy, row.standard_error),
+            "–" if row.over_passive is None else points(row.over_passive),
+            "–" if row.over_untrained is None else points(row.over_untrained),
+            str(len(row.seeds)),
+        ]
+        for row in results.students
+    ]
+    sections = [
+        f"# An attack on {first.defense}",
+        f"Students `{results.models['student']}` on {results.task}, {first.n} {results.split} problems. The strongest "
+        "of each level is chosen on the validation split with the first seed, and played with all.",
+        _markdown(["student", "level", "accuracy", "over passive", "over untrained", "seeds"], cells),
+        "Accuracies and paired differences in percent and points ± standard error; differences that may be chance, "
+        "after correction for the number of students, are called not significant.",
+        "## Flags",
+        _flags(results),
+        "## Threat model",
+        threat_model(results),
+        f"Made by `{results.command}` with distillgame {results.versions['distillgame']} on {results.device}; "
+        f"students: {results.suite or 'custom'}.",
     ]
     return "\n\n".join(sections) + "\n"
 

@@ -53,6 +53,7 @@ class Student(ABC):
         control: Whether it exists to be compared with rather than to attack.
         trains: Whether it is trained at all.
         needs_values: Whether the trainer has to value each trace at each step (one more forward pass).
+        needs_likelihood: Whether its values are the traces' mean log-likelihoods at the current parameters instead.
         needs_objective: Whether it takes a gradient of the attacker's validation objective at all.
         objective: The validation objective it insists on, whatever the attacker's; None for the attacker's own.
         whole_set: Whether the weights that :meth:`prepare` gives are relative to the whole set of traces, where their
@@ -64,6 +65,7 @@ class Student(ABC):
     control: ClassVar[bool] = False
     trains: ClassVar[bool] = True
     needs_values: ClassVar[bool] = False
+    needs_likelihood: ClassVar[bool] = False
     needs_objective: ClassVar[bool] = False
     objective: ClassVar[Objective | None] = None
     whole_set: ClassVar[bool] = False
@@ -91,7 +93,8 @@ class Student(ABC):
         """Return log w up to a constant that the whole minibatch shares; the trainer adds the lessons' own.
 
         Args:
-            values: v of each trace in the batch, shape (B,); zeros unless :attr:`needs_values`.
+            values: v of each trace in the batch, shape (B,); zeros unless :attr:`needs_values` or
+                :attr:`needs_likelihood`.
             generator: A seeded source of randomness.
         """
 

@@ -8,7 +8,7 @@ import torch
 from distillgame.errors import DistillgameError
 from distillgame.models import Example, LanguageModel
 from distillgame.records import ReleasedTrace
-from distillgame.students.base import Needs, Prepared, students
+from distillgame.students.base import Needs, Prepared, Student, students
 from distillgame.students.checks import require_eta
 from distillgame.students.lessons import Desk, Lesson, Soft, reweighed
 from distillgame.students.supplies import ReleasedLogprobs
@@ -16,15 +16,17 @@ from distillgame.students.supplies import ReleasedLogprobs
 
 @students.register("proxy_aware")
 @dataclass(frozen=True)
-class ProxyAware(Prepared):
+class ProxyAware(Student):
     """Weighs traces by v_gap under the defender's proxy, which it knows: forward passes only.
 
-    v_gap = log pi_ref - log pi_stu, as the mean over tokens. The attacker has no log pi_ref; traces of a teacher that
-    samples at one temperature differ little in it, so it counts as constant and what remains is the proxy's surprise.
+    v_gap = log pi_ref - log pi_stu, as the mean over tokens. The attacker has no log pi_ref; what it is learning to
+    imitate stands for it: log pi_theta at the current parameters, which the training step computes anyway. The proxy
+    reads each trace once.
     """
 
     eta: float
     name = "proxy_aware"
+    needs_likelihood = True
 
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
@@ -40,7 +42,7 @@ class ProxyAware(Prepared):
         return Needs(proxy=True)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
-        """All traces, weighed."""
+        """All traces, with the proxy's part of their weight."""
         proxy = desk.supplies.proxy
         assert proxy is not None
         at_proxy = Desk(proxy, desk.supplies, (), desk.max_length, desk.batch_size, desk.value_step)
@@ -49,8 +51,12 @@ class ProxyAware(Prepared):
             for trace in desk.supplies.traces
             if (ours := desk.lesson(trace)) is not None and (theirs := at_proxy.lesson(trace)) is not None
         ]
-        surprise = [-float(row.mean()) for row in at_proxy.token_logprobs([theirs for _, theirs in pairs])]
-        return reweighed([ours for ours, _ in pairs], [self.eta * value for value in surprise])
+        likelihoods = [float(row.mean()) for row in at_proxy.token_logprobs([theirs for _, theirs in pairs])]
+        return reweighed([ours for ours, _ in pairs], [-self.eta * value for value in likelihoods])
+
+    def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The student's own part: eta·log pi_theta."""
+        return self.eta * values
 
 
 @students.register("logit")

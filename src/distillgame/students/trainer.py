@@ -113,7 +113,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         devices = [self.args.device] if self.args.device.type == "cuda" else []
         before = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)]
         logprobs = mean_logprob(model, inputs)
-        values = torch.zeros_like(logprobs.detach())
+        values = logprobs.detach() if self.student.needs_likelihood else torch.zeros_like(logprobs.detach())
         if self.student.needs_values:
             step = self.settings.value_step
             plain = self.accelerator.unwrap_model(model)

@@ -1,0 +1,58 @@
+import pytest
+
+from distillgame.arena.choices import Defense, NamedChoice
+from distillgame.arena.forms import make_form
+from distillgame.errors import DistillgameError
+from distillgame.worlds.leg_counting import LegCounting
+
+FULL = "4 cockroach : 4 x 6 = 24 total 24 . so 3 dog : 3 x 4 = 12 total 36 . #### 36"
+TASK = LegCounting(1, 1)
+
+
+def released(form: NamedChoice, completion: str = FULL, summary: str = "") -> str:
+    return make_form(form).release(completion, summary, TASK.final_answer)
+
+
+def test_full_releases_everything() -> None:
+    assert released(NamedChoice(name="full")) == FULL
+
+
+def test_answer_only_releases_the_answer_in_the_tasks_notation() -> None:
+    assert released(NamedChoice(name="answer_only")) == "#### 36"
+    assert released(NamedChoice(name="answer_only"), "Sorry, I could not say how many legs there are.") == ""
+
+
+def test_truncated_releases_the_beginning_and_the_answer() -> None:
+    half = NamedChoice(name="truncated", options={"share": 0.5})
+    assert released(half) == "4 cockroach : 4 x 6 = 24 total 24 . so 3 #### 36"
+
+
+def test_a_summary_ends_with_the_completions_answer() -> None:
+    summary = NamedChoice(name="summary")
+    assert released(summary, summary="Count the legs: #### 36") == "Count the legs: #### 36"
+    assert released(summary, summary="Count the legs.") == "Count the legs.\n#### 36"
+    assert released(summary, summary="It is #### 35") == "It is #### 35\n#### 36"
+
+
+def test_leg_counting_summarises_by_dropping_its_working() -> None:
+    assert TASK.summary(FULL) == "4 cockroach total 24 . so 3 dog total 36 . #### 36"
+
+
+def test_a_defense_is_a_policy_and_a_form() -> None:
+    defense = Defense.model_validate({"poe": {"gamma": 0.5, "form": {"truncated": {"share": 0.5}}}})
+    assert defense.policy == NamedChoice(name="poe", options={"gamma": 0.5})
+    assert defense.label == "poe gamma=0.5 form=truncated,share=0.5"
+    assert Defense.model_validate(defense.model_dump()) == defense
+    assert Defense.model_validate("standard").label == "standard"
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        (NamedChoice(name="half"), "unknown form 'half': choose one of answer_only, full, summary, truncated"),
+        (NamedChoice(name="truncated", options={"share": 1.5}), "share must be above 0 and below 1"),
+    ],
+)
+def test_bad_forms_are_named(form: NamedChoice, message: str) -> None:
+    with pytest.raises(DistillgameError, match=message):
+        make_form(form)
