@@ -18,7 +18,8 @@ from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace
 from distillgame.report.bench import render_bench
-from distillgame.students import Supplies, TrainingSettings, distill, make_student, students
+from distillgame.stats.flags import FLAGS
+from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -56,6 +57,39 @@ def test_the_example_student_trains(examples: dict[str, Any], teacher: LanguageM
         model, make_student("top_half"), Supplies([ReleasedTrace(turns)] * 6), [ReleasedTrace(turns)], settings, 0
     )
     assert 0 <= report.rho <= math.log(4)
+
+
+def test_the_example_selecting_student_keeps_the_longest(examples: dict[str, Any], teacher: LanguageModel) -> None:
+    texts = ["1 dog total 4 . #### 4", "1 dog : 1 x 4 = 4 total 4 . #### 4"]
+    traces = [
+        ReleasedTrace([{"role": "user", "content": "1 dog"}, {"role": "assistant", "content": text}]) for text in texts
+    ]
+    kept = make_student("longest", {"share": 0.5}).prepare(Desk(teacher, Supplies(traces), (), 256, 4, 1e-3))
+    assert [lesson.example.target for lesson in kept] == [
+        lesson.example.target for lesson in Desk(teacher, Supplies(), (), 256, 4, 1e-3).lessons(traces[1:])
+    ]
+
+
+def test_every_flag_has_a_section() -> None:
+    sections = re.findall(r"^## (\w+)$", (DOCS / "flags.md").read_text(), re.MULTILINE)
+    assert sorted(sections) == sorted(FLAGS)
+
+
+def test_the_suites_page_lists_every_member_and_its_settings() -> None:
+    text = (DOCS / "suite.md").read_text()
+    for suite in SUITES.values():
+        for name, settings in suite.members:
+            (line,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
+            for value in settings.values():
+                shown = f"{value:g}".replace("0.", ".")
+                assert re.search(rf"(?<![\w.]){re.escape(shown)}(?![\w.]*\d)", line), (name, value)
+
+
+def test_the_forms_and_sweep_of_the_suites_page_are_valid() -> None:
+    forms, grid = (yaml.safe_load(block) for block in blocks("suite.md", "yaml"))
+    config = load_config("suite", overrides=forms)
+    assert [defense.form.name for defense in config.policies] == ["full", "answer_only", "summary", "truncated"]
+    assert load_config("suite", overrides=grid).sweep.queries == [100, 400, 1500]
 
 
 def test_the_example_task_splits_and_grades(examples: dict[str, Any]) -> None:

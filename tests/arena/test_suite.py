@@ -136,7 +136,7 @@ def test_broken_leaderboard_rows_are_named(tmp_path: Path, text: str) -> None:
 def foreign(played: tuple[Path, Results], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Somebody else's traces: JSON Lines with messages only."""
     path = tmp_path_factory.mktemp("foreign") / "theirs.jsonl"
-    (source,) = (played[0] / "stages").glob("sample-poe*train-seed-0-*/traces.parquet")
+    source, *_ = (played[0] / "stages").glob("sample-poe*train-seed-0-*/traces.parquet")
     path.write_text("".join(json.dumps({"messages": trace.messages}) + "\n" for trace in read_traces(source)))
     return path
 

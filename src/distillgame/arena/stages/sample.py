@@ -77,7 +77,9 @@ class SampleStage(Stage):
         if self.trained is not None:
             return f"evaluate {self.trained.label.removeprefix('distill ')} {self.problems.label}"
         draw = f" draw={self.draw}" if self.draw else ""
-        return f"sample {self.policy.label} of {self.model.spec.name} {self.problems.label} seed={self.seed}{draw}"
+        exposed = " with log-probabilities" if self.sampling.top_logprobs else ""
+        what = f"{self.policy.label} of {self.model.spec.name} {self.problems.label}"
+        return f"sample {what} seed={self.seed}{draw}{exposed}"
 
     def run(self, context: StageContext) -> None:
         """Write the traces."""
