@@ -22,6 +22,7 @@ from distillgame.arena.stages import (
     RewriteStage,
     SampleStage,
     Stage,
+    ValueStage,
 )
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, locate
@@ -101,14 +102,22 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
         examples = stage.queries or (stage.references.size if stage.references is not None else 0)
         tokens = examples * min(length, stage.training.max_length)
         return operations * student * stage.training.epochs * tokens
+    if isinstance(stage, CostStage):
+        repeated = stage.settings.prompts * stage.settings.repetitions * (len(stage.policies) + 1)
+        return 2 * (teacher + 2 * sum(proxies.values())) * repeated * length
+    return _reading_flops(stage, length, teacher, student, max(proxies.values(), default=0))
+
+
+def _reading_flops(stage: Stage, length: int, teacher: float, student: float, proxy: float) -> float:
+    """Of stages that read or rewrite traces which are there already."""
     if isinstance(stage, FormStage):
         return 2 * teacher * stage.problems.size * length if make_form(stage.form).needs_summary else 0.0
     if isinstance(stage, RewriteStage):
         asked = stage.traces.problems.size if not isinstance(stage.traces, GivenStage) else stage.traces.count
         return 2 * student * asked * stage.k * (length + stage.sampling.max_new_tokens)
-    assert isinstance(stage, CostStage)
-    repeated = stage.settings.prompts * stage.settings.repetitions * (len(stage.policies) + 1)
-    return 2 * (teacher + 2 * sum(proxies.values())) * repeated * length
+    if isinstance(stage, ValueStage):
+        return 2 * proxy * stage.count * length
+    return 0.0
 
 
 def _proxy_passes(stage: SampleStage) -> int:

@@ -16,12 +16,13 @@ from distillgame.arena.collect import Collector
 from distillgame.arena.config import GameConfig
 from distillgame.arena.display import Live, Silent
 from distillgame.arena.lineup import Lineup, Round, Target, defenses_of
-from distillgame.arena.outputs import view, write_outputs
+from distillgame.arena.outputs import write_outputs
 from distillgame.arena.plan import Planner
 from distillgame.arena.reading import load_config
 from distillgame.arena.schedule import Pool, execute, in_order
 from distillgame.arena.stages import TRACES, SampleStage, Stage
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
+from distillgame.arena.viewing import value_stage, view
 from distillgame.errors import DistillgameError
 from distillgame.models import require_alignable
 from distillgame.records import Results, read_outcomes
@@ -128,6 +129,9 @@ def _reported(lineup: Lineup, rounds: Sequence[Round]) -> Iterator[Stage]:
     for defense in defenses:
         for seed in planner.config.seeds:
             yield planner.release(defense, TEST, seed)
+        valued = value_stage(planner, defense, TEST)
+        if valued is not None:
+            yield valued
     for played in rounds:
         yield from lineup.stages(played, TEST)
     if defenses:

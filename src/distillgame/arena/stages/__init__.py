@@ -11,6 +11,7 @@ from distillgame.arena.stages.gradient import GradientStage
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.rewrite import RewriteStage, Source
 from distillgame.arena.stages.sample import GRADIENT, TRACES, SampleStage
+from distillgame.arena.stages.value import ValueStage, read_values
 
 SampleStage.model_rebuild(_types_namespace={"DistillStage": DistillStage, "GradientStage": GradientStage})
 
@@ -19,7 +20,7 @@ for _stage in (FormStage, RewriteStage, DistillStage):
 
 STAGES: dict[str, type[Stage]] = {
     stage.kind: stage
-    for stage in (SampleStage, GradientStage, FormStage, GivenStage, RewriteStage, DistillStage, CostStage)
+    for stage in (SampleStage, GradientStage, FormStage, GivenStage, RewriteStage, DistillStage, CostStage, ValueStage)
 }
 """All kinds of stage, by name."""
 
@@ -46,7 +47,9 @@ __all__ = [
     "Source",
     "Stage",
     "StageContext",
+    "ValueStage",
     "library_versions",
     "read_report",
+    "read_values",
     "stage_from_spec",
 ]
