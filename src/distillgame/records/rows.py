@@ -44,7 +44,31 @@ class Difference(Strict):
     relative_interval: Bounds | None = None
 
 
-class TeacherRow(Strict):
+class MeasuredRow(Strict):
+    """What is measured of teachers and students alike.
+
+    Attributes:
+        accuracy: On the evaluated split, over all seeds.
+        standard_error: Of the accuracy; over problems with one seed, over seeds and problems with several.
+        interval: The accuracy's 95% interval.
+        n: Number of problems, each answered once a seed.
+        seeds: The seeds.
+        accuracies: The accuracy of each seed.
+        finish_rate: Share of completions that ended by themselves.
+        accuracy_if_finished: Accuracy among those; None if there are none.
+    """
+
+    accuracy: float
+    standard_error: float
+    interval: Bounds
+    n: int
+    seeds: list[int]
+    accuracies: list[float]
+    finish_rate: float
+    accuracy_if_finished: float | None
+
+
+class TeacherRow(MeasuredRow):
     """What users get from the teacher under a policy.
 
     Attributes:
@@ -55,20 +79,12 @@ class TeacherRow(Strict):
         combine: How it combines the values of several; None if it does not.
         form: What is released of a completion: ``full``, ``summary``, ``answer_only`` or ``truncated share=0.5``.
         control: Whether the policy is a control rather than a defense.
-        accuracy: On the evaluated split, over all seeds.
-        standard_error: Of the accuracy; over problems with one seed, over seeds and problems with several.
-        interval: The accuracy's 95% interval.
-        n: Number of problems, each answered once a seed.
-        seeds: The seeds.
-        accuracies: The accuracy of each seed.
         over_standard: Accuracy minus the undefended teacher's; None for itself, or where it was not played.
         kl_per_trace: Mean over traces of the summed KL(pi_rel‖pi_ref), in nats: the measured epsilon. None when
             sampling is greedy.
         kl_standard_error: Of that mean.
         time_cost: Seconds a sampled token relative to undefended sampling in the same engine; None if not measured.
         time_cost_range: Median and range over repetitions.
-        finish_rate: Share of completions that ended by themselves.
-        accuracy_if_finished: Accuracy among those; None if there are none.
         mean_tokens: Mean number of sampled tokens.
         released_characters: Mean length of the released text.
     """
@@ -80,19 +96,11 @@ class TeacherRow(Strict):
     combine: str | None = None
     form: str = "full"
     control: bool
-    accuracy: float
-    standard_error: float
-    interval: Bounds
-    n: int
-    seeds: list[int]
-    accuracies: list[float]
     over_standard: Difference | None
     kl_per_trace: float | None
     kl_standard_error: float | None
     time_cost: float | None
     time_cost_range: Interval | None
-    finish_rate: float
-    accuracy_if_finished: float | None
     mean_tokens: float
     released_characters: float
 
@@ -123,7 +131,7 @@ class ThreatModel(Strict):
     trains_on_references: bool = False
 
 
-class StudentRow(Strict):
+class StudentRow(MeasuredRow):
     """What a student makes of a policy's traces.
 
     Attributes:
@@ -136,14 +144,6 @@ class StudentRow(Strict):
         control: Whether it is a control rather than an attack.
         strongest: Whether it was chosen, on the validation split, as the strongest of its level and queries.
         validation: Its accuracy on the validation split with the first seed; None where nothing was chosen there.
-        accuracy: On the evaluated split, over all seeds.
-        standard_error: Of the accuracy; over problems with one seed, over seeds and problems with several.
-        interval: The accuracy's 95% interval.
-        n: Number of problems, each answered once a seed.
-        seeds: The seeds.
-        accuracies: The accuracy of each seed.
-        finish_rate: Share of completions that ended by themselves.
-        accuracy_if_finished: Accuracy among those; None if there are none.
         rho: Mean KL of the minibatch weights to uniform, in nats; None if it was not trained.
         effective_share: Mean effective sample size of an optimiser step (1 over the sum of squared weights), as a share
             of its traces; None if it was not trained.
@@ -159,14 +159,6 @@ class StudentRow(Strict):
     control: bool
     strongest: bool = False
     validation: float | None = None
-    accuracy: float
-    standard_error: float
-    interval: Bounds
-    n: int
-    seeds: list[int]
-    accuracies: list[float]
-    finish_rate: float
-    accuracy_if_finished: float | None
     rho: float | None
     effective_share: float | None
     over_passive: Difference | None

@@ -1,7 +1,6 @@
 """Students that put something of their own beside the released traces: public solutions, own samples, own words."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -25,11 +24,6 @@ class Mixed(Prepared):
 
     def __post_init__(self) -> None:
         require_share(self.name, "share", self.share)
-
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The share of public solutions."""
-        return {"share": self.share}
 
     @property
     def needs(self) -> Needs:
@@ -62,11 +56,6 @@ class Curriculum(Prepared):
             raise DistillgameError(f"student 'curriculum': k must be at least 1 (found {self.k!r})")
 
     @property
-    def settings(self) -> Mapping[str, float]:
-        """Own completions a prompt."""
-        return {"k": self.k}
-
-    @property
     def needs(self) -> Needs:
         """Graded completions of its own, which takes public answers."""
         return Needs(verdicts=True, own_samples=self.k)
@@ -96,11 +85,6 @@ class Reconstructed(Prepared):
     def __post_init__(self) -> None:
         if self.k < 1:
             raise DistillgameError(f"student 'reconstructed': k must be at least 1 (found {self.k!r})")
-
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """Rewritings a trace."""
-        return {"k": self.k}
 
     @property
     def needs(self) -> Needs:

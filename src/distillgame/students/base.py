@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -77,8 +77,8 @@ class Student(ABC):
 
     @property
     def settings(self) -> Mapping[str, float]:
-        """The student's parameters, by name."""
-        return {}
+        """The student's parameters, by name: the fields of its dataclass."""
+        return {field.name: getattr(self, field.name) for field in fields(self)} if is_dataclass(self) else {}
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Select, rewrite and weigh the traces once, before training; all of them as they are by default.

@@ -1,6 +1,5 @@
 """Students that know more than released text: log-probabilities that a server exposed, or the defender's proxy."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -30,11 +29,6 @@ class ProxyAware(Student):
 
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
-
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The tilt eta, per nat of value."""
-        return {"eta": self.eta}
 
     @property
     def needs(self) -> Needs:
@@ -74,11 +68,6 @@ class Logit(Prepared):
     def __post_init__(self) -> None:
         if not 0 <= self.gamma < 1:
             raise DistillgameError(f"student 'logit': gamma must be at least 0 and below 1 (found {self.gamma!r})")
-
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The mixing weight that is inverted; 0 inverts nothing."""
-        return {"gamma": self.gamma}
 
     @property
     def needs(self) -> Needs:

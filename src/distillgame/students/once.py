@@ -1,7 +1,6 @@
 """Students that value every trace once, at their base model, before training."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from distillgame.errors import DistillgameError
@@ -27,11 +26,6 @@ class AdaptiveOnce(Prepared):
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
 
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The tilt eta, per nat of value."""
-        return {"eta": self.eta}
-
     def prepare(self, desk: Desk) -> list[Lesson]:
         """All traces, each weighed by its value; the mean weight is one."""
         lessons = super().prepare(desk)
@@ -53,11 +47,6 @@ class Filter(Prepared):
     def __post_init__(self) -> None:
         require_share(self.name, "share", self.share)
 
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The share that is kept."""
-        return {"share": self.share}
-
     def prepare(self, desk: Desk) -> list[Lesson]:
         """The most valuable traces, in their own order."""
         lessons = super().prepare(desk)
@@ -78,11 +67,6 @@ class BestOfK(Prepared):
     def __post_init__(self) -> None:
         if self.k < 2:
             raise DistillgameError(f"student 'best_of_k': k must be at least 2 (found {self.k!r})")
-
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """Traces a prompt."""
-        return {"k": self.k}
 
     @property
     def needs(self) -> Needs:

@@ -1,7 +1,6 @@
 """Students that use a part of what was released: right traces, answers, beginnings."""
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from distillgame.models import Example
@@ -62,11 +61,6 @@ class Truncated(Prepared):
     def __post_init__(self) -> None:
         require_share(self.name, "share", self.share)
 
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The share that is kept."""
-        return {"share": self.share}
-
     def prepare(self, desk: Desk) -> list[Lesson]:
         """The beginnings, which are not taught to end where they were cut."""
         return [
@@ -94,11 +88,6 @@ class LossMasked(Prepared):
 
     def __post_init__(self) -> None:
         require_share(self.name, "share", self.share)
-
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The share of tokens that is dropped."""
-        return {"share": self.share}
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """All traces, without the least likely tokens; of each at least one stays."""

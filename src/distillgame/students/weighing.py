@@ -1,6 +1,5 @@
 """The passive and the adaptive student."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -33,11 +32,6 @@ class Adaptive(Student):
 
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
-
-    @property
-    def settings(self) -> Mapping[str, float]:
-        """The tilt eta, per nat of value."""
-        return {"eta": self.eta}
 
     def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """eta·v."""
