@@ -153,7 +153,7 @@ def test_the_main_table() -> None:
         "79.3 ± 1.5 76.4 to 82.3 proxy_aware eta=4",
         "+124% +117% to +130% +42.9 ± 1.2 points",
         "2.13",
-        "100%",
+        "100% student 100% 77.6 of those",
         "2.29×",
         "full",
     ]

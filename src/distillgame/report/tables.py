@@ -14,7 +14,7 @@ COLUMNS = {
     "strongest, informed": "Strongest of the students that know more than text",
     "gain over passive": "Strongest minus passive: what a passive evaluation would have missed",
     "KL": "Nats a trace between the released and the undefended teacher",
-    "finished": "Share of the teacher's completions that ended by themselves",
+    "finished": "Share of completions that ended by themselves, and how many of the strongest student's are right",
     "time": "Seconds a token relative to undefended sampling",
     "form": "What is released of a completion",
 }
@@ -87,11 +87,20 @@ def _row(results: Results, teacher: TeacherRow, found: Verdict) -> Html:
         *beyond,
         _gain(pick.row if pick else None),
         element("td", number(kl), data_sort="" if kl is None else kl),
-        element("td", f"{100 * teacher.finish_rate:.0f}%", data_sort=teacher.finish_rate),
+        _finished(teacher, pick.row if pick else None),
         element("td", number(cost, "×"), data_sort="" if cost is None else cost),
         element("td", teacher.form, data_sort=teacher.form, class_="text"),
         class_="least" if least else None,
     )
+
+
+def _finished(teacher: TeacherRow, student: StudentRow | None) -> Html:
+    """How many answers end by themselves, and how good those of the strongest student are."""
+    lines = [f"{100 * teacher.finish_rate:.0f}%"]
+    if student is not None and student.accuracy_if_finished is not None:
+        lines.append(small(f"student {100 * student.finish_rate:.0f}%"))
+        lines.append(small(f"{100 * student.accuracy_if_finished:.1f} of those"))
+    return element("td", *lines, data_sort=teacher.finish_rate)
 
 
 def _strongest(results: Results, teacher: TeacherRow, level: Level) -> Html:

@@ -78,14 +78,21 @@ class Stage(Strict):
 
     def key(self, device: str) -> str:
         """A hash of all that the result depends on, library versions and kind of device included."""
-        parts = [
-            self.revision,
-            device,
-            library_versions(),
-            [stage.key(device) for stage in self.inputs()],
-            self.identity,
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        if device not in self.known_keys:
+            parts = [
+                self.revision,
+                device,
+                library_versions(),
+                [stage.key(device) for stage in self.inputs()],
+                self.identity,
+            ]
+            self.known_keys[device] = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return self.known_keys[device]
+
+    @cached_property
+    def known_keys(self) -> dict[str, str]:
+        """Keys by device, each computed once: a scheduler asks for them again and again."""
+        return {}
 
     def spec(self) -> dict[str, Any]:
         """The fields as plain data, inputs in full."""

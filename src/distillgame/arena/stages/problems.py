@@ -35,7 +35,9 @@ class ProblemSet(Strict):
         """The split ``name`` of a game; without ``resolve`` it is not read, and can be described but not used."""
         sizes = tuple(sorted(config.splits.items()))
         plain = cls(task=config.task, sizes=sizes, seed=config.split_seed, name=name, digest="")
-        return plain.model_copy(update={"digest": _digest(plain.draw())}) if resolve else plain
+        if not resolve:
+            return plain
+        return plain.model_copy(update={"digest": _drawn(config.task.model_dump_json(), sizes, plain.seed, name)})
 
     @property
     def size(self) -> int:
@@ -85,6 +87,12 @@ class ProblemSet(Strict):
 @lru_cache(maxsize=4)
 def _splits(task: str, sizes: tuple[tuple[str, int], ...], seed: int) -> dict[str, list[Problem]]:
     return split(make_task(NamedChoice.model_validate_json(task)), dict(sizes), seed)
+
+
+@lru_cache(maxsize=32)
+def _drawn(task: str, sizes: tuple[tuple[str, int], ...], seed: int, name: str) -> str:
+    """The digest of a split as it was when it was first drawn; a game asks for it once a stage."""
+    return _digest(_splits(task, sizes, seed)[name])
 
 
 def _digest(problems: list[Problem]) -> str:
