@@ -63,10 +63,11 @@ def test_best_of_k_stays_within_its_queries(tiny: dict[str, Any]) -> None:
 
 def test_given_traces_leave_out_who_needs_more(tiny: dict[str, Any]) -> None:
     found = Lineup(lineup(tiny).planner, [GIVEN])
-    names = {choice.name for choice in found.attackers(GIVEN)}
+    names = {choice.name for choice in found.attackers(found.rounds[0])}
     assert not names & {"best_of_k", "curriculum", "verified"}
     assert {"passive", "adaptive", "filter", "reconstructed", "mixed"} <= names
-    assert "verified" in {c.name for c in found.attackers(GIVEN.model_copy(update={"verdicts": True}))}
+    judged = replace(found.rounds[0], target=GIVEN.model_copy(update={"verdicts": True}))
+    assert "verified" in {choice.name for choice in found.attackers(judged)}
     controls = {entry.student.name for entry in found.entries(found.rounds[0]) if entry.control}
     assert "oracle" not in controls
 
@@ -74,7 +75,7 @@ def test_given_traces_leave_out_who_needs_more(tiny: dict[str, Any]) -> None:
 def test_log_probabilities_are_of_full_completions_only(tiny: dict[str, Any]) -> None:
     policies = ["standard", {"standard": {"form": "answer_only"}}]
     found = lineup(tiny, suite="informed", policies=policies)
-    full, short = ({choice.name for choice in found.attackers(played.target)} for played in found.rounds)
+    full, short = ({choice.name for choice in found.attackers(played)} for played in found.rounds)
     assert full - short == {"logit"}
 
 
@@ -124,3 +125,45 @@ def test_bad_fields_are_named(tiny: dict[str, Any], changes: dict[str, Any], mes
 
     with pytest.raises(DistillgameError, match=message):
         lineup(tiny, **changes)
+
+
+def test_a_listed_student_that_cannot_be_played_is_an_error(tiny: dict[str, Any]) -> None:
+    from distillgame.errors import DistillgameError
+
+    students = ["passive", {"best_of_k": {"k": 25}}]
+    with pytest.raises(DistillgameError, match="student 'best_of_k k=25' needs at least 25 queries"):
+        lineup(tiny, students=students)
+
+
+def test_a_suite_leaves_out_who_asks_more_than_it_may(tiny: dict[str, Any]) -> None:
+    found = Lineup(lineup(tiny).planner, queries=[4])
+    names = {choice.label for choice in found.attackers(found.rounds[0])}
+    assert "best_of_k k=8" not in names
+    assert "best_of_k k=2" in names
+
+
+def test_log_probabilities_need_the_teachers_vocabulary(tiny: dict[str, Any]) -> None:
+    config = load_config({**tiny, "students": [], "suite": "informed", "student": "embedded:student-bpe"})
+    found = Lineup(Planner(config))
+    assert "logit" not in {choice.name for choice in found.attackers(found.rounds[0])}
+
+
+def test_a_student_listed_at_its_default_is_not_played_twice(tiny: dict[str, Any]) -> None:
+    found = lineup(tiny, students=["curriculum"])
+    assert [choice.name for choice in found.attackers(found.rounds[0])].count("curriculum") == 1
+
+
+def test_an_objective_on_undefended_traces_competes_among_the_informed(tiny: dict[str, Any]) -> None:
+    found = lineup(tiny, attacker={"objective": "clean"})
+    levels = {entry.student.name: entry.level for entry in found.entries(found.rounds[0])}
+    assert levels["passive"] == "text"
+    assert levels["adaptive"] == levels["filter"] == "informed"
+
+
+def test_an_informed_student_knows_the_defenses_own_proxy(tiny: dict[str, Any]) -> None:
+    tiny["proxies"] = {"olmo2": "embedded:proxy-olmo2"}
+    policies = [{"poe": {"gamma": 0.5, "proxies": ["olmo2"]}}, "standard"]
+    found = lineup(tiny, suite="informed", policies=policies)
+    student = next(choice for choice in found.config.attackers if choice.name == "proxy_aware")
+    known = [found.planner.distill(played.target, student, 0).proxy for played in found.rounds]
+    assert [model.spec.source for model in known if model] == ["embedded:proxy-olmo2", "embedded:proxy"]

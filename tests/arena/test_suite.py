@@ -174,6 +174,10 @@ def test_given_traces_are_what_the_game_would_have_trained_on(
         ("", "not a readable JSON Lines file"),
         ('{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "correct": 1}\n',
          "row 0: 'correct' must be true or false"),
+        ('{"messages": [{"role": "assistant", "content": "b"}]}\n', "row 0: 'messages' must ask something"),
+        ('{"messages": [{"role": "user", "content": "a"}]}\n', "row 0: 'messages' must ask something"),
+        ('{"finish_reason": 3, "messages": [{"role": "user", "content": ""}, {"role": "assistant", "content": ""}]}\n',
+         "row 0: 'finish_reason' must be stop or length (found 3)"),
     ],
 )  # fmt: skip
 def test_unusable_traces_are_one_line(
@@ -187,3 +191,20 @@ def test_unusable_traces_are_one_line(
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_traces_of_the_problems_that_students_are_graded_on_are_refused(
+    played: tuple[Path, Results], tmp_path: Path
+) -> None:
+    source, *_ = (played[0] / "stages").glob("sample-standard*test-seed-0-*/traces.parquet")
+    with pytest.raises(DistillgameError, match="asks 8 problems of the test split, on which students are graded"):
+        distillgame.attack(source, config(), tmp_path / "out", progress=False)
+
+
+def test_fewer_defenses_in_the_same_folder_leave_no_old_rows(played: tuple[Path, Results], tmp_path: Path) -> None:
+    import shutil
+
+    out = tmp_path / "run"
+    shutil.copytree(played[0], out)
+    distillgame.play(config() | {"policies": ["standard"]}, out, progress=False)
+    assert [row.teacher.defense for row in read_rows(out)] == ["standard"]

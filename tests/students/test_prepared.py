@@ -1,5 +1,6 @@
 """What each student makes of released traces before training."""
 
+import copy
 import math
 from collections.abc import Sequence
 
@@ -9,7 +10,7 @@ import torch
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
-from distillgame.students import Desk, Lesson, Supplies, make_student
+from distillgame.students import Desk, Lesson, Supplies, TrainingSettings, distill, make_student
 from distillgame.students.lessons import encode
 from distillgame.values import collate, mean_logprob, objective_gradient, v_grad_jvp
 
@@ -37,8 +38,6 @@ def texts(model: LanguageModel, lessons: Sequence[Lesson]) -> list[str]:
 
 
 def test_values_at_the_desk_are_the_directional_derivative(teacher: LanguageModel) -> None:
-    import copy
-
     at = desk(teacher)
     lessons = at.lessons(TRACES)
     eager = copy.deepcopy(teacher.model)
@@ -87,9 +86,13 @@ def test_verified_keeps_right_traces(teacher: LanguageModel) -> None:
     assert texts(teacher, make_student("verified").prepare(at)) == texts(teacher, at.lessons([TRACES[2]]))
 
 
-def test_verified_without_a_right_trace_is_one_line(teacher: LanguageModel) -> None:
-    with pytest.raises(DistillgameError, match="student 'verified': there is no trace to train on: no answer is right"):
-        make_student("verified").prepare(desk(teacher, verdicts=[False] * 8))
+def test_who_finds_nothing_to_learn_keeps_its_base_model(teacher: LanguageModel) -> None:
+    model = LanguageModel(copy.deepcopy(teacher.model), teacher.tokenizer, teacher.source)
+    supplies = Supplies(TRACES, verdicts=[False] * 8)
+    trained, report = distill(model, make_student("verified"), supplies, [], TrainingSettings(), 0)
+    assert (report.traces, report.steps) == (0, 0)
+    for ours, theirs in zip(trained.model.parameters(), teacher.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
 
 
 def test_answer_only_learns_nothing_but_answers(teacher: LanguageModel) -> None:
@@ -146,6 +149,13 @@ def test_reconstructed_takes_the_first_rewriting_with_the_same_answer(teacher: L
     plain = desk(teacher).lessons(TRACES)
     assert texts(teacher, lessons[:1]) == texts(teacher, desk(teacher).lessons([right]))
     assert texts(teacher, lessons[1:]) == texts(teacher, plain[1:])
+
+
+def test_a_trace_whose_answer_is_a_dangling_marker_stays_as_it_is(teacher: LanguageModel) -> None:
+    traces = [conversation("1 dog", "1 dog ####")]
+    at = desk(teacher, traces, rewrites=[[conversation("1 dog", "1 dog total 4 . #### 4")]])
+    lessons = make_student("reconstructed", {"k": 1}).prepare(at)
+    assert texts(teacher, lessons) == texts(teacher, at.lessons(traces))
 
 
 def test_reference_sees_no_released_trace(teacher: LanguageModel) -> None:

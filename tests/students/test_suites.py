@@ -4,7 +4,7 @@ from distillgame.arena import load_config
 from distillgame.students import CUSTOM, SUITES, make_student, suite_of
 from distillgame.students.suites import TRAININGS
 
-EMBEDDED = TRAININGS["embedded"]
+BASE = "embedded:student"
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.label)
@@ -37,14 +37,17 @@ def test_standard_trains_on_text_and_informed_holds_all_of_it() -> None:
 def test_changing_any_setting_makes_a_row_custom(
     student: str, settings: dict[str, float], changes: dict[str, float], label: str
 ) -> None:
-    assert suite_of(student, settings, EMBEDDED.model_copy(update=changes)) == label
+    assert suite_of(student, settings, BASE, TRAININGS[BASE].model_copy(update=changes), "reference") == label
 
 
-@pytest.mark.parametrize(
-    ("config", "training"),
-    [("suite", "embedded"), ("embedded", "embedded"), ("tokenizers", "embedded, other tokenizer"),
-     ("gsm8k", "paper"), ("math", "paper")],
-)  # fmt: skip
-def test_shipped_configurations_train_as_frozen(config: str, training: str) -> None:
-    found = load_config(config).training.model_copy(update={"checkpoint_every": 0})
-    assert found == TRAININGS[training]
+def test_another_objective_or_another_models_training_is_custom() -> None:
+    assert suite_of("passive", {}, BASE, TRAININGS[BASE], "reference") == "standard v1"
+    assert suite_of("passive", {}, BASE, TRAININGS[BASE], "clean") == CUSTOM
+    assert suite_of("passive", {}, BASE, TRAININGS["embedded:student-bpe"], "reference") == CUSTOM
+    assert suite_of("passive", {}, "org/model-3B", TRAININGS[BASE], "reference") == CUSTOM
+
+
+@pytest.mark.parametrize("config", ["suite", "sweep", "embedded", "tokenizers", "gsm8k", "math"])
+def test_shipped_configurations_train_as_frozen(config: str) -> None:
+    found = load_config(config)
+    assert suite_of("passive", {}, found.student.source, found.training, found.attacker.objective) == "standard v1"

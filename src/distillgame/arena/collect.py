@@ -12,9 +12,18 @@ import numpy as np
 from distillgame.arena.answers import Answers, differences
 from distillgame.arena.choices import Defense, NamedChoice
 from distillgame.arena.flags import raise_flags
+from distillgame.arena.forms import make_form
 from distillgame.arena.lineup import Entry, Lineup, Round, Target, defenses_of
-from distillgame.arena.plan import Planner
-from distillgame.arena.stages import COSTS, TRACES, Stage, library_versions, read_report
+from distillgame.arena.plan import STANDARD, Planner
+from distillgame.arena.stages import (
+    COSTS,
+    TRACES,
+    FormStage,
+    SampleStage,
+    Stage,
+    library_versions,
+    read_report,
+)
 from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
 from distillgame.policies import make_policy
@@ -29,7 +38,7 @@ from distillgame.records import (
     read_traces,
 )
 from distillgame.stats import standard_error
-from distillgame.students import SUITES, make_student, suite_of
+from distillgame.students import CUSTOM, SUITES, Student, make_student, suite_of
 
 
 class Collector:
@@ -69,19 +78,31 @@ class Collector:
             },
             hashes=self._hashes(),
             suite=None if config.suite is None else SUITES[config.suite].label,
-            teachers=[self.teacher(defense, costs.get(defense.policy.label)) for defense in defenses],
-            students=[row for played in rounds for row in self.students(lineup.entries(played))],
+            teachers=self._teachers(defenses, costs),
+            students=_distinct([row for played in rounds for row in self.students(lineup.entries(played))]),
             comparisons=self._comparisons([entry for played in rounds for entry in lineup.entries(played)]),
             flags=[],
             config=config.model_dump(mode="json"),
         )
         return results.model_copy(update={"flags": raise_flags(results, self.config)})
 
+    def _teachers(self, defenses: Sequence[Defense], costs: dict[str, dict[str, float]]) -> list[TeacherRow]:
+        """The rows of defenses; how far they are from the undefended teacher is corrected for their number."""
+        answers = {defense.label: self._answers(self._released(defense)) for defense in defenses}
+        others = [label for label in answers if label != STANDARD.label and STANDARD.label in answers]
+        found = differences([(answers[label], answers[STANDARD.label]) for label in others])
+        over = dict(zip(others, found, strict=True))
+        rows = []
+        for defense in defenses:
+            # A summary is a second completion, whose time was not measured.
+            cost = None if make_form(defense.form).needs_summary else costs.get(defense.policy.label)
+            rows.append(self.teacher(defense, cost).model_copy(update={"over_standard": over.get(defense.label)}))
+        return rows
+
     def teacher(self, defense: NamedChoice, cost: dict[str, float] | None = None) -> TeacherRow:
         """The row of a defense."""
         seeds = self.config.seeds
-        stages = [self.planner.release(defense, self.split, seed) for seed in seeds]
-        traces = [read_traces(self.store.folder(stage) / TRACES) for stage in stages]
+        traces = [read_traces(self.store.folder(stage) / TRACES) for stage in self._released(defense)]
         answers = Answers(traces)
         kl = [[trace.kl for trace in seed] for seed in traces]
         measured = None if any(value is None for seed in kl for value in seed) else np.array(kl, dtype=float)
@@ -96,7 +117,7 @@ class Collector:
             combine=made.combine if len(made.proxies) > 1 else None,
             form=defense.form.label if isinstance(defense, Defense) else "full",
             control=made.control,
-            over_standard=self._over_standard(defense, answers),
+            over_standard=None,
             kl_per_trace=None if measured is None else float(measured.mean()),
             kl_standard_error=None if measured is None else standard_error(measured),
             time_cost=None if cost is None else cost["median"],
@@ -141,7 +162,7 @@ class Collector:
                     defense=entry.target.label if isinstance(entry.target, Defense) else entry.target.defense,
                     student=made.name,
                     settings=dict(made.settings),
-                    suite=suite_of(made.name, made.settings, self.config.training),
+                    suite=self._suite(made),
                     threat_model=self._threat(entry),
                     control=entry.control,
                     strongest=entry.strongest,
@@ -154,11 +175,19 @@ class Collector:
             )
         return rows
 
+    def _suite(self, student: Student) -> str:
+        config = self.config
+        if config.evaluation.temperature > 0 or config.attacker.references is not None:
+            return CUSTOM
+        return suite_of(
+            student.name, student.settings, config.student.source, config.training, config.attacker.objective
+        )
+
     def _threat(self, entry: Entry) -> ThreatModel:
         made = make_student(entry.student.name, entry.student.options)
         needs, attacker = made.needs, self.config.attacker
         return ThreatModel(
-            level=needs.level,
+            level=entry.level,
             sees="released log-probabilities" if needs.logprobs else "released text" if needs.traces else "nothing",
             base_model=self.config.student.source,
             queries=entry.queries if needs.traces else 0,
@@ -174,12 +203,8 @@ class Collector:
         reports = [read_report(self.store.folder(stage)) for stage in stages]
         return {key: float(np.mean([report[key] for report in reports])) for key in ("rho", "effective_share")}
 
-    def _over_standard(self, defense: NamedChoice, answers: Answers) -> Any:
-        standard = next((choice for choice in self.config.policies if choice.label == "standard"), None)
-        if standard is None or defense.label == "standard":
-            return None
-        stages = [self.planner.release(standard, self.split, seed) for seed in self.config.seeds]
-        return differences([(answers, self._answers(stages))])[0]
+    def _released(self, defense: NamedChoice) -> list[SampleStage | FormStage]:
+        return [self.planner.release(defense, self.split, seed) for seed in self.config.seeds]
 
     def _comparisons(self, entries: Sequence[Entry]) -> list[Comparison]:
         """The strongest students of all pairs of defenses, by level, at the most queries."""
@@ -220,6 +245,18 @@ class Collector:
         if any(ids != asked[0] for ids in asked):
             raise DistillgameError(f"stage '{stages[0].label}': seeds answered different problems")
         return Answers(outcomes)
+
+
+def _distinct(rows: Sequence[StudentRow]) -> list[StudentRow]:
+    """Without the repetitions of controls that ask for nothing, which every number of queries has."""
+    known: set[tuple[str, str, int]] = set()
+    kept = []
+    for row in rows:
+        key = (row.defense, row.label, row.threat_model.queries)
+        if row.threat_model.queries or key not in known:
+            kept.append(row)
+        known.add(key)
+    return kept
 
 
 def _name(target: Target) -> str:

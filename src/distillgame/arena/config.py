@@ -201,10 +201,19 @@ class GameConfig(Strict):
         if self.suite is not None and self.splits.get("validation", 0) < 2:
             raise ValueError("splits.validation: a suite's strongest student is chosen there; at least 2 problems")
         holdout, made = self.splits.get("holdout", 0), self.make_students()
-        if holdout < 1 and any(student.needs_objective for student in made):
-            raise ValueError("splits.holdout: needed for the attacker's validation objective")
+        if holdout < 1 and any(student.needs_objective or student.needs.references for student in made):
+            raise ValueError("splits.holdout: needed for the attacker's validation objective and public solutions")
+        for student in made:
+            for name, value in student.settings.items():
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    raise ValueError(f"student '{student.name}': {name} is reported as a number (found {value!r})")
         if self.attacker.references is not None and self.attacker.references > holdout:
             raise ValueError(f"attacker.references: the holdout has only {holdout} problems")
+        self._check_sweep()
+
+    def _check_sweep(self) -> None:
+        if len(set(self.sweep.queries)) < len(self.sweep.queries):
+            raise ValueError("sweep.queries: a number is listed twice")
         for queries in self.sweep.queries:
             if not 1 <= queries <= self.splits["train"]:
                 raise ValueError(f"sweep.queries: {queries} is not between 1 and splits.train")
@@ -230,8 +239,13 @@ class GameConfig(Strict):
         """The students that are listed, then the suite's others."""
         members = () if self.suite is None else SUITES[self.suite].members
         frozen = [NamedChoice(name=name, options=dict(options)) for name, options in members]
-        listed = {choice.label for choice in self.students}
-        return [*self.students, *(choice for choice in frozen if choice.label not in listed)]
+        # By what they are, not by how they are written: an option may stand at its default.
+        listed = [make_student(choice.name, choice.options) for choice in self.students]
+        known = {(student.name, *student.settings.items()) for student in listed}
+        return [
+            *self.students,
+            *(choice for choice in frozen if (choice.name, *choice.options.items()) not in known),
+        ]
 
     def make_task(self) -> Task:
         """The task."""

@@ -26,7 +26,7 @@ def raise_flags(results: Results, config: GameConfig) -> list[FlagRow]:
         flags += _budgets(teacher, config)
     for defense in dict.fromkeys(row.defense for row in results.students):
         flags += _of(results, defense)
-    return flags
+    return list({(flag.flag, flag.defense, flag.student, flag.message): flag for flag in flags}.values())
 
 
 def _of_game(results: Results, config: GameConfig) -> Iterator[FlagRow]:
@@ -114,7 +114,11 @@ def _finish(rows: Sequence[StudentRow], undefended: Sequence[StudentRow]) -> Ite
         if other is None or other is row or row.control:
             continue
         drop = other.accuracy - row.accuracy
-        among_finished = (other.accuracy_if_finished or 0.0) - (row.accuracy_if_finished or 0.0)
+        if other.accuracy_if_finished is None:
+            continue
+        # Where nothing comes to an end there is nothing to say that it would have been worse.
+        ours = other.accuracy_if_finished if row.accuracy_if_finished is None else row.accuracy_if_finished
+        among_finished = other.accuracy_if_finished - ours
         error = (row.standard_error**2 + other.standard_error**2) ** 0.5
         if drop > 2 * error and row.finish_rate < other.finish_rate and among_finished < drop / 2:
             yield _flag(

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from distillgame.arena.choices import Defense, NamedChoice
 from distillgame.arena.plan import Planner
 from distillgame.arena.stages import GivenStage, SampleStage, Stage
+from distillgame.errors import DistillgameError
+from distillgame.models import load_tokenizer
 from distillgame.records import Level
 from distillgame.students import Student, make_student
 
@@ -84,27 +87,61 @@ class Lineup:
             for target in (self.config.policies if targets is None else targets)
             for count in asked
         ]
+        self._require_listed()
 
-    def attackers(self, target: Target) -> list[NamedChoice]:
-        """The students that attack, as far as the target has what they need."""
-        return [choice for choice in self.config.attackers if not _made(choice).control and self.can(target, choice)]
+    def attackers(self, played: Round) -> list[NamedChoice]:
+        """The students that attack, as far as they are given what they need."""
+        choices = [choice for choice in self.config.attackers if not _made(choice).control]
+        return [choice for choice in choices if self.lacks(played, choice) is None]
 
-    def can(self, target: Target, choice: NamedChoice) -> bool:
-        """Whether a student can be played against a target."""
-        needs = _made(choice).needs
-        if needs.proxy and not self.config.all_proxies:
-            return False
-        if not isinstance(target, GivenStage):
-            # Whoever releases less than the completion exposes no log-probabilities of it.
-            return not needs.logprobs or target.form.name == "full"
-        return not (needs.draws > 1 or needs.own_samples or needs.logprobs or (needs.verdicts and not target.verdicts))
+    def lacks(self, played: Round, choice: NamedChoice) -> str | None:
+        """What a student needs and is not given in a round; None if it can be played."""
+        needs, target = _made(choice).needs, played.target
+        given = isinstance(target, GivenStage)
+        # Whoever releases less than the completion exposes no log-probabilities of it.
+        exposes = isinstance(target, Defense) and target.form.name == "full"
+        reasons = {
+            "a proxy in the configuration": needs.proxy and not self.config.all_proxies,
+            "log-probabilities": needs.logprobs and not exposes,
+            "the teacher's vocabulary": needs.logprobs and not self._shares_vocabulary,
+            "several draws of a prompt": needs.draws > 1 and given,
+            f"at least {needs.draws} queries": needs.traces and needs.draws > played.queries,
+            "the problems that the traces answer": needs.own_samples > 0 and given,
+            "to know which answers are right": needs.verdicts
+            and isinstance(target, GivenStage)
+            and not target.verdicts,
+        }
+        return next((what for what, is_lacking in reasons.items() if is_lacking), None)
+
+    def level(self, choice: NamedChoice) -> Level:
+        """The level of the threat model at which a student competes."""
+        made = _made(choice)
+        if made.needs_objective and (made.objective or self.config.attacker.objective) == "clean":
+            return "informed"
+        return made.needs.level
+
+    @cached_property
+    def _shares_vocabulary(self) -> bool:
+        """Whether token ids mean the same to teacher, student and proxies; assumed where nothing is looked up."""
+        if not self.planner.resolve:
+            return True
+        specs = [self.config.teacher, self.config.student, *self.config.all_proxies.values()]
+        first, *others = (load_tokenizer(spec).get_vocab() for spec in specs)
+        return all(other == first for other in others)
+
+    def _require_listed(self) -> None:
+        """Students of a suite are left out where they cannot be played; one that was asked for by name is not."""
+        for choice in self.config.students:
+            lacking = [self.lacks(played, choice) for played in self.rounds]
+            if lacking and all(lacking):
+                raise DistillgameError(f"student '{choice.label}' needs {lacking[0]}, which it is not given here")
 
     def trials(self, played: Round) -> dict[str, SampleStage]:
         """The stages on whose results the strongest student of a round is chosen, by student."""
         seed = self.config.seeds[0]
         return {
             choice.label: self.planner.evaluate(played.target, choice, VALIDATION, seed, played.queries)
-            for choice in self.attackers(played.target)
+            for choice in self.attackers(played)
         }
 
     def entries(self, played: Round) -> list[Entry]:
@@ -112,7 +149,7 @@ class Lineup:
         seeds = tuple(self.config.seeds)
         chosen = self._strongest(played)
         entries = []
-        for choice in self.attackers(played.target):
+        for choice in self.attackers(played):
             is_headline = choice.label in chosen or choice.name == "passive" or not self.is_chosen
             entries.append(
                 Entry(
@@ -121,7 +158,7 @@ class Lineup:
                     seeds if is_headline else seeds[:1],
                     played.queries,
                     False,
-                    _made(choice).needs.level,
+                    self.level(choice),
                     choice.label in chosen,
                     played.validation.get(choice.label),
                 )
@@ -136,8 +173,8 @@ class Lineup:
 
     def _strongest(self, played: Round) -> set[str]:
         best: dict[Level, str] = {}
-        for choice in self.attackers(played.target):
-            level, label = _made(choice).needs.level, choice.label
+        for choice in self.attackers(played):
+            level, label = self.level(choice), choice.label
             if label in played.validation:
                 best.setdefault(level, label)
                 if played.validation[label] > played.validation[best[level]]:
@@ -150,7 +187,7 @@ class Lineup:
         for choice in [*listed, *self._missing_controls(played, {choice.name for choice in listed})]:
             # eta = 0 has to give the very same student, and the oracle bounds: one seed tells.
             few = choice not in listed and choice.name in ("eta_zero", "oracle")
-            level = _made(choice).needs.level
+            level = self.level(choice)
             yield Entry(played.target, choice, seeds[:1] if few else seeds, played.queries, True, level)
 
     def _missing_controls(self, played: Round, listed: set[str]) -> Iterator[NamedChoice]:
@@ -174,7 +211,7 @@ class Lineup:
 
     def _adaptive(self, played: Round) -> NamedChoice | None:
         """The adaptive student whose eta the controls share: the strongest of them."""
-        found = [choice for choice in self.attackers(played.target) if choice.name == "adaptive"]
+        found = [choice for choice in self.attackers(played) if choice.name == "adaptive"]
         return max(found, key=lambda choice: played.validation.get(choice.label, 0.0), default=None)
 
 

@@ -20,6 +20,8 @@ def write_outputs(results: Results, viewed: Sequence[ViewedProblem], root: Path)
     """Write all that is made of results; ``results.json`` last, since its presence says that a run is complete."""
     if results.teachers:
         (root / ROWS).mkdir(exist_ok=True)
+        for path in (root / ROWS).glob("*.json"):
+            path.unlink()  # of a game that had other defenses
         for defense, row in leaderboard_rows(results).items():
             name = re.sub(r"[^a-zA-Z0-9.]+", "-", defense).strip("-")
             write_text(root / ROWS / f"{name}.json", row.model_dump_json(indent=1) + "\n")

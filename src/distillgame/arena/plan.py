@@ -113,11 +113,12 @@ class Planner:
             traces=traces,
             queries=asked,
             further=self._further(defense, seed, needs.draws, asked),
-            own=tuple(self._own(split, seed, draw) for draw in range(needs.own_samples)),
+            # Draw 0 would share its randomness with the teacher's traces.
+            own=tuple(self._own(split, seed, draw) for draw in range(1, needs.own_samples + 1)),
             rewrites=None if traces is None else self._rewrites(traces, needs.rewrites, seed),
             exposed=self._exposed(defense, split, seed) if needs.logprobs else None,
             references=self.references() if needs.references else None,
-            proxy=self.proxy(next(iter(self.config.all_proxies), "proxy")) if needs.proxy else None,
+            proxy=self.known_proxy(defense) if needs.proxy else None,
             **self._objective(defense, made, seed),
             task=self.config.task,
             training=self.config.training,
@@ -164,6 +165,14 @@ class Planner:
         if isinstance(defense, GivenStage):
             return defense.count if asked is None else min(asked, defense.count)
         return self.config.splits["train"] if asked is None else asked
+
+    def known_proxy(self, defense: NamedChoice | GivenStage) -> Model:
+        """The proxy that an informed student knows: the defense's first, else the configuration's first."""
+        first = next(iter(self.config.all_proxies), "proxy")
+        if not isinstance(defense, GivenStage):
+            made = make_policy(defense.name, defense.options)
+            first = next(iter(made.proxies)) if made.needs_proxy or made.needs_delta else first
+        return self.proxy(first)
 
     def problems(self, split: str) -> ProblemSet:
         """A split of the task."""

@@ -114,7 +114,8 @@ def distill_file(
     base = Model.of(config.student)
     groups = (released, objective, supplies.references)
     examples = [[[vars(trace) for trace in group] for group in groups], list(supplies.verdicts)]
-    description = [base.hash, student.model_dump(), config.training.model_dump(), seed, examples, library_versions()]
+    known = [base.hash, config.task.model_dump(), *(Planner(config).proxy(name).hash for name in config.all_proxies)]
+    description = [known, student.model_dump(), config.training.model_dump(), seed, examples, library_versions()]
     # A killed training goes on from the checkpoints in here, if the settings ask for any.
     partial = out.with_name(out.name + ".partial")
     with full_disk_is_an_error(out):

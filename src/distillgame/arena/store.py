@@ -20,6 +20,10 @@ MANIFEST = "stage.json"
 """What a finished stage's folder says of itself; its presence makes the stage finished."""
 
 
+MOST_CHARACTERS = 150
+"""Of a label in a folder's name, which file systems limit."""
+
+
 class Store:
     """A run's folder of stages.
 
@@ -38,7 +42,7 @@ class Store:
 
     def path(self, stage: Stage) -> Path:
         """The folder a stage's result has, finished or not."""
-        slug = re.sub(r"[^a-zA-Z0-9.]+", "-", stage.label).strip("-")
+        slug = re.sub(r"[^a-zA-Z0-9.]+", "-", stage.label).strip("-")[:MOST_CHARACTERS]
         return self.root / "stages" / f"{slug}-{stage.key(self.device)[:12]}"
 
     def has(self, stage: Stage) -> bool:

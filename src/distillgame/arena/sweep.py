@@ -1,16 +1,18 @@
 """Play a grid: policies at several strengths, students, seeds, numbers of queries; and attack traces from elsewhere."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from distillgame.arena.choices import Defense
 from distillgame.arena.config import GameConfig
+from distillgame.arena.plan import Planner
 from distillgame.arena.play import default_folder, play_rounds
 from distillgame.arena.reading import load_config
 from distillgame.arena.stages import GivenStage
 from distillgame.errors import DistillgameError
-from distillgame.records import Results
+from distillgame.records import Results, read_released, read_verdicts
 
 
 def sweep(
@@ -73,7 +75,7 @@ def attack(
         traces: A Parquet or JSON Lines file with a ``messages`` column, ``finish_reason`` where known, and ``correct``
             where answers are public. Students that need more than that are left out.
         config: Says which suite, base model, trainer, objective and task; its policies are not played.
-        out: The run's folder; ``runs/attack-NAME`` by default.
+        out: The run's folder; ``runs/attack-NAME-HASH`` by default.
         overrides: Dotted names and values that replace the configuration's.
         progress: Whether to show progress on standard error.
 
@@ -86,9 +88,36 @@ def attack(
     game = load_config(config, overrides=overrides)
     if game.suite is None:
         raise DistillgameError("suite: the configuration names none, and it is what attacks; set suite=standard")
-    path = Path(traces)
-    root = Path(out) if out is not None else Path("runs") / f"attack-{path.stem}"
-    return play_rounds(game, root, progress, targets=[GivenStage.of(path)])
+    given = GivenStage.of(Path(traces))
+    _require_attackable(given, game)
+    return play_rounds(game, Path(out) if out is not None else attack_folder(given), progress, targets=[given])
+
+
+def attack_folder(given: GivenStage) -> Path:
+    """The folder of an attack that was given none: many files are called the same."""
+    return Path("runs") / f"attack-{Path(given.path).stem[:60]}-{given.digest[:8]}"
+
+
+def _require_attackable(given: GivenStage, game: GameConfig) -> None:
+    """Check what would be noticed only after hours, or never.
+
+    Raises:
+        DistillgameError: If students would be graded on what they were taught, or the objective has no examples.
+    """
+    if game.attacker.objective == "clean":
+        raise DistillgameError("attacker.objective: 'clean' needs undefended traces, and only a file is given")
+    if game.attacker.objective == "released" and not any(read_verdicts(Path(given.path)) or []):
+        raise DistillgameError(f"{given.path}: objective 'released' needs a column 'correct' with right answers")
+    task, planner = game.make_task(), Planner(game)
+    asked = {json.dumps(trace.messages[:-1]) for trace in read_released(Path(given.path))}
+    for split in ("validation", "test"):
+        known = [json.dumps(task.messages(problem)) for problem in planner.problems(split).load()]
+        shared = sum(question in asked for question in known)
+        if shared:
+            raise DistillgameError(
+                f"{given.path}: asks {shared} problems of the {split} split, on which students are graded; set another "
+                "split_seed, or leave those traces out"
+            )
 
 
 def _place(game: GameConfig, defense: Defense) -> tuple[int, list[str]]:

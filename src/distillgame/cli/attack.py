@@ -7,7 +7,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from distillgame.arena.stages import GivenStage
 from distillgame.arena.sweep import attack as run_attack
+from distillgame.arena.sweep import attack_folder
 from distillgame.cli.options import overrides_option
 from distillgame.models import quiet
 from distillgame.report import percent
@@ -16,7 +18,7 @@ from distillgame.report import percent
 @click.command()
 @click.argument("traces", type=click.Path(path_type=Path))
 @click.option("--config", default="suite", show_default=True, help="Suite, base model, trainer, objective and task.")
-@click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/attack-NAME].")
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/attack-NAME-HASH].")
 @overrides_option
 def attack(traces: Path, config: str, out: Path | None, overrides: dict[str, Any]) -> None:
     """Run a suite of students on TRACES from any source, Parquet or JSON Lines with a 'messages' column.
@@ -24,7 +26,7 @@ def attack(traces: Path, config: str, out: Path | None, overrides: dict[str, Any
     Students that need more than the file gives are left out. A column 'correct' says which answers are right.
     """
     quiet()
-    root = out or Path("runs") / f"attack-{traces.stem}"
+    root = out or attack_folder(GivenStage.of(traces))
     results = run_attack(traces, config, root, overrides=overrides)
     table = Table(title=f"{traces.name}, students on {results.task}, {results.split} split")
     for title in ("student", "level", "validation", "accuracy", "seeds", "over passive"):

@@ -39,8 +39,8 @@ def estimate(outcomes: ArrayLike) -> Estimated:
 
     With several seeds it is a t-interval whose degrees of freedom are Satterthwaite's for the sum of a variance over
     seeds (S - 1 degrees) and one over problems (P - 1): with three seeds and no effect of the problems it is the usual
-    t-interval over three seeds, and a bootstrap over so few would be too narrow. With one seed it is a percentile
-    bootstrap over problems, and the p-value a t-test's over problems.
+    t-interval over three seeds, and a bootstrap over so few would be too narrow. With two seeds it is too narrow, too.
+    With one seed it is a percentile bootstrap over problems, and the p-value a t-test's over problems.
 
     Args:
         outcomes: Shape (S, P): seeds by problems, all seeds on the same problems.
@@ -52,10 +52,14 @@ def estimate(outcomes: ArrayLike) -> Estimated:
     value = float(table.mean())
     over_problems, over_seeds = components(table)
     error = float(np.sqrt(over_problems + over_seeds))
-    if error == 0:
-        return Estimated(value, 0.0, value, value, 1.0 if value == 0 else 0.0)
     seeds, problems = table.shape
-    spread = over_problems**2 / (problems - 1) + (over_seeds**2 / (seeds - 1) if seeds > 1 else 0.0)
+    if error == 0:
+        return _constant(value, problems)
+    spread = over_problems**2 / (problems - 1)
+    if seeds > 1:
+        # Not the part that is left of it once the problems' share is taken off: where that is nothing by chance, three
+        # seeds would count as many.
+        spread += (float(table.mean(1).var(ddof=1)) / seeds) ** 2 / (seeds - 1)
     freedom = (over_problems + over_seeds) ** 2 / spread
     p_value = float(2 * student_t.sf(abs(value) / error, freedom))
     if seeds == 1:
@@ -97,6 +101,12 @@ def holm(p_values: ArrayLike) -> list[float]:
 def detectable(outcomes: ArrayLike) -> float:
     """The smallest true mean that a two-sided test at 5% finds in 80% of repetitions (normal approximation)."""
     return 2.8 * estimate(outcomes).standard_error
+
+
+def _constant(value: float, problems: int) -> Estimated:
+    """Where every outcome is the same: as far as so many problems can tell (Clopper and Pearson; a sign test)."""
+    reach = 1 - ((1 - LEVEL) / 2) ** (1 / problems)
+    return Estimated(value, 0.0, value - reach, value + reach, 1.0 if value == 0 else 2 * 0.5**problems)
 
 
 def _bootstrap(problems: np.ndarray) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 from distillgame.errors import DistillgameError
+from distillgame.records import ReleasedTrace
 from distillgame.students.base import Needs, Prepared, students
 from distillgame.students.checks import require_share
 from distillgame.students.lessons import Desk, Lesson, reweighed
@@ -96,10 +97,14 @@ class Reconstructed(Prepared):
         chosen = []
         for trace, rewrites in zip(desk.supplies.traces, desk.supplies.rewrites, strict=True):
             answer = extract_answer(trace.messages[-1]["content"])
-            same = (
-                rewrite
-                for rewrite in rewrites
-                if answer is not None and grade(rewrite.messages[-1]["content"], answer).correct
-            )
+            same = (rewrite for rewrite in rewrites if _comes_to(answer, rewrite))
             chosen.append(next(same, trace))
         return desk.lessons(chosen)
+
+
+def _comes_to(answer: str | None, rewrite: ReleasedTrace) -> bool:
+    try:
+        return answer is not None and grade(rewrite.messages[-1]["content"], answer).correct
+    except DistillgameError:
+        # What was extracted may be no answer (a marker at the end of a completion).
+        return False

@@ -21,13 +21,3 @@ def require_share(student: str, name: str, share: float) -> None:
     """
     if not 0 < share < 1:
         raise DistillgameError(f"student '{student}': {name} must be above 0 and below 1 (found {share!r})")
-
-
-def require_some(student: str, kept: int, what: str) -> None:
-    """Check that something is left to train on.
-
-    Raises:
-        DistillgameError: If nothing is.
-    """
-    if kept == 0:
-        raise DistillgameError(f"student '{student}': there is no trace to train on: {what}")

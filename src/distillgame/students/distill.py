@@ -46,6 +46,10 @@ class TrainingReport:
         path.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
+NOTHING = TrainingReport(traces=0, cut=0, steps=0, loss=0.0, rho=0.0, effective_share=1.0)
+"""Of a student that selected no trace at all."""
+
+
 def distill(
     model: LanguageModel,
     student: Student,
@@ -81,6 +85,11 @@ def distill(
         _require_values(model, student, targets)
     desk = Desk(model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step)
     lessons = student.prepare(desk)
+    if not lessons and desk.lessons(supplies.traces):
+        # Whoever finds nothing worth learning keeps its base model.
+        return LanguageModel(model.model.eval(), model.tokenizer, model.source), NOTHING
+    # What was needed to prepare is as large as the model.
+    del desk
     if not lessons:
         raise DistillgameError(
             "there is no trace to train on: every completion is empty, or longer prompts fill max_length"

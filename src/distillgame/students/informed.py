@@ -79,6 +79,10 @@ class Logit(Prepared):
         supplies = desk.supplies
         if self.gamma > 0:
             assert supplies.proxy is not None
+            if supplies.temperature == 0:
+                raise DistillgameError(
+                    "student 'logit': greedy decoding exposes nothing that could be inverted; set gamma=0"
+                )
             _require_vocabulary(desk.model, supplies.proxy)
         width = min((len(tops[0]) for exposed in supplies.logprobs if (tops := exposed.top_ids)), default=0)
         if width == 0:
@@ -108,7 +112,7 @@ class Logit(Prepared):
             theirs = torch.log_softmax(logits / desk.supplies.temperature, -1).gather(-1, tokens)
             logprobs = (logprobs - self.gamma * theirs) / (1 - self.gamma)
         # A token that was exposed as impossible stays so.
-        return Soft(tokens, torch.log_softmax(logprobs.nan_to_num(nan=-1e4, neginf=-1e4, posinf=1e4), -1))
+        return Soft(tokens, torch.log_softmax(logprobs.clamp(-1e4, 1e4), -1))
 
 
 def _require_vocabulary(student: LanguageModel, proxy: LanguageModel) -> None:

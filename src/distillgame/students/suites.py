@@ -74,13 +74,13 @@ SUITES = {
 """All suites by name; ``informed`` is ``standard`` and what knows more than released text."""
 
 TRAININGS = {
-    "embedded": TrainingSettings(
+    "embedded:student": TrainingSettings(
         epochs=4, min_steps=125, batch_size=48, learning_rate=1e-4, schedule="cosine", max_length=256, value_step=1e-3
     ),
-    "embedded, other tokenizer": TrainingSettings(
+    "embedded:student-bpe": TrainingSettings(
         epochs=4, min_steps=125, batch_size=48, learning_rate=2e-4, schedule="cosine", max_length=384, value_step=1e-3
     ),
-    "paper": TrainingSettings(
+    "": TrainingSettings(
         epochs=3,
         batch_size=6,
         accumulate=4,
@@ -93,15 +93,24 @@ TRAININGS = {
         lora=LoraSettings(rank=128, alpha=128),
     ),
 }
-"""The trainings under which suites were frozen: of the embedded students, and the paper's for models of billions."""
+"""The trainings under which suites were frozen, by base model; the paper's for all others."""
+
+OBJECTIVE = "reference"
+"""The validation objective under which suites were frozen."""
 
 
-def suite_of(student: str, settings: Mapping[str, Any], training: TrainingSettings) -> str:
-    """The suite that holds a student at these settings under this training, or :data:`CUSTOM`."""
+def suite_of(student: str, settings: Mapping[str, Any], base: str, training: TrainingSettings, objective: str) -> str:
+    """The suite that holds a student at these settings, or :data:`CUSTOM`.
+
+    Args:
+        student: The student's name.
+        settings: Its settings.
+        base: The model that it starts from.
+        training: How it is trained.
+        objective: The attacker's validation objective.
+    """
     # How often checkpoints are written changes no result.
     plain = training.model_copy(update={"checkpoint_every": 0})
-    if plain in TRAININGS.values():
-        for suite in SUITES.values():
-            if suite.holds(student, settings):
-                return suite.label
-    return CUSTOM
+    if plain != TRAININGS.get(base, TRAININGS[""]) or objective != OBJECTIVE:
+        return CUSTOM
+    return next((suite.label for suite in SUITES.values() if suite.holds(student, settings)), CUSTOM)

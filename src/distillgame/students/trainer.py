@@ -99,6 +99,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             return torch.zeros_like(part)
         sums = torch.tensor([self._group.total, self._group.loss], device=part.device)
         total, loss = self.accelerator.reduce(sums, "sum").tolist()
+        # A student may give nothing of a whole step any weight.
+        total = total or 1.0
         _scale_gradients(model, self.accelerator.num_processes / total)
         self.losses.append(loss / total)
         self.divergences.append(self._group.divergence())
@@ -169,11 +171,12 @@ class _WeightGroup:
 
     def add(self, log_weights: torch.Tensor, peak: float) -> tuple[torch.Tensor, float]:
         """Return the weights of one pass and the factor by which earlier terms shrink."""
-        new_peak = max(self.peak, peak)
-        rescale = math.exp(self.peak - new_peak) if self.started else 1.0
-        weights = torch.exp(log_weights - new_peak)
+        # Weights over the whole set are at most its size: nothing can overflow, and small ones may all vanish.
+        new_peak = 0.0 if self.whole_set else max(self.peak, peak)
+        rescale = math.exp(self.peak - new_peak) if self.peak > -math.inf else 1.0
+        weights = torch.exp(log_weights - new_peak) if new_peak > -math.inf else torch.zeros_like(log_weights)
         self.peak = new_peak
-        added = len(weights) * math.exp(-new_peak) if self.whole_set else float(weights.sum())
+        added = len(weights) if self.whole_set else float(weights.sum())
         self.total = self.total * rescale + added
         self.loss *= rescale
         self.passes += 1

@@ -12,6 +12,7 @@ from distillgame.arena.stages.sample import TRACES, SampleStage
 from distillgame.decoding import Engine, Request
 from distillgame.policies import make_policy
 from distillgame.records import Trace, read_traces, write_traces
+from distillgame.seeding import derive_seed
 from distillgame.tasks import Problem, Task
 
 
@@ -89,5 +90,6 @@ class FormStage(Stage):
             Request(problem.id, task.summarising(trace.messages[:-1], trace.completion))
             for problem, trace in zip(problems, traces, strict=True)
         ]
+        seed = derive_seed(self.traces.seed, self.traces.draw, "summary")
         params = self.sampling.params().model_copy(update={"forced_answer_tokens": 0})
-        return [sample.completion for sample in engine.generate(requests, params, self.traces.seed)]
+        return [sample.completion for sample in engine.generate(requests, params, seed)]

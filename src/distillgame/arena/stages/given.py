@@ -34,9 +34,18 @@ class GivenStage(Stage):
         Raises:
             DistillgameError: If it is not there, or holds no traces.
         """
-        count = len(read_released(path))
+        traces = read_released(path)
+        count = len(traces)
         if count == 0:
             raise DistillgameError(f"{path}: holds no traces")
+        for i, trace in enumerate(traces):
+            if len(trace.messages) < 2 or trace.messages[-1]["role"] != "assistant":
+                raise DistillgameError(
+                    f"{path}: row {i}: 'messages' must ask something and end with the assistant's turn"
+                )
+            if trace.finish_reason not in ("stop", "length"):
+                found = repr(trace.finish_reason)[:40]
+                raise DistillgameError(f"{path}: row {i}: 'finish_reason' must be stop or length (found {found})")
         return cls(
             path=str(path.resolve()), digest=_digest(path), count=count, verdicts=read_verdicts(path) is not None
         )
