@@ -167,3 +167,9 @@ def test_an_informed_student_knows_the_defenses_own_proxy(tiny: dict[str, Any]) 
     student = next(choice for choice in found.config.attackers if choice.name == "proxy_aware")
     known = [found.planner.distill(played.target, student, 0).proxy for played in found.rounds]
     assert [model.spec.source for model in known if model] == ["embedded:proxy-olmo2", "embedded:proxy"]
+
+
+def test_a_control_policy_meets_the_passive_and_the_adaptive_students_only(tiny: dict[str, Any]) -> None:
+    found = lineup(tiny, policies=["standard", {"permutation": {"lambda": 0.2}}], students=["verified"])
+    names = {choice.name for choice in found.attackers(found.rounds[1])}
+    assert names == {"passive", "adaptive", "verified"}

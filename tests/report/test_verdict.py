@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from distillgame.records import Results
+from distillgame.records import Bounds, Results
 from distillgame.report import verdict
 
 from .fixtures import DEFENSES, PLAIN, Defense, game
@@ -82,3 +82,16 @@ def test_students_that_were_not_chosen_are_called_so() -> None:
 def test_a_defense_without_students_is_not_judged() -> None:
     results = game([STANDARD, Defense("poe", {"gamma": 0.5}, 0.8, 0.5, 0.7)]).model_copy(update={"students": []})
     assert verdict(results).headline == "No defense was played."
+
+
+def test_public_solutions_that_teach_as_much_are_said() -> None:
+    results = game()
+    rows = [
+        row.model_copy(update={"accuracy": 0.95, "interval": Bounds(low=0.93, high=0.97)})
+        if row.student == "reference"
+        else row
+        for row in results.students
+    ]
+    sentences = verdict(results.model_copy(update={"students": rows})).sentences
+    assert "public solutions alone solves 95.0%" in sentences[-1]
+    assert not any("public solutions" in sentence for sentence in verdict(results).sentences)

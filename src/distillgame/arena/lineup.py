@@ -9,11 +9,15 @@ from distillgame.arena.plan import Planner
 from distillgame.arena.stages import GivenStage, SampleStage, Stage
 from distillgame.errors import DistillgameError
 from distillgame.models import load_tokenizer
+from distillgame.policies import make_policy
 from distillgame.records import Level
 from distillgame.students import Student, make_student
 
 VALIDATION = "validation"
 """The split on which the strongest student is chosen; it is reported on another."""
+
+AGAINST_CONTROLS = ("passive", "adaptive")
+"""Members of a suite that are played against a policy that is a control: it is there to be compared with."""
 
 Target = Defense | GivenStage
 """What is attacked: a defense, or traces from elsewhere."""
@@ -92,6 +96,9 @@ class Lineup:
     def attackers(self, played: Round) -> list[NamedChoice]:
         """The students that attack, as far as they are given what they need."""
         choices = [choice for choice in self.config.attackers if not _made(choice).control]
+        if isinstance(played.target, Defense) and make_policy(played.target.name, played.target.options).control:
+            listed = {choice.label for choice in self.config.students}
+            choices = [choice for choice in choices if choice.name in AGAINST_CONTROLS or choice.label in listed]
         return [choice for choice in choices if self.lacks(played, choice) is None]
 
     def lacks(self, played: Round, choice: NamedChoice) -> str | None:

@@ -17,7 +17,7 @@ class Verdict:
     Attributes:
         headline: In a few words.
         sentences: What it rests on.
-        least: The defense that leaked least, if there is one.
+        least: The defense that leaked least, if one leaked less than none.
     """
 
     headline: str
@@ -49,10 +49,11 @@ def verdict(results: Results) -> Verdict:
         sentences.append(_next(least, *ranked[1], found))
     sentences += _better_controls(results, student)
     sentences += _passive(results, least, student)
+    sentences += _public(results, least, student)
     if any(not pick.chosen for row in results.teachers if (pick := picks.strongest(results, row))):
         sentences.append("The strongest students were not chosen on a validation split, which flatters them a little.")
     if _none_protects(results, ranked, undefended):
-        return Verdict("No defense leaked significantly less than no defense at all.", sentences, least)
+        return Verdict("No defense leaked significantly less than no defense at all.", sentences, None)
     if found and not found.significant:
         return Verdict(f"{name} leaked least; its lead over the next is {INSIGNIFICANT}.", sentences, least)
     return Verdict(f"{name} leaked least.", sentences, least)
@@ -140,6 +141,16 @@ def _passive(results: Results, teacher: TeacherRow, student: StudentRow) -> list
     if gain.significant:
         return [f"The strongest student is worse there than one that learns from all traces alike ({points(gain)})."]
     return [f"There learning from all traces alike did as well ({points(gain)})."]
+
+
+def _public(results: Results, teacher: TeacherRow, student: StudentRow) -> list[str]:
+    reference = picks.control(results, teacher, "reference")
+    if reference is None or reference.interval.high < student.accuracy:
+        return []
+    return [
+        f"A student that never saw the teacher and trained on public solutions alone solves {_share(reference)}: what "
+        "leaked here may be no secret."
+    ]
 
 
 def _share(row: TeacherRow | StudentRow) -> str:
