@@ -17,7 +17,9 @@ from distillgame.cli.main import main
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace
+from distillgame.report import name_of, percent
 from distillgame.report.bench import render_bench
+from distillgame.report.leaderboard import read_rows, render_leaderboard
 from distillgame.stats.flags import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
@@ -138,6 +140,23 @@ def test_the_committed_comparison_is_what_its_rows_say() -> None:
     rows = json.loads((DOCS / "comparison.json").read_text())["rows"]
     page = runpy.run_path(str(DOCS.parent / "benchmarks" / "comparison.py"))["page"]
     assert (DOCS / "comparison.md").read_text() == page(rows)
+
+
+def test_the_committed_leaderboard_is_what_its_rows_say() -> None:
+    assert (DOCS / "leaderboard.md").read_text() == render_leaderboard(read_rows(DOCS / "leaderboard"))
+
+
+def test_the_readmes_table_is_what_the_rows_say() -> None:
+    readme = (DOCS.parent / "README.md").read_text()
+    for row in read_rows(DOCS / "leaderboard"):
+        teacher, strongest = row.teacher, row.strongest
+        assert strongest is not None
+        cells = [
+            percent(teacher.accuracy, teacher.standard_error),
+            percent(strongest.accuracy, strongest.standard_error),
+        ]
+        (line,) = [line for line in readme.splitlines() if line.startswith(f"| {name_of(teacher)} |")]
+        assert all(cell in line for cell in cells), line
 
 
 def test_the_committed_bench_is_what_its_rows_say() -> None:

@@ -38,10 +38,12 @@ class LeaderboardRow(Strict):
         """What rows must share to be compared: task and problems, suite, and the student attacked with."""
         suites = {row.suite for row in self.students if not row.control}
         suite = self.suite or "no suite"
-        return f"{self.task} {self.split}", suite if "custom" not in suites else f"{suite}, changed", self._student()
-
-    def _student(self) -> str:
-        return str(self.models["student"])
+        queries = 0 if self.strongest is None else self.strongest.threat_model.queries
+        return (
+            f"{self.task} {self.split} (problems {self.hashes['problems'][:8]})",
+            suite if "custom" not in suites else f"{suite}, changed",
+            f"{self.models['student']} with {queries} queries",
+        )
 
 
 def leaderboard_rows(results: Results) -> dict[str, LeaderboardRow]:
