@@ -49,7 +49,8 @@ def _describe(schema: type[BaseModel], error: ValidationError) -> str:
         message = first["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
         found = first.get("input")
         shown = f" (found {found!r})" if isinstance(found, str | int | float | bool | type(None)) else ""
-        text = f"'{field}': {message[:1].lower()}{message[1:]}{shown}"
+        text = f"{message[:1].lower()}{message[1:]}{shown}"
+        text = f"'{field}': {text}" if first["loc"] else text
     more = len(problems) - 1
     return text + (f" (and {more} more)" if more else "")
 

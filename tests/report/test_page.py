@@ -172,7 +172,7 @@ def test_all_students_under_all_defenses() -> None:
     assert len(lines) == 15
     assert words(lines[3][0]) == "adaptive eta=4 text · standard v1"
     controls = ("untrained", "reference", "eta_zero", "shuffled eta=4", "oracle eta=4")
-    assert [words(line[0]) for line in lines[-5:]] == [f"{name} control · standard v1" for name in controls]
+    assert [words(line[0]) for line in lines[-5:]] == [f"{name} control" for name in controls]
     assert lines[3][1:] == ["84.9", "84.1", "82.8", "77.6", "82.6"]
     assert render_page(game(), []).count("<strong>") == 3 * 5
 

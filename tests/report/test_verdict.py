@@ -19,8 +19,8 @@ def test_what_leaked_least_at_which_cost() -> None:
     assert found.sentences == [
         "Undefended, the teacher solves 94.0% of the problems, and the strongest student trained on what it released "
         "solves 84.9% (before any training: 31.0%).",
-        "Under ads 0.2 the strongest student solves 77.6%, 7.3 points fewer (p < .001). Its price: the teacher solves "
-        "83.9%, 10.1 points fewer, and a token takes 2.3 times as long to sample.",
+        "Under ads 0.2 the strongest student solves 77.6%, 7.3 points fewer (-10.1 to -4.5; p < .001). Its price: the "
+        "teacher solves 83.9%, 10.1 points fewer, and a token takes 2.3 times as long to sample.",
         "Next is poe 0.5, whose strongest student solves 82.8% (teacher 84.6%): the difference of 5.2 points is "
         "significant (p < .001).",
         "A passive student, which learns from all traces alike, solves 34.7%: judged by it alone, ads 0.2 would look "
@@ -46,8 +46,8 @@ def test_what_was_not_tested_is_called_so() -> None:
 
 def test_defenses_that_do_not_protect() -> None:
     found = verdict(game([STANDARD, replace(POE, best=0.84), replace(ADS, best=0.845)]))
-    assert found.headline == "No defense leaked significantly less than no defense at all."
-    assert "0.9 points fewer (p = .52, not significant)" in " ".join(found.sentences)
+    assert found.headline == "No defense was shown to leak less than no defense at all."
+    assert "0.9 points fewer (-3.7 to +1.9; p = .52, not significant)" in " ".join(found.sentences)
 
 
 def test_teachers_that_are_not_equal_are_not_compared_without_a_word() -> None:
@@ -57,14 +57,14 @@ def test_teachers_that_are_not_equal_are_not_compared_without_a_word() -> None:
 
 def test_a_control_that_protects_as_well_is_named() -> None:
     assert "The control" not in text(game())
-    assert "The control temperature 1.15 leaked no more (70.0%)" in text(
+    assert "The control temperature 1.15 leaked no more (70.0%;" in text(
         game([STANDARD, replace(TEMPERATURE, best=0.7), ADS])
     )
 
 
 def test_a_gain_that_may_be_chance_and_a_cost_that_was_not_measured() -> None:
     found = text(game([STANDARD, replace(ADS, best=0.35, cost=None)]))
-    assert "There learning from all traces alike did as well (+0.3 ± 1.2, not significant)." in found
+    assert "There choosing what to learn was not shown to gain anything (+0.3 ± 1.2, not significant)." in found
     assert "to sample" not in found
     assert "a token takes no longer to sample" in text(game([STANDARD, replace(ADS, cost=1.03)]))
 

@@ -216,7 +216,7 @@ class GameConfig(Strict):
             raise ValueError("sweep.queries: a number is listed twice")
         for queries in self.sweep.queries:
             if not 1 <= queries <= self.splits["train"]:
-                raise ValueError(f"sweep.queries: {queries} is not between 1 and splits.train")
+                raise ValueError(f"sweep.queries: {queries} is not between 1 and splits.train ({self.splits['train']})")
         for name in self.sweep.strengths:
             if name not in {policy.name for policy in self.policies}:
                 raise ValueError(f"sweep.strengths.{name}: list this policy among the game's first")

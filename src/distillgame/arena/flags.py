@@ -26,7 +26,10 @@ def raise_flags(results: Results, config: GameConfig) -> list[FlagRow]:
         flags += _budgets(teacher, config)
     for defense in dict.fromkeys(row.defense for row in results.students):
         flags += _of(results, defense)
-    return list({(flag.flag, flag.defense, flag.student, flag.message): flag for flag in flags}.values())
+    distinct = {(flag.flag, flag.defense, flag.student, flag.queries, flag.message): flag for flag in flags}
+    if len({row.threat_model.queries for row in results.students} - {0}) < 2:
+        return list(distinct.values())
+    return [_at_its_queries(flag) for flag in distinct.values()]
 
 
 def _of_game(results: Results, config: GameConfig) -> Iterator[FlagRow]:
@@ -40,7 +43,7 @@ def _of_game(results: Results, config: GameConfig) -> Iterator[FlagRow]:
             yield _flag(
                 "too_few_problems", None, None,
                 f"{pair.first} and {pair.second} differ by {_points(gap.value)} ({pair.level}); this many problems and "
-                f"seeds would show {_points(reach)}",
+                f"seeds could detect only {_points(reach).lstrip('+')} or more",
             )  # fmt: skip
     attackers = [row for row in results.students if not row.control]
     if results.suite is not None and any(row.suite == CUSTOM for row in attackers):
@@ -136,6 +139,13 @@ def _flag(name: str, defense: str | None, row: StudentRow | None, message: str) 
         queries=None if row is None else row.threat_model.queries,
         message=f"{message[0].upper()}{message[1:]}.",
     )
+
+
+def _at_its_queries(flag: FlagRow) -> FlagRow:
+    """The same, saying at how many queries, where a game has several numbers of them."""
+    if not flag.queries:
+        return flag
+    return flag.model_copy(update={"message": f"{flag.message.removesuffix('.')} (at {flag.queries:,} queries)."})
 
 
 def _points(value: float) -> str:

@@ -55,6 +55,14 @@ class Results(Strict):
         partial.write_text(json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
 
+    @property
+    def students_played(self) -> str:
+        """The suite, and whether anything in it was changed."""
+        if self.suite is None:
+            return "custom"
+        is_changed = any(row.suite == "custom" for row in self.students if not row.control)
+        return f"{self.suite}, changed" if is_changed else self.suite
+
     def find(self, defense: str, student: str) -> StudentRow:
         """The first row of a student under a defense, which is named in full or by its policy.
 

@@ -225,20 +225,24 @@ def _conversation(messages: Any, where: str) -> list[dict[str, str]]:
 def _read(path: Path, columns: list[str], optional: Sequence[str] = ()) -> list[dict[str, Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow.json import ReadOptions
     from pyarrow.json import read_json as json_lines
 
     if not path.is_file():
         raise DistillgameError(f"{path}: no such trace file")
     try:
-        lines = json_lines(path) if path.suffix == ".jsonl" else None
+        # No line may be longer than a block.
+        block = min(max(path.stat().st_size, 1), 2**31 - 1)
+        lines = json_lines(path, ReadOptions(block_size=block)) if path.suffix == ".jsonl" else None
         present = lines.column_names if lines is not None else pq.read_schema(path).names
         missing = [column for column in columns if column not in present]
         if missing:
-            raise DistillgameError(f"{path}: no column '{missing[0]}'; found: {', '.join(present)}")
+            raise DistillgameError(f"{path}: no column '{missing[0]}'; found: {', '.join(present) or 'nothing'}")
         wanted = [*columns, *(column for column in optional if column in present)]
         table = lines.select(wanted) if lines is not None else pq.read_table(path, columns=wanted)
         rows: list[dict[str, Any]] = table.to_pylist()
     except (pa.ArrowException, OSError) as error:
         kind = "JSON Lines" if path.suffix == ".jsonl" else "Parquet"
-        raise DistillgameError(f"{path}: not a readable {kind} file: {' '.join(str(error).split())}") from error
+        hint = "" if path.suffix in (".jsonl", ".parquet") else " (JSON Lines files end in .jsonl)"
+        raise DistillgameError(f"{path}: not a readable {kind} file{hint}: {' '.join(str(error).split())}") from error
     return rows

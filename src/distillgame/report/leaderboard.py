@@ -102,6 +102,6 @@ def _line(row: LeaderboardRow) -> str:
     kl = "–" if teacher.kl_per_trace is None else f"{teacher.kl_per_trace:.2f}"
     cost = "–" if teacher.time_cost is None else f"{teacher.time_cost:.2f}"
     leaked = "–" if student is None else percent(student.accuracy, student.standard_error)
-    flags = ", ".join(sorted({flag.flag for flag in row.flags if flag.defense is not None}))
+    flags = ", ".join(sorted({flag.flag for flag in row.flags}))
     cells = [teacher.defense, percent(teacher.accuracy, teacher.standard_error), leaked]
     return f"| {' | '.join([*cells, '–' if student is None else student.label, kl, cost, flags])} |"

@@ -76,7 +76,7 @@ def _asset(name: str) -> str:
 def _kicker(results: Results) -> str:
     first = results.teachers[0]
     seeds = f"{len(first.seeds)} seeds" if len(first.seeds) > 1 else "one seed"
-    return f"{results.task} · {first.n:,} {results.split} problems · {seeds} · students: {results.suite or 'custom'}"
+    return f"{results.task} · {first.n:,} {results.split} problems · {seeds} · students: {results.students_played}"
 
 
 def _verdict(found: Verdict) -> Html:

@@ -42,7 +42,7 @@ def how_made(results: Results) -> Html:
         "command": results.command,
         "task": f"{results.task}, {results.split} split, {first.n:,} problems",
         "seeds": ", ".join(map(str, first.seeds)),
-        "suite of students": results.suite or "custom: not a frozen suite",
+        "suite of students": results.students_played,
         "models": ", ".join(models),
         "device": results.device,
         "versions": ", ".join(f"{name} {version}" for name, version in results.versions.items()),

@@ -45,7 +45,15 @@ def _explained(name: str, meaning: str) -> Html:
 
 
 def _across(results: Results, name: str) -> list[Html]:
-    return [accuracy(picks.control(results, teacher, name)) for teacher in results.teachers]
+    return [_control(results, teacher, picks.control(results, teacher, name)) for teacher in results.teachers]
+
+
+def _control(results: Results, teacher: TeacherRow, row: StudentRow | None) -> Html:
+    """A control's accuracy; where it has fewer seeds than the game, the difference to the passive student on those."""
+    if row is None or len(row.seeds) == len(teacher.seeds) or row.over_passive is None:
+        return accuracy(row)
+    gap = 100 * row.over_passive.value
+    return accuracy(row, f"seed {', '.join(map(str, row.seeds))}: {gap:+.1f} to passive")
 
 
 def _place(name: str) -> int:
@@ -72,18 +80,25 @@ def _student(results: Results, found: dict[str, StudentRow]) -> Html:
     label = element("span", first.label, class_="name")
     return element(
         "tr",
-        element("th", label, small(f"{kind} · {first.suite}"), scope="row", data_sort=first.label),
-        *(_heat(found.get(teacher.defense)) for teacher in results.teachers),
+        element(
+            "th",
+            label,
+            small(kind if kind == "control" else f"{kind} · {first.suite}"),
+            scope="row",
+            data_sort=first.label,
+        ),
+        *(_heat(found.get(teacher.defense), len(teacher.seeds)) for teacher in results.teachers),
     )
 
 
-def _heat(row: StudentRow | None) -> Html:
+def _heat(row: StudentRow | None, seeds: int) -> Html:
     if row is None:
         return element("td", "–", data_sort="")
     value = f"{100 * row.accuracy:.1f}"
     return element(
         "td",
         element("strong", value) if row.strongest else value,
+        *([] if len(row.seeds) == seeds else [small("one seed" if len(row.seeds) == 1 else f"{len(row.seeds)} seeds")]),
         title=f"{row.label}: {value}%, 95% interval {bounds(row.interval)}, finished {100 * row.finish_rate:.0f}%",
         data_sort=f"{row.accuracy:.6f}",
         style=f"--heat: {row.accuracy:.3f}",

@@ -37,7 +37,7 @@ def markdown_summary(results: Results) -> str:
         threat_model(results),
         "## How to repeat it",
         f"Made by `{results.command}` with distillgame {results.versions['distillgame']} on {results.device}; "
-        f"students: {results.suite or 'custom'}. `results.json` has everything, `report.html` shows it.",
+        f"students: {results.students_played}. `results.json` has everything, `report.html` shows it.",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -68,7 +68,7 @@ def attack_summary(results: Results) -> str:
         "## Threat model",
         threat_model(results),
         f"Made by `{results.command}` with distillgame {results.versions['distillgame']} on {results.device}; "
-        f"students: {results.suite or 'custom'}.",
+        f"students: {results.students_played}.",
     ]
     return "\n\n".join(sections) + "\n"
 

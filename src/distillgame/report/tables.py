@@ -73,7 +73,9 @@ def flag_badges(flags: list[FlagRow]) -> list[Html]:
 
 def _row(results: Results, teacher: TeacherRow, found: Verdict) -> Html:
     least = found.least is not None and teacher.defense == found.least.defense
-    badges = flag_badges([row for row in results.flags if row.defense == teacher.defense])
+    most = max(picks.query_counts(results), default=0)
+    about = [row for row in results.flags if row.defense == teacher.defense and row.queries in (None, 0, most)]
+    badges = flag_badges(about)
     marks = [_badge("leaked least", "least")] if least else []
     pick = picks.strongest(results, teacher)
     beyond = [_strongest(results, teacher, level) for level in picks.levels(results)]

@@ -42,7 +42,8 @@ def verdict(results: Results) -> Verdict:
     name = name_of(least)
     fewer = f", {_change(student.accuracy - before.row.accuracy)}" if before else ""
     if undefended and (against := compare(results, least, undefended)):
-        fewer += f" ({p_value(against)}{'' if against.significant else f', {INSIGNIFICANT}'})"
+        low, high = (f"{100 * value:+.1f}" for value in (against.interval.low, against.interval.high))
+        fewer += f" ({low} to {high}; {p_value(against)}{'' if against.significant else f', {INSIGNIFICANT}'})"
     sentences.append(f"Under {name} the strongest student solves {_share(student)}{fewer}. {_price(least)}")
     found = compare(results, least, ranked[1][0]) if len(ranked) > 1 else None
     if len(ranked) > 1:
@@ -53,7 +54,7 @@ def verdict(results: Results) -> Verdict:
     if any(not pick.chosen for row in results.teachers if (pick := picks.strongest(results, row))):
         sentences.append("The strongest students were not chosen on a validation split, which flatters them a little.")
     if _none_protects(results, ranked, undefended):
-        return Verdict("No defense leaked significantly less than no defense at all.", sentences, None)
+        return Verdict("No defense was shown to leak less than no defense at all.", sentences, None)
     if found and not found.significant:
         return Verdict(f"{name} leaked least; its lead over the next is {INSIGNIFICANT}.", sentences, least)
     return Verdict(f"{name} leaked least.", sentences, least)
@@ -118,7 +119,8 @@ def _better_controls(results: Results, student: StudentRow) -> list[str]:
         (row, pick.row) for row in results.teachers if picks.is_control(row) and (pick := picks.strongest(results, row))
     ]
     return [
-        f"The control {name_of(teacher)} leaked no more ({_share(other)}), and it does not know what to hide."
+        f"The control {name_of(teacher)} leaked no more ({_share(other)}; a control may meet fewer students), and it "
+        "does not know what to hide."
         for teacher, other in found
         if other.accuracy <= student.accuracy
     ]
@@ -140,12 +142,13 @@ def _passive(results: Results, teacher: TeacherRow, student: StudentRow) -> list
         ]
     if gain.significant:
         return [f"The strongest student is worse there than one that learns from all traces alike ({points(gain)})."]
-    return [f"There learning from all traces alike did as well ({points(gain)})."]
+    return [f"There choosing what to learn was not shown to gain anything ({points(gain)})."]
 
 
 def _public(results: Results, teacher: TeacherRow, student: StudentRow) -> list[str]:
     reference = picks.control(results, teacher, "reference")
-    if reference is None or reference.interval.high < student.accuracy:
+    learnt = student.over_untrained is None or student.over_untrained.value > 0
+    if reference is None or reference.interval.high < student.accuracy or not learnt:
         return []
     return [
         f"A student that never saw the teacher and trained on public solutions alone solves {_share(reference)}: what "
@@ -158,4 +161,5 @@ def _share(row: TeacherRow | StudentRow) -> str:
 
 
 def _change(value: float) -> str:
-    return f"{abs(100 * value):.1f} points {'fewer' if value < 0 else 'more'}"
+    points_ = f"{abs(100 * value):.1f} points"
+    return "as many" if points_ == "0.0 points" else f"{points_} {'fewer' if value < 0 else 'more'}"

@@ -11,6 +11,9 @@ from distillgame.stats.errors import components
 LEVEL = 0.95
 """Coverage of every interval."""
 
+MOST = 20.0
+"""A log ratio beyond which a relative gain is not reported: nobody knows anything then."""
+
 RESAMPLES = 2000
 """Bootstrap resamples of the problems of a single seed."""
 
@@ -60,7 +63,9 @@ def estimate(outcomes: ArrayLike) -> Estimated:
         # Not the part that is left of it once the problems' share is taken off: where that is nothing by chance, three
         # seeds would count as many.
         spread += (float(table.mean(1).var(ddof=1)) / seeds) ** 2 / (seeds - 1)
-    freedom = (over_problems + over_seeds) ** 2 / spread
+    # Never fewer than the smaller sample has on its own.
+    least = min(problems, seeds if seeds > 1 else problems) - 1
+    freedom = max((over_problems + over_seeds) ** 2 / spread, least)
     p_value = float(2 * student_t.sf(abs(value) / error, freedom))
     if seeds == 1:
         low, high = _bootstrap(table[0])
@@ -78,14 +83,16 @@ def relative_gain(first: ArrayLike, second: ArrayLike) -> tuple[float, float, fl
         second: Outcomes of the second on the same problems and seeds.
 
     Returns:
-        Value, low and high; None where either accuracy is zero.
+        Value, low and high; None where either accuracy is zero, or the interval is too wide to say anything.
     """
     ours, theirs = (np.atleast_2d(np.asarray(x, dtype=float)) for x in (first, second))
     if ours.mean() == 0 or theirs.mean() == 0:
         return None
     ratio = float(np.log(ours.mean() / theirs.mean()))
     found = estimate(ours / ours.mean() - theirs / theirs.mean() + ratio)
-    return tuple(float(np.expm1(x)) for x in (ratio, found.low, found.high))  # type: ignore[return-value]
+    if found.high > MOST:
+        return None
+    return float(np.expm1(ratio)), float(np.expm1(found.low)), float(np.expm1(found.high))
 
 
 def holm(p_values: ArrayLike) -> list[float]:
