@@ -13,7 +13,6 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 from distillgame.records import Bounds, Results, StudentRow
 from distillgame.report import picks
 from distillgame.report.series import Place, Series, series_of
-from distillgame.report.words import name_of
 
 INK, MUTED, RULE, SURFACE = "#23272e", "#69707d", "#d9dce1", "#ffffff"
 """Text, lesser text, grid lines, and what fills a hollow point."""
@@ -23,6 +22,9 @@ COLOURS = ["#5f6b7a", "#b3541e", "#2563b0", "#1e7f5c", "#8f3f97", "#a8791a", "#1
 
 MARKERS = "osD^vPXp"
 """One a series too: colour is not all that tells them apart."""
+
+ASIDE = 1.035
+"""By what factor points at one number of queries stand apart."""
 
 Reach = tuple[float, float, float]
 """A value, and how far its interval reaches down and up."""
@@ -54,7 +56,7 @@ def draw_queries(results: Results, path: Path) -> None:
     with style():
         figure = Figure(figsize=(6.8, 4.4), layout="constrained")
         queries_panel(figure.subplots(), results)
-        _legend(figure, _singly(results))
+        _legend(figure, series_of(results))
         _save(figure, path)
 
 
@@ -109,10 +111,17 @@ def cost_panel(axes: Any, results: Results) -> None:
 def queries_panel(axes: Any, results: Results) -> None:
     """Student accuracy over the number of traces, on a logarithmic axis."""
     counts = picks.query_counts(results)
-    for i, teacher in enumerate(results.teachers):
+    places = [(i, place, len(series.places)) for i, series in enumerate(series_of(results)) for place in series.places]
+    for k, (i, place, strengths) in enumerate(places):
+        # Side by side, or the intervals at one number of queries would hide each other.
+        shift = ASIDE ** (k - (len(places) - 1) / 2)
         for kind, dashes in (("passive", "--"), ("strongest", "-")):
-            rows = [(count, row) for count in counts if (row := _student(results, teacher, kind, count))]
-            _points(axes, [(count, 0.0, 0.0) for count, _ in rows], [row for _, row in rows], i, kind, dashes)
+            rows = [(count, row) for count in counts if (row := _student(results, place.teacher, kind, count))]
+            _points(axes, [(count * shift, 0.0, 0.0) for count, _ in rows], [row for _, row in rows], i, kind, dashes)
+            if strengths > 1 and kind == "passive" and rows:
+                text = " ".join(f"{value:g}" for value in place.teacher.strength.values())
+                axes.annotate(text, (rows[-1][0] * shift, 100 * rows[-1][1].accuracy), xytext=(7, -3),
+                              textcoords="offset points", fontsize=7.5, color=look(i)["color"])  # fmt: skip
     _finish(axes, results)
     axes.set_xscale("log")
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
@@ -185,10 +194,6 @@ def _save(figure: Figure, path: Path) -> None:
     kind = path.suffix.removeprefix(".").lower()
     figure.savefig(partial, dpi=150, format=kind, metadata={"Date": None} if kind == "svg" else None)
     partial.replace(path)
-
-
-def _singly(results: Results) -> list[Series]:
-    return [Series(name_of(row), picks.is_control(row), []) for row in results.teachers]
 
 
 def _student(results: Results, teacher: Any, kind: str, queries: int) -> StudentRow | None:

@@ -109,10 +109,11 @@ def _frontier(results: Results) -> Html:
 def _queries(results: Results) -> Html:
     if len(picks.query_counts(results)) < 2:
         return Html()
-    series = [(name_of(row), picks.is_control(row)) for row in results.teachers]
+    series = [(entry.name, entry.control) for entry in series_of(results)]
     drawn = _figure(queries_panel, results, "Student accuracy against the number of traces", "queries")
     heading = element("h3", "More traces, more leakage?")
-    return joined(heading, _legend(series), element("div", drawn, class_="figures"))
+    caption = element("p", "Hollow, dashed: passive student. Filled: strongest student.", class_="note")
+    return joined(heading, caption, _legend(series), element("div", drawn, class_="figures"))
 
 
 def _figure(panel: Any, results: Results, title: str, prefix: str) -> Html:
