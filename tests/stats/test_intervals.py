@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from distillgame.stats import area_between, detectable, estimate, holm, relative_gain
+from distillgame.arena.flags import POWER
+from distillgame.stats import area_between, estimate, holm, relative_gain
 
 
 def table(rng: np.random.Generator, seeds: int, problems: int, effect: float) -> np.ndarray:
@@ -71,7 +72,7 @@ def test_relative_gain_brackets_the_ratio() -> None:
 
 def test_what_is_detectable_is_found_in_four_of_five_repetitions() -> None:
     rng = np.random.default_rng(3)
-    reach = detectable(rng.normal(size=(1, 200)))
+    reach = POWER * estimate(rng.normal(size=(1, 200))).standard_error
     found = [estimate(rng.normal(size=(1, 200)) + reach).p_value < 0.05 for _ in range(300)]
     assert np.mean(found) == pytest.approx(0.8, abs=0.08)
 

@@ -30,10 +30,6 @@ class Answers:
         """Whether completions ended by themselves, seeds by problems."""
         return np.array([[trace.finish_reason == "stop" for trace in seed] for seed in self.traces])
 
-    def first(self, seeds: int) -> "Answers":
-        """Those of the first few seeds."""
-        return Answers(self.traces[:seeds])
-
     def summary(self, seeds: Sequence[int]) -> dict[str, Any]:
         """The fields that rows of teachers and students share."""
         found = estimate(self.correct)

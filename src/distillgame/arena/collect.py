@@ -159,7 +159,7 @@ class Collector:
             label = entry.student.label
             rows.append(
                 StudentRow(
-                    defense=entry.target.label if isinstance(entry.target, Defense) else entry.target.defense,
+                    defense=_name(entry.target),
                     student=made.name,
                     settings=dict(made.settings),
                     suite=self._suite(made),

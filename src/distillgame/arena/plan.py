@@ -95,14 +95,11 @@ class Planner:
             student: Who learns.
             seed: Seed of the game.
             queries: How many traces it may ask for; all of the training split by default.
-
-        Raises:
-            DistillgameError: If the student needs what given traces do not come with.
         """
         made = make_student(student.name, student.options)
         needs, split = made.needs, "train"
-        if isinstance(defense, GivenStage):
-            self._require_given(made)
+        # Who cannot be played on given traces is left out by the lineup.
+        assert not (isinstance(defense, GivenStage) and (needs.draws > 1 or needs.own_samples or needs.logprobs))
         traces = None
         if needs.traces:
             traces = defense if isinstance(defense, GivenStage) else self.release(defense, split, seed)
@@ -240,14 +237,3 @@ class Planner:
     def _exposed(self, defense: NamedChoice | GivenStage, split: str, seed: int) -> SampleStage:
         assert not isinstance(defense, GivenStage)
         return self.sample(defense, split, seed, exposed=EXPOSED)
-
-    def _require_given(self, student: Student) -> None:
-        needs = student.needs
-        missing = {
-            "several draws of a prompt": needs.draws > 1,
-            "the task's problems": needs.own_samples > 0,
-            "log-probabilities": needs.logprobs,
-        }
-        for what, is_needed in missing.items():
-            if is_needed:
-                raise DistillgameError(f"student '{student.name}' needs {what}, which a file of traces does not give")

@@ -117,9 +117,14 @@ def _choose(lineup: Lineup, store: Store, game: GameConfig, progress: bool, pool
 
 def expected_stages(lineup: Lineup) -> list[Stage]:
     """All stages of a game before anything is chosen; the headline students' other seeds stand for whoever is."""
-    trials = [stage for played in lineup.rounds for stage in lineup.trials(played).values()] if lineup.is_chosen else []
-    assumed = [replace(played, validation=dict.fromkeys(lineup.trials(played), 0.0)) for played in lineup.rounds]
-    return [*trials, *_reported(lineup, assumed if lineup.is_chosen else lineup.rounds)]
+    if not lineup.is_chosen:
+        return list(_reported(lineup, lineup.rounds))
+    assumed = [
+        replace(played, validation={choice.label: 0.0 for choice in lineup.attackers(played)})
+        for played in lineup.rounds
+    ]
+    trials = [stage for played in lineup.rounds for stage in lineup.trials(played).values()]
+    return [*trials, *_reported(lineup, assumed)]
 
 
 def _reported(lineup: Lineup, rounds: Sequence[Round]) -> Iterator[Stage]:

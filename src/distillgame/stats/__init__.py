@@ -2,7 +2,7 @@
 
 from distillgame.stats.errors import standard_error
 from distillgame.stats.frontiers import area_between
-from distillgame.stats.intervals import Estimated, detectable, estimate, holm, relative_gain
+from distillgame.stats.intervals import Estimated, estimate, holm, relative_gain
 from distillgame.stats.roots import OutOfReachError, Trial, find_root
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "OutOfReachError",
     "Trial",
     "area_between",
-    "detectable",
     "estimate",
     "find_root",
     "holm",

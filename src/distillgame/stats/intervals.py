@@ -105,11 +105,6 @@ def holm(p_values: ArrayLike) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def detectable(outcomes: ArrayLike) -> float:
-    """The smallest true mean that a two-sided test at 5% finds in 80% of repetitions (normal approximation)."""
-    return 2.8 * estimate(outcomes).standard_error
-
-
 def _constant(value: float, problems: int) -> Estimated:
     """Where every outcome is the same: as far as so many problems can tell (Clopper and Pearson; a sign test)."""
     reach = 1 - ((1 - LEVEL) / 2) ** (1 / problems)
