@@ -19,7 +19,6 @@ from distillgame.arena import load_config
 from distillgame.arena.answers import Answers
 from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
 from distillgame.arena.calibrate import Calibrated, calibrate_policy
-from distillgame.arena.choices import Defense, NamedChoice
 from distillgame.arena.collect import Collector
 from distillgame.arena.config import GameConfig
 from distillgame.arena.lineup import Entry
@@ -27,6 +26,7 @@ from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.play import pick_device, run_stages
 from distillgame.arena.stages import TRACES
 from distillgame.arena.store import Store, lock, write_text
+from distillgame.choices import Defense, NamedChoice
 from distillgame.models import quiet
 from distillgame.records import read_traces
 from distillgame.stats import standard_error

@@ -12,7 +12,7 @@ from distillgame.arena import load_config
 from distillgame.arena.budgets import AccuracyLoss, KLBudget
 from distillgame.arena.calibrate import FRESH, Calibrated, as_yaml, calibrate_policy, file_name
 from distillgame.arena.calibrate_student import calibrate_student
-from distillgame.arena.choices import NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.records import Trace, read_traces
 from distillgame.stats import standard_error

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from distillgame.arena import load_config
-from distillgame.arena.reading import SHIPPED
+from distillgame.documents import CONFIGS
 from distillgame.errors import DistillgameError
 
 
@@ -61,7 +61,7 @@ def test_overrides_reach_into_sections(tiny: dict[str, Any]) -> None:
     assert config.seeds == [5]
 
 
-@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_configurations_are_valid(path: Path) -> None:
     assert load_config(path.stem) == load_config(path)
     load_config(path, quick=True)

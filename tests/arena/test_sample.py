@@ -4,8 +4,8 @@ from typing import Any
 import yaml
 
 from distillgame.arena import load_config
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.single import sample_split
+from distillgame.choices import NamedChoice
 from distillgame.decoding import Calibration
 from distillgame.records import Trace, read_traces
 from tests.arena.conftest import TINY

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from distillgame.arena import load_config
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.display import Silent
 from distillgame.arena.plan import Planner
 from distillgame.arena.schedule import Pool, execute
 from distillgame.arena.store import Store
+from distillgame.choices import NamedChoice
 
 
 def test_a_worker_that_dies_while_idle_is_replaced(tiny: dict[str, Any], tmp_path: Path) -> None:

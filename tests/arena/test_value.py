@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from distillgame.arena import load_config
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.single import sample_split
 from distillgame.arena.stages.value import v_gap
+from distillgame.choices import NamedChoice
 from distillgame.models import align, load_model
 from distillgame.records import read_traces
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from distillgame.markup import Html, element, script_json
 from distillgame.records import Results, ViewedProblem
 from distillgame.report import render_page
-from distillgame.report.markup import Html, element, script_json
 
 from .fixtures import DEFENSES, PLAIN, Attack, Defense, game, problems
 

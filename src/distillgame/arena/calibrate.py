@@ -10,12 +10,12 @@ from typing import Any
 import yaml
 
 from distillgame.arena.budgets import Budget, Estimate
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.config import GameConfig, require_proxies
 from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.play import make_pool, pick_device, run_stages
 from distillgame.arena.stages import TRACES, SampleStage
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.policies import Knob, make_policy, policies
 from distillgame.records import Trace, read_traces

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from distillgame.arena.calibrate import file_name, require_playable
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import Planner
 from distillgame.arena.play import make_pool, pick_device, run_stages
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.stats import OutOfReachError, Trial, find_root
 from distillgame.students import make_student

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 
 from distillgame.arena.answers import Answers, differences
-from distillgame.arena.choices import Defense, NamedChoice
 from distillgame.arena.flags import raise_flags
-from distillgame.arena.forms import make_form
 from distillgame.arena.lineup import Entry, Lineup, Round, Target, defenses_of
 from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.stages import (
@@ -25,8 +23,10 @@ from distillgame.arena.stages import (
     read_report,
 )
 from distillgame.arena.store import Store
+from distillgame.choices import Defense, NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.policies import make_policy
+from distillgame.policies.forms import make_form
 from distillgame.records import (
     Comparison,
     Interval,

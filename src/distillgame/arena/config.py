@@ -5,11 +5,11 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from distillgame.arena.choices import Defense, NamedChoice
-from distillgame.arena.forms import make_form
 from distillgame.arena.generation import Generation
+from distillgame.choices import Defense, NamedChoice
 from distillgame.models import ModelSpec
 from distillgame.policies import ReleasePolicy, make_policy
+from distillgame.policies.forms import make_form
 from distillgame.strict import Strict
 from distillgame.students import SUITES, Objective, Student, TrainingSettings, make_student
 from distillgame.tasks import SPLITS, Task, tasks

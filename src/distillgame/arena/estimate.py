@@ -8,7 +8,6 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from distillgame.arena.config import GameConfig
-from distillgame.arena.forms import make_form
 from distillgame.arena.lineup import Lineup
 from distillgame.arena.plan import Planner
 from distillgame.arena.play import expected_stages
@@ -27,6 +26,7 @@ from distillgame.arena.stages import (
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, locate
 from distillgame.policies import make_policy
+from distillgame.policies.forms import make_form
 from distillgame.students import make_student
 
 PROMPT_TOKENS = 256

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from distillgame.arena.choices import Defense, NamedChoice
 from distillgame.arena.plan import Planner
 from distillgame.arena.stages import GivenStage, SampleStage, Stage
+from distillgame.choices import Defense, NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.models import load_tokenizer
 from distillgame.policies import make_policy

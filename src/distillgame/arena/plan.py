@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from distillgame.arena.choices import Defense, NamedChoice
 from distillgame.arena.config import GameConfig
 from distillgame.arena.stages import (
     CostStage,
@@ -16,6 +15,7 @@ from distillgame.arena.stages import (
     SampleStage,
     Source,
 )
+from distillgame.choices import Defense, NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.policies import make_policy
 from distillgame.students import Student, make_student

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distillgame.arena.answers import Answers
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import STANDARD, Planner
 from distillgame.arena.play import pick_device, run_stages
 from distillgame.arena.stages import TRACES, Model, SampleStage, library_versions
 from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model
 from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from distillgame.arena.choices import Defense
 from distillgame.arena.plan import Planner
 from distillgame.arena.stages import TRACES, ValueStage, read_values
 from distillgame.arena.store import Store
+from distillgame.choices import Defense
 from distillgame.models import load_tokenizer
 from distillgame.policies import make_policy
 from distillgame.records import Trace, ViewedProblem, ViewedTrace, read_traces

@@ -6,8 +6,8 @@ from typing import Any, Literal
 import click
 
 from distillgame.arena import load_config
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.play import default_folder
+from distillgame.choices import NamedChoice
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
 
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from distillgame.arena import load_config
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.single import distill_file
+from distillgame.choices import NamedChoice
 from distillgame.cli.options import assignments, overrides_option
 from distillgame.models import quiet
 

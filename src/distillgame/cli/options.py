@@ -1,5 +1,6 @@
 """Options that several verbs share."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -43,3 +44,18 @@ def assignments(pairs: tuple[str, ...], what: str) -> dict[str, Any]:
 
 def _overrides(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:
     return assignments(value, "NAME=VALUE")
+
+
+def ledger_options(function: F) -> F:
+    """The server's configuration and its database; the command gets the configuration as ``config``."""
+
+    @click.option("--config", "-c", "source", help="The server's configuration [default: the embedded pair's].")
+    @click.option("--ledger", "url", envvar="DISTILLGAME_LEDGER", metavar="URL", help="Database of keys and ledger.")
+    @functools.wraps(function)
+    def command(*arguments: Any, source: str | None, url: str | None, **options: Any) -> Any:
+        from distillgame.gateway import load_serving
+
+        config = load_serving(source, {} if url is None else {"ledger": url})
+        return function(*arguments, config=config, **options)
+
+    return command  # type: ignore[return-value]

@@ -42,12 +42,14 @@ class Request:
         messages: The conversation so far, which each expert reads through its own chat template.
         forced_answer: Text that is appended before an answer is forced.
         params: How this one is sampled, where it differs from the others.
+        prompt: Text that each expert reads as it is, without a chat template, in place of the messages.
     """
 
     id: str
-    messages: list[dict[str, str]]
+    messages: list[dict[str, str]] = field(default_factory=list)
     forced_answer: str = ""
     params: SamplingParams | None = None
+    prompt: str | None = None
 
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]

@@ -11,6 +11,9 @@ HEADROOM = 32
 ADMIT_FRACTION = 8
 """Sequences wait until this part of the batch is free: reading one prompt costs about as much as a step of them all."""
 
+PATIENCE = 2
+"""Steps for which sequences that could run wait for others to come, so that several prompts are read at once."""
+
 
 class Scheduler:
     """Waiting and running sequences, first come, first served.
@@ -28,12 +31,18 @@ class Scheduler:
         self.batch_size, self.token_budget = batch_size, token_budget
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
+        self._waited = 0
 
     def admit(self) -> list[Sequence]:
         """Move to ``running``, and return, the sequences that may start now."""
         free = self.batch_size - len(self.running)
-        if self.running and free < max(1, self.batch_size // ADMIT_FRACTION):
+        few = max(1, self.batch_size // ADMIT_FRACTION)
+        if not self.waiting or (self.running and free < few):
             return []
+        if self.running and len(self.waiting) < few and self._waited < PATIENCE:
+            self._waited += 1
+            return []
+        self._waited = 0
         admitted: list[Sequence] = []
         longest = max((len(s.teacher_ids) for s in self.running), default=0)
         while self.waiting and len(self.running) < self.batch_size:

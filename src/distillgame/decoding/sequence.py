@@ -67,8 +67,8 @@ class Sequence:
     ):
         self.handle, self.request, self.params = handle, request, params
         self.teacher, self.proxies = teacher, proxies
-        self.teacher_ids = teacher.prompt_ids(request.messages)
-        self.proxy_ids = [proxy.model.prompt_ids(request.messages) for proxy in proxies]
+        self.teacher_ids = _prompt_ids(teacher, request)
+        self.proxy_ids = [_prompt_ids(proxy.model, request) for proxy in proxies]
         self.lead_in: list[int] = []
         if params.forced_answer_tokens:
             self.lead_in = teacher.tokenizer.encode(request.forced_answer, add_special_tokens=False)
@@ -209,6 +209,10 @@ class Sequence:
         if self.text is not None:
             self._pending_text += self.text.take(final=True) + self.request.forced_answer
             self.text = TextStream(self.teacher.decode)
+
+
+def _prompt_ids(model: LanguageModel, request: Request) -> list[int]:
+    return model.prompt_ids(request.messages) if request.prompt is None else model.text_ids(request.prompt)
 
 
 def gather(pointers: list[Pointer]) -> torch.Tensor:

@@ -26,9 +26,9 @@ class TextStream:
         self._settled = 0  # tokens before this one are in ``text`` and are not decoded again
         self._context = 0  # the first token of the context in which new ones are decoded
 
-    def push(self, token: int) -> None:
-        """Read one token; afterwards ``stopped`` says whether the text has ended."""
-        self.ids.append(token)
+    def push(self, *tokens: int) -> None:
+        """Read tokens; afterwards ``stopped`` says whether the text has ended."""
+        self.ids.extend(tokens)
         # A token's text can depend on the one before it (a space), so new ones are decoded behind old ones.
         before = self.decode(self.ids[self._context : self._settled])
         now = self.decode(self.ids[self._context :])

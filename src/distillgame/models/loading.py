@@ -42,7 +42,7 @@ class LanguageModel:
         """Number of logits, V: at least the tokenizer's size, often padded beyond it."""
         return int(self.model.get_output_embeddings().weight.shape[0])
 
-    @property
+    @cached_property
     def context(self) -> float:
         """The number of tokens that it can read; infinite if it does not say."""
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
@@ -58,6 +58,10 @@ class LanguageModel:
     def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of ``messages`` followed by the start of the assistant's turn."""
         return chat.prompt_ids(self.tokenizer, messages)
+
+    def text_ids(self, text: str) -> list[int]:
+        """Token ids of ``text`` as it is, behind the token that begins a text where the model has one."""
+        return list(self.tokenizer.encode(text))
 
     def decode(self, ids: list[int]) -> str:
         """The text of ``ids`` without special tokens, character for character."""

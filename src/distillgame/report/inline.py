@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 from matplotlib.figure import Figure
 
+from distillgame.markup import Html
 from distillgame.records import Results
 from distillgame.report.figure import COLOURS, INK, MUTED, RULE, SURFACE, style
-from distillgame.report.markup import Html
 
 SVG = "http://www.w3.org/2000/svg"
 

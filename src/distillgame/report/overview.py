@@ -1,8 +1,8 @@
 """The game at one glance: a line a defense, on which its students and its teacher stand by their accuracy."""
 
+from distillgame.markup import Html, element, joined
 from distillgame.records import Results, TeacherRow
 from distillgame.report import picks
-from distillgame.report.markup import Html, element, joined
 from distillgame.report.words import name_of
 
 KINDS = ("untrained", "passive", "strongest", "teacher")

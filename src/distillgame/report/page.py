@@ -7,11 +7,11 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from distillgame.markup import Html, element, joined, script_json
 from distillgame.records import Results, ViewedProblem
 from distillgame.report import picks
 from distillgame.report.figure import COLOURS, MARKERS, cost_panel, has_costs, queries_panel, utility_panel
 from distillgame.report.inline import inline_svg
-from distillgame.report.markup import Html, element, joined, script_json
 from distillgame.report.overview import overview
 from distillgame.report.provenance import flag_list, how_made
 from distillgame.report.series import areas, series_of

@@ -2,8 +2,8 @@
 
 import json
 
+from distillgame.markup import Html, element, joined, table
 from distillgame.records import Results, ThreatModel
-from distillgame.report.markup import Html, element, joined, table
 from distillgame.report.words import name_of
 from distillgame.stats.flags import FLAGS
 

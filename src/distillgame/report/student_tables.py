@@ -1,8 +1,8 @@
 """The page's tables of students: the controls, and all students under all defenses."""
 
+from distillgame.markup import Html, element, joined, table
 from distillgame.records import Results, StudentRow, TeacherRow
 from distillgame.report import picks
-from distillgame.report.markup import Html, element, joined, table
 from distillgame.report.tables import accuracy, small, sortable
 from distillgame.report.words import bounds, name_of
 

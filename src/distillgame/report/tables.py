@@ -1,8 +1,8 @@
 """The main table of the page, and what a cell looks like in all of them."""
 
+from distillgame.markup import Html, element, joined, table
 from distillgame.records import Difference, FlagRow, Level, Results, StudentRow, TeacherRow
 from distillgame.report import picks
-from distillgame.report.markup import Html, element, joined, table
 from distillgame.report.verdict import Verdict
 from distillgame.report.words import bounds, name_of, number, percent, points, relative, relative_bounds
 

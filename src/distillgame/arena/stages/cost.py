@@ -5,13 +5,13 @@ import statistics
 import time
 from typing import ClassVar
 
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.config import CostSettings
 from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.gradient import GradientStage
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import make_engine
+from distillgame.choices import NamedChoice
 from distillgame.decoding import Request
 
 COST_TOKENS = 128

@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.config import make_task
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.rewrite import RewriteStage, Source
 from distillgame.arena.stages.sample import TRACES, SampleStage
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.models import load_model, load_tokenizer
 from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts

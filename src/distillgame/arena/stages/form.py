@@ -3,14 +3,14 @@
 from dataclasses import replace
 from typing import ClassVar
 
-from distillgame.arena.choices import NamedChoice
-from distillgame.arena.forms import make_form
 from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import TRACES, SampleStage
+from distillgame.choices import NamedChoice
 from distillgame.decoding import Engine, Request
 from distillgame.policies import make_policy
+from distillgame.policies.forms import make_form
 from distillgame.records import Trace, read_traces, write_traces
 from distillgame.seeding import derive_seed
 from distillgame.tasks import Problem, Task

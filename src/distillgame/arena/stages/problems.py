@@ -3,8 +3,8 @@
 import hashlib
 from functools import lru_cache
 
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.config import GameConfig, make_task
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
 from distillgame.strict import Strict

@@ -2,13 +2,13 @@
 
 from typing import ClassVar, Union
 
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.config import make_task
 from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.form import FormStage
 from distillgame.arena.stages.given import GivenStage
 from distillgame.arena.stages.sample import TRACES, SampleStage, make_engine
+from distillgame.choices import NamedChoice
 from distillgame.decoding import Request
 from distillgame.records import ReleasedTrace, read_released, write_released
 from distillgame.seeding import derive_seed

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 from pydantic import Field
 from safetensors.torch import load_file
 
-from distillgame.arena.choices import NamedChoice
 from distillgame.arena.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
+from distillgame.choices import NamedChoice
 from distillgame.decoding import Calibration, Engine, Request, Sample
 from distillgame.models import LanguageModel, ModelSpec, load_model
 from distillgame.policies import make_policy

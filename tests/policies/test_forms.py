@@ -1,8 +1,8 @@
 import pytest
 
-from distillgame.arena.choices import Defense, NamedChoice
-from distillgame.arena.forms import make_form
+from distillgame.choices import Defense, NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.policies.forms import make_form
 from distillgame.worlds.leg_counting import LegCounting
 
 FULL = "4 cockroach : 4 x 6 = 24 total 24 . so 3 dog : 3 x 4 = 12 total 36 . #### 36"

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from distillgame.arena.choices import NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.registry import Registry
 from distillgame.tasks import extract_answer

@@ -1,0 +1,66 @@
+"""YAML documents that configure something: read, with single values replaced."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from distillgame.errors import DistillgameError
+
+CONFIGS = Path(__file__).parent / "configs"
+"""The folder of the configurations that come with the package."""
+
+
+def find_document(source: str | Path, folder: Path) -> Path:
+    """The file called ``source``, or the shipped one of that name in ``folder``.
+
+    Raises:
+        DistillgameError: If there is neither.
+    """
+    path = Path(source)
+    shipped = folder / f"{source}.yaml"
+    if not path.exists() and shipped.is_file():
+        return shipped
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        raise DistillgameError(f"{source}: no such configuration file (shipped ones: {known})")
+    return path
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        DistillgameError: If it is not readable or not a mapping.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise DistillgameError(f"{path}: not readable YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise DistillgameError(f"{path}: a configuration is a mapping of names to values")
+    return data
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``, mapping by mapping."""
+    result = dict(base)
+    for key, value in changes.items():
+        both = isinstance(result.get(key), Mapping) and isinstance(value, Mapping)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def replaced(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with the values of dotted names replaced (``{"sampling.temperature": 0.7}``)."""
+    result = dict(base)
+    for name, value in overrides.items():
+        result = _replace(result, name.split("."), value)
+    return result
+
+
+def _replace(base: Any, path: Sequence[str], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    known = base if isinstance(base, Mapping) else {}
+    return {**known, first: _replace(known.get(first), rest, value) if rest else value}

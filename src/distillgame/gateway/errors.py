@@ -1,0 +1,49 @@
+"""What a request is refused with: a status and the body that OpenAI's clients understand."""
+
+from typing import Any
+
+from distillgame.errors import DistillgameError
+
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    429: "rate_limit_error",
+    500: "server_error",
+    502: "server_error",
+    503: "server_error",
+    504: "server_error",
+}
+"""The error's type by status; others are ``invalid_request_error``."""
+
+
+class ApiError(DistillgameError):
+    """A request that is not served.
+
+    Args:
+        status: The HTTP status.
+        message: What is wrong and what to do, for the client's developer.
+        code: A word for programs.
+        param: The field that is wrong.
+        retry_after: Seconds after which to try again.
+    """
+
+    def __init__(
+        self, status: int, message: str, *, code: str, param: str | None = None, retry_after: int | None = None
+    ):
+        super().__init__(message)
+        self.status, self.message, self.code, self.param, self.retry_after = status, message, code, param, retry_after
+
+    def body(self) -> dict[str, Any]:
+        """The body as OpenAI has it."""
+        kind = TYPES.get(self.status, "invalid_request_error")
+        return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
+
+    def headers(self) -> dict[str, str]:
+        """Headers beside the body."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return headers | ({"WWW-Authenticate": 'Bearer, Basic realm="distillgame"'} if self.status == 401 else {})
+
+
+def overloaded(message: str, retry_after: int = 1) -> ApiError:
+    """The server cannot take it now."""
+    return ApiError(503, message, code="overloaded", retry_after=retry_after)

@@ -1,0 +1,150 @@
+"""The campaign monitor: does an owner's window of queries look like ordinary traffic?
+
+Each prompt becomes a vector of counts of its hashed character n-grams, of unit length. The statistic of a window is
+the unbiased squared maximum mean discrepancy to a reference of ordinary prompts (Gretton et al. 2012, eq. 3), with the
+kernel k(x, y) = <x, y> + <x, y>^2: the square lets pairs of n-grams count. The threshold is the quantile of that
+statistic over windows drawn from a part of the reference that is not compared with, so that a window of such traffic is
+flagged at the chosen rate. Prompts are not kept: hashed counts are, in memory, until their window is judged.
+"""
+
+import json
+import zlib
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from distillgame.errors import DistillgameError
+
+FEATURES = 4096
+"""Places that n-grams are hashed to."""
+
+LENGTHS = (2, 3, 4)
+"""Lengths of n-grams, in characters."""
+
+CHARACTERS = 2000
+"""Characters of a prompt that are read: the beginning and the end."""
+
+MOST = 2000
+"""Reference prompts that are used, evenly spread over the file."""
+
+WINDOWS = 20_000
+"""Windows from which the threshold is estimated."""
+
+OWNERS = 10_000
+"""Owners whose windows are kept; the one that has been quiet for longest is forgotten first."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a full window came to.
+
+    Attributes:
+        statistic: Unbiased squared MMD to the reference.
+        threshold: Above it the owner is flagged.
+    """
+
+    statistic: float
+    threshold: float
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the window does not look like ordinary traffic."""
+        return self.statistic > self.threshold
+
+
+class Monitor:
+    """Windows of queries by owner, judged whenever one is full.
+
+    Args:
+        reference: Ordinary prompts; half is compared with, half sets the threshold.
+        window: Queries in a window. Windows do not overlap.
+        false_alarm: Rate at which windows of ordinary traffic are flagged.
+        seed: Seed of the split and of the windows that set the threshold.
+
+    Raises:
+        DistillgameError: If the reference is too small for the rate that was asked for.
+    """
+
+    def __init__(self, reference: list[str], window: int = 64, false_alarm: float = 0.001, seed: int = 0):
+        if len(reference) < 8 * window:
+            raise DistillgameError(
+                f"monitor: {len(reference)} reference prompts are too few for windows of {window}: give {8 * window}"
+            )
+        rng = np.random.default_rng(seed)
+        chosen = rng.permutation(len(reference))[:MOST]
+        vectors = np.stack([features(reference[i]) for i in chosen])
+        compared, held_out = np.array_split(vectors, 2)
+        self.window = window
+        self._compared = compared
+        self._within = _mean_off_diagonal(_kernel(compared, compared))
+        own, cross = _kernel(held_out, held_out), _kernel(held_out, compared).mean(1)
+        statistics = np.empty(WINDOWS)
+        for i in range(WINDOWS):
+            rows = rng.choice(len(held_out), window, replace=False)
+            statistics[i] = _mean_off_diagonal(own[np.ix_(rows, rows)]) - 2 * cross[rows].mean() + self._within
+        self.threshold = float(np.quantile(statistics, 1 - false_alarm))
+        self._windows: dict[str, deque[np.ndarray]] = {}
+
+    def see(self, owner: str, prompt: str) -> Judgement | None:
+        """Take in a query; a judgement where it fills its owner's window, which then starts anew."""
+        window = self._windows.pop(owner, None) or deque(maxlen=self.window)
+        window.append(features(prompt))
+        if len(window) == self.window:
+            return self.judge(np.stack(window))
+        if len(self._windows) >= OWNERS:
+            self._windows.pop(next(iter(self._windows)))
+        self._windows[owner] = window
+        return None
+
+    def judge(self, vectors: np.ndarray) -> Judgement:
+        """Judge a window, given as vectors of shape (window, FEATURES)."""
+        own = _mean_off_diagonal(_kernel(vectors, vectors))
+        statistic = own - 2 * float(_kernel(vectors, self._compared).mean()) + self._within
+        return Judgement(statistic, self.threshold)
+
+
+def read_reference(path: Path) -> list[str]:
+    """Read prompts, one a line, as text or as JSON with ``prompt`` or ``messages``.
+
+    Raises:
+        DistillgameError: If the file is not readable or a line holds no prompt.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DistillgameError(f"monitor.reference: {path}: {' '.join(str(error).split())}") from error
+    return [_prompt(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def features(prompt: str) -> np.ndarray:
+    """Counts of the prompt's hashed n-grams, of unit length, float32, shape (FEATURES,)."""
+    text = prompt.lower()
+    if len(text) > CHARACTERS:
+        text = text[: CHARACTERS // 2] + text[-CHARACTERS // 2 :]
+    data = f" {text} ".encode()
+    places = [zlib.crc32(data[i : i + n]) % FEATURES for n in LENGTHS for i in range(len(data) - n + 1)]
+    counts = np.bincount(places, minlength=FEATURES).astype(np.float32)
+    # Roots: a letter that comes often should not drown what comes once.
+    return np.asarray(np.sqrt(counts / counts.sum()), np.float32)
+
+
+def _prompt(line: str, where: str) -> str:
+    if not line.lstrip().startswith("{"):
+        return line
+    try:
+        data = json.loads(line)
+        return str(data["prompt"]) if "prompt" in data else str(data["messages"][0]["content"])
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise DistillgameError(f"{where}: neither text nor JSON with 'prompt' or 'messages'") from error
+
+
+def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    inner = (a @ b.T).astype(np.float64)
+    return inner + inner**2
+
+
+def _mean_off_diagonal(kernel: np.ndarray) -> float:
+    n = len(kernel)
+    return float((kernel.sum() - np.trace(kernel)) / (n * (n - 1)))

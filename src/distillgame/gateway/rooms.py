@@ -1,0 +1,107 @@
+"""What the routes of one server share, opened when it starts and closed when it stops."""
+
+import secrets
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from distillgame.errors import DistillgameError
+from distillgame.gateway.admission import Admission
+from distillgame.gateway.backend import Backend
+from distillgame.gateway.config import ServeConfig
+from distillgame.gateway.database import Writer, add, open_database, remember
+from distillgame.gateway.flags import Flags
+from distillgame.gateway.keyring import Keyring
+from distillgame.gateway.ledger import Ledger, day_of
+from distillgame.gateway.local import LocalBackend
+from distillgame.gateway.metrics import Metrics
+from distillgame.gateway.monitor import Monitor, read_reference
+from distillgame.gateway.schema import facts, refusals
+from distillgame.gateway.serving import Serving
+from distillgame.gateway.upstream import UpstreamBackend
+
+
+class Refusals:
+    """Counts refused requests, written together: a flood of them must not become a flood of transactions.
+
+    Args:
+        writer: The database.
+    """
+
+    def __init__(self, writer: Writer):
+        self._writer = writer
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
+
+    def note(self, key: str, reason: str) -> None:
+        """Count one."""
+        with self._lock:
+            if not self._counts:
+                self._writer.submit(self._write)
+            self._counts[key, reason] += 1
+
+    def _write(self, connection: Connection) -> None:
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        day = day_of(time.time())
+        for (key, reason), count in counts.items():
+            add(connection, refusals, {"key": key, "day": day, "reason": reason}, {"count": count})
+
+
+@dataclass
+class Rooms:
+    """What the routes share.
+
+    Attributes:
+        backend: What samples.
+        admission: Who may.
+        serving: Serves who may.
+        metrics: Counts.
+        refusals: Counts refused requests.
+        writer: The database.
+    """
+
+    backend: Backend
+    admission: Admission
+    serving: Serving
+    metrics: Metrics
+    refusals: Refusals
+    writer: Writer
+
+    async def close(self) -> None:
+        """Stop sampling, then write what is left to write."""
+        await self.backend.close()
+        self.writer.close()
+
+
+def open_rooms(config: ServeConfig) -> Rooms:
+    """Open the database and put everything together.
+
+    Raises:
+        DistillgameError: If the database is out of reach or the monitor's reference not readable.
+    """
+    reference = config.monitor.reference
+    monitor = None
+    if reference is not None:
+        monitor = Monitor(read_reference(reference), config.monitor.window, config.monitor.false_alarm)
+    writer = Writer(open_database(config.ledger))
+    try:
+        secret = writer.submit(_secret).result()
+    except Exception as error:
+        writer.close()
+        raise DistillgameError(f"ledger: cannot be written: {type(error).__name__}") from error
+    backend: Backend = LocalBackend(config) if config.upstream is None else UpstreamBackend(config, config.upstream)
+    metrics = Metrics(backend.load)
+    flags = Flags(writer, monitor, metrics)
+    admission = Admission(config, Keyring(writer), Ledger(writer), flags, secret)
+    serving = Serving(config, backend, admission, metrics)
+    return Rooms(backend, admission, serving, metrics, Refusals(writer), writer)
+
+
+def _secret(connection: Connection) -> bytes:
+    """What random streams are keyed by: made once, the same for all servers of a database."""
+    remember(connection, "secret", secrets.token_hex(32))
+    return bytes.fromhex(str(connection.scalar(select(facts.c.value).where(facts.c.name == "secret"))))
