@@ -18,6 +18,8 @@ class Received:
         text: The completion, as far as it came.
         tokens: Completion tokens by the server's count; None if the stream ended before.
         ids: Ids of the chunks.
+        pieces: Chunks with text.
+        lasts: Choices that have ended.
         first: Seconds until the first text.
         seconds: Seconds until the end.
         at: When it ended, in seconds of the monotonic clock.
@@ -29,6 +31,8 @@ class Received:
     text: str = ""
     tokens: int | None = None
     ids: set[str] = field(default_factory=set)
+    pieces: int = 0
+    lasts: set[int] = field(default_factory=set)
     first: float | None = None
     seconds: float = 0.0
     at: float = 0.0
@@ -110,6 +114,9 @@ class Client:
             if text and received.first is None:
                 received.first = time.monotonic() - started
             received.text += text
+            received.pieces += bool(text)
+            if choice["finish_reason"]:
+                received.lasts.add(choice["index"])
         if chunk.get("usage"):
             received.tokens = chunk["usage"]["completion_tokens"]
 

@@ -71,10 +71,12 @@ def work_of(asked: Asked, name: str, config: ServeConfig, secret: bytes) -> Work
             said: dict[str, object] = {
                 "messages": messages,
                 "prompt": prompt,
-                "params": params.model_dump(),
                 "choice": choice,
+                "seed": asked.seed,
+                "policy": served.release.model_dump(),
+                "temperature": params.temperature,
+                "top_p": params.top_p,
             }
-            said |= {"policy": served.release.model_dump(), "seed": asked.seed}
             key = stream_key(secret, said) if asked.seed is not None else unique()
             jobs.append(
                 Job(
@@ -124,10 +126,11 @@ def clamp(asked: Asked, served: ServedPolicy, reference: float) -> tuple[Samplin
 
 
 def stream_key(secret: bytes, said: dict[str, object]) -> str:
-    """The name of a random stream: everything that was said, under a secret.
+    """The name of a random stream: everything that the distribution and the draw depend on, under a secret.
 
-    Draws that differ in anything, temperature included, share no randomness, and nobody who lacks the secret knows the
-    numbers that a token was drawn by: a known number would tell where the released distribution's sums lie.
+    Draws that differ in any of it, temperature included, share no randomness, and nobody who lacks the secret knows the
+    numbers that a token was drawn by: a known number would tell where the released distribution's sums lie. Length and
+    stop strings are left out: they cut the same draw elsewhere.
     """
     text = json.dumps(said, sort_keys=True, ensure_ascii=True)
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()

@@ -22,6 +22,13 @@ T = TypeVar("T")
 AT_ONCE = 256
 """Most changes in one transaction."""
 
+POSTGRESQL: dict[str, Any] = {
+    "pool_pre_ping": True,
+    # In a database without an encoding of its own, texts would come back as bytes.
+    "connect_args": {"client_encoding": "utf8", "connect_timeout": 10},
+}
+"""How connections to PostgreSQL are made."""
+
 BUSY_SECONDS = 10
 """How long SQLite waits for another process's transaction."""
 
@@ -49,19 +56,17 @@ def open_database(url: str, create: bool = True) -> Engine:
     if is_file:
         _prepare_file(parsed.database, shown, create)
     try:
-        engine = create_engine(parsed, **({} if is_file else {"pool_pre_ping": True}))
+        engine = create_engine(parsed, **({} if is_file else POSTGRESQL))
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise DistillgameError(
             f"ledger: {shown}: its driver is missing: pip install 'distillgame[postgres]'"
         ) from error
     if is_file:
         event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_immediate)
+    # One transaction at a time, over all servers: budgets are read and then taken from.
+    event.listen(engine, "begin", _begin_immediate if is_file else _begin_alone)
     try:
         with engine.begin() as connection:
-            if not is_file:
-                # Two servers that start together would both make the tables.
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(71905)")
             metadata.create_all(connection)
             remember(connection, "schema", str(SCHEMA))
             found = connection.scalar(select(facts.c.value).where(facts.c.name == "schema"))
@@ -112,6 +117,10 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_alone(connection: Connection) -> None:
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(71905)")
 
 
 Change = Callable[[Connection], T]

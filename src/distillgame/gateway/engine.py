@@ -85,7 +85,7 @@ class Samplers:
         self.teacher = load_model(config.teacher, device)
         self.proxies = {name: load_model(spec, device) for name, spec in config.all_proxies.items()}
         self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
-        self.calibration: dict[str, Calibration | None] = {}
+        self.calibration: dict[tuple[str, ...], Calibration] = {}
         self.served = {name: Served(self._engine(name)) for name in config.policies}
 
     def add(self, number: int, job: Job) -> None:
@@ -188,6 +188,8 @@ class Samplers:
         settings = self.config.engine
         # With proxies at hand every policy is measured by them, the undefended one too, and may let them draft.
         proxied = all(proxy in self.proxies for proxy in policy.proxies)
+        # Passes of the same networks cost the same under any policy.
+        networks = (*policy.proxies, *(("derivatives",) if policy.needs_delta else ()))
         engine = Engine(
             self.teacher,
             policy,
@@ -197,19 +199,18 @@ class Samplers:
             batch_size=settings.batch_size,
             token_budget=settings.token_budget,
             speculative=proxied and settings.speculative,
-            calibration=self.calibration.get(name),
+            calibration=self.calibration.get(networks),
         )
         if engine.speculative and engine.calibration is None:
-            engine.calibration = engine.calibrate()
-        self.calibration[name] = engine.calibration
+            self.calibration[networks] = engine.calibration = engine.calibrate()
         return engine
 
 
 def main(connection: Connection, config: ServeConfig) -> None:
-    """Serve jobs from a pipe until it is closed at the other end.
+    """Serve jobs from a pipe until it is told to end or the other end is gone.
 
     Args:
-        connection: Brings ``(number, job)`` or ``(number, None)`` to cancel; takes lists of events.
+        connection: Brings ``(number, job)``, ``(number, None)`` to cancel, or None to end; takes lists of events.
         config: The owner's configuration.
     """
     # The parent decides when to stop, also where a terminal sends its signals to both.
@@ -238,7 +239,9 @@ def _receive(connection: Connection, samplers: Samplers) -> list[Event]:
     events: list[Event] = []
     cancelled: set[int] = set()
     while connection.poll(0 if samplers.busy or events else None):
-        number, job = connection.recv()
+        if (message := connection.recv()) is None:
+            raise EOFError
+        number, job = message
         if job is None:
             cancelled.add(number)
             continue

@@ -205,12 +205,7 @@ def seconds_to_next_day(now: float) -> int:
 def _take(connection: Connection, owner: str, day: str, amount: Charge, budget: Budget | None) -> None:
     """Add to an owner's balance, unless a budget does not cover it."""
     if budget is not None:
-        # Locked where the database has row locks: two servers must not both take what is left.
-        row = connection.execute(
-            select(balances).where(balances.c.owner == owner, balances.c.day == day).with_for_update()
-        ).one_or_none()
-        if row is None:
-            add(connection, balances, {"owner": owner, "day": day}, {"tokens": 0, "kl": 0.0, "value": 0.0})
+        row = connection.execute(select(balances).where(balances.c.owner == owner, balances.c.day == day)).one_or_none()
         spent = Charge() if row is None else Charge(row.tokens, row.kl, row.value)
         after = spent + amount
         limits = [(budget.kl_per_day, after.kl), (budget.value_per_day, after.value)]

@@ -1,6 +1,7 @@
 """Our engine, in a process of its own."""
 
 import asyncio
+import contextlib
 import multiprocessing
 import queue
 import threading
@@ -90,12 +91,11 @@ class LocalBackend(Backend):
 
     def _write(self, connection: Connection, _: asyncio.AbstractEventLoop) -> None:
         # In a thread: a full pipe must not stop the event loop.
-        while (message := self._outbox.get()) is not None:
-            try:
+        with contextlib.suppress(OSError):
+            while (message := self._outbox.get()) is not None:
                 connection.send(message)
-            except OSError:
-                return
-        connection.close()
+            # Closing the pipe would not be noticed while the other thread reads it.
+            connection.send(None)
 
     def _read(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
         try:

@@ -141,8 +141,8 @@ def _prompt(line: str, where: str) -> str:
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    inner = (a @ b.T).astype(np.float64)
-    return inner + inner**2
+    inner: np.ndarray = (a @ b.T).astype(np.float64)
+    return np.asarray(inner + inner**2)
 
 
 def _mean_off_diagonal(kernel: np.ndarray) -> float:

@@ -1,0 +1,196 @@
+"""What a client might try against the defense, one attack a test, over real sockets."""
+
+import json
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from distillgame.models import load_tokenizer
+
+from .servers import CONFIG, Running, server
+
+DEFAULT = {"temperature": 0.6, "top_p": 1.0}
+
+
+def text_of(response: Any) -> str:
+    assert response.status_code == 200, response.text
+    return str(response.json()["choices"][0]["message"]["content"])
+
+
+def chunks_of(response: Any) -> list[str]:
+    events = [line[6:] for line in response.text.splitlines() if line.startswith("data: {")]
+    return [json.loads(event)["choices"][0]["delta"]["content"] for event in events]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"temperature": 0}, {"temperature": 0.01}, {"temperature": 2}, {"top_p": 0.01}, {"top_p": 0}]
+)
+def test_no_other_distribution_than_the_policys_is_sampled(running: Running, asked: dict[str, float]) -> None:
+    key = running.key()
+    for seed in range(3):
+        usual, other = running.ask(key, seed=seed), running.ask(key, seed=seed, **asked)
+        assert text_of(other) == text_of(usual)
+        assert other.headers["x-distillgame-clamped"] == next(iter(asked))
+        assert "x-distillgame-clamped" not in usual.headers
+
+
+def test_a_range_is_clamped_at_its_ends(running: Running) -> None:
+    key = running.key("ranged")
+    assert text_of(running.ask(key, seed=1, temperature=2)) == text_of(running.ask(key, seed=1, temperature=1.5))
+    assert text_of(running.ask(key, seed=1, temperature=0)) == text_of(running.ask(key, seed=1, temperature=0.3))
+    assert running.ask(key, max_tokens=10**9, temperature=1).headers["x-distillgame-clamped"] == "max_tokens"
+
+
+def test_one_seed_under_two_temperatures_shares_no_randomness(running: Running) -> None:
+    """Common random numbers would tell apart distributions that differ by less than their own noise.
+
+    With 200 seeds and a temperature that differs by 0.001, shared numbers would agree nearly always; independent draws
+    agree as often as draws with different seeds do. Five standard errors: a false alarm in a few millions.
+    """
+    key = running.key("ranged", owner="prober")
+
+    def draws(temperature: float) -> list[str]:
+        with ThreadPoolExecutor(16) as pool:
+            return list(
+                pool.map(lambda s: text_of(running.ask(key, seed=s, temperature=temperature, max_tokens=8)), range(200))
+            )
+
+    first, second = draws(1.2), draws(1.201)
+    frequency = Counter(first + second)
+    expected = sum((count / 400) ** 2 for count in frequency.values())
+    agreed = np.mean([a == b for a, b in zip(first, second, strict=True)])
+    assert expected < 0.6
+    assert abs(agreed - expected) < 5 * np.sqrt(expected * (1 - expected) / 200)
+
+
+def test_a_seed_does_not_carry_from_one_policy_to_another(running: Running) -> None:
+    trusted, standard = running.key("trusted", "pair"), running.key("ranged", "pair")
+    same = [
+        text_of(running.ask(trusted, seed=seed, temperature=1, max_tokens=64))
+        == text_of(running.ask(standard, seed=seed, temperature=1, max_tokens=64))
+        for seed in range(12)
+    ]
+    # With shared numbers most of these are equal: the two policies seldom disagree on a token.
+    assert sum(same) <= 4
+
+
+def test_a_seed_repeats_and_is_charged_again(running: Running) -> None:
+    key = running.key(owner="repeater")
+    assert len({text_of(running.ask(key, seed=7)) for _ in range(3)}) == 1
+    charged = running.settled(owner="repeater")
+    assert len(charged) == 3
+    assert len({row.value for row in charged}) == 1
+    assert len({text_of(running.ask(key)) for _ in range(8)}) > 1
+
+
+REFUSED = {
+    "logit_bias": {"5": 10},
+    "echo": True,
+    "prompt_logprobs": 5,
+    "best_of": 3,
+    "top_k": 5,
+    "min_p": 0.1,
+    "frequency_penalty": 1.0,
+    "presence_penalty": -0.5,
+    "repetition_penalty": 1.3,
+    "response_format": {"type": "json_object"},
+    "tools": [{"type": "function"}],
+    "guided_choice": ["1", "2"],
+    "vllm_xargs": {"distillgame_gamma": 0},
+    "distillgame": {"policy": "undefended"},
+    "extra_body": {"gamma": 0},
+    "policy": "undefended",
+    "gamma": 0.0,
+    "use_beam_search": True,
+    "min_tokens": 5,
+    "ignore_eos": True,
+    "return_token_ids": True,
+}
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions"])
+@pytest.mark.parametrize("field", REFUSED)
+def test_fields_that_would_weaken_the_defense_are_refused(running: Running, field: str, path: str) -> None:
+    response = running.ask(running.key("standard"), path=path, **{field: REFUSED[field]})
+    assert response.status_code == 400
+    assert field in response.json()["error"]["message"]
+    assert response.json()["error"]["param"].startswith(field)
+
+
+def test_fields_that_ask_for_nothing_are_let_through(running: Running) -> None:
+    nothing = {"frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": None, "user": "someone", "tools": []}
+    assert running.ask(running.key(), response_format={"type": "text"}, store=False, **nothing).status_code == 200
+
+
+@pytest.mark.parametrize("tier", ["standard", "ranged", "answer"])
+def test_log_probabilities_of_a_defended_policy_are_refused(running: Running, tier: str) -> None:
+    key = running.key(tier)
+    for asked in ({"logprobs": True}, {"logprobs": True, "top_logprobs": 5}):
+        response = running.ask(key, **asked)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, "logprobs_refused")
+    assert running.ask(key, path="completions", logprobs=0).status_code == 400
+    assert running.ask(key, logprobs=False).json()["choices"][0]["logprobs"] is None
+
+
+def test_chunks_do_not_show_which_tokens_were_accepted_drafts(running: Running, tmp_path: Path) -> None:
+    """Chunks are the same whether drafts were made or not, and all but the last have eight tokens."""
+    config = CONFIG | {"engine": {"batch_size": 8, "speculative": False, "threads": 1}}
+    secret = f"sqlite:///{running.folder / 'ledger.db'}"
+    drafted = [chunks_of(running.ask(running.key(), seed=seed, stream=True)) for seed in range(12)]
+    with server(tmp_path, config, secret) as plain:
+        assert [chunks_of(plain.ask(running.key(), seed=seed, stream=True)) for seed in range(12)] == drafted
+    tokenizer = load_tokenizer("embedded:teacher")
+    for opening, *middle, _ in drafted:
+        assert opening == ""
+        assert middle
+        assert {len(tokenizer.encode(chunk)) for chunk in middle} == {8}
+
+
+def test_only_the_answer_leaves_an_answer_only_policy(running: Running) -> None:
+    key = running.key("answer", owner="asker")
+    whole = text_of(running.ask(key, seed=5))
+    assert whole.startswith("The final answer is ")
+    stream = running.ask(key, seed=5, stream=True)
+    assert [chunk for chunk in chunks_of(stream) if chunk] == [whole]
+    stopped = running.ask(key, seed=5, stop=["total"])
+    assert "total" not in text_of(stopped)
+    assert " : " not in text_of(stopped)
+
+
+def test_a_key_is_only_taken_from_its_header(running: Running) -> None:
+    import httpx2
+
+    key = running.key()
+    assert httpx2.get(f"{running.base}/v1/models?api_key={key}&key={key}").status_code == 401
+    assert httpx2.get(f"{running.base}/v1/models", headers={"X-Api-Key": key}).status_code == 401
+    assert httpx2.get(f"{running.base}/v1/models", headers={"Authorization": key}).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "change", [lambda key: key[:-1], lambda key: key + "A", lambda key: key[:16] + "B" * 43, str.upper]
+)
+def test_a_key_that_is_nearly_right_is_wrong(running: Running, change: Any) -> None:
+    assert running.ask(change(running.key())).status_code == 401
+
+
+def test_neither_prompts_nor_keys_are_logged(running: Running) -> None:
+    key = running.key(owner="quiet")
+    running.ask(key, "7 zebra , 9 scorpion", seed=99)
+    running.ask(key + "x", "7 zebra , 9 scorpion")
+    running.ask(key, "7 zebra , 9 scorpion", nonsense="7 zebra , 9 scorpion")
+    log = (running.folder / "log").read_text()
+    assert "scorpion" not in log
+    assert key not in log
+    assert key.split("-", 2)[2] not in log
+    assert any(line.get("owner") == "quiet" for line in running.log())
+
+
+def test_kl_and_value_are_not_told_to_clients(running: Running) -> None:
+    response = running.ask(running.key())
+    told = json.dumps(response.json()) + json.dumps(dict(response.headers))
+    assert '"kl"' not in told
+    assert '"value"' not in told

@@ -1,0 +1,125 @@
+"""A server that is killed in the middle of its work has accounted for all that it sent."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from benchmarks.load import Received, load
+
+from .servers import CONFIG, Running, server
+
+PROMPTS = ["4 dog , 3 ant", "7 zebra , 2 cow , 1 spider", "9 lion , 5 crab , 3 bee", "2 elephant , 6 duck"]
+
+
+def attack(
+    running: Running, keys: list[str], seconds: float, clients: int = 24
+) -> tuple[list[Received], threading.Thread]:
+    results: list[Received] = []
+
+    def play() -> None:
+        results.extend(
+            asyncio.run(
+                load(running.port, keys, clients, seconds, lambda i: PROMPTS[i % 4], lambda i: {"n": 1 + i % 2})
+            )
+        )
+
+    thread = threading.Thread(target=play)
+    thread.start()
+    return results, thread
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_kill_9_under_load_loses_no_accounted_release(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    url = None if kind == "sqlite" else str(request.getfixturevalue("postgres"))
+    with server(tmp_path, CONFIG, url) as running:
+        keys = [running.key("standard", f"crash-{kind}-{i}") for i in range(3)]
+        results, thread = attack(running, keys, 4.0)
+        time.sleep(2.5)
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait()
+        thread.join()
+    rows = {row.request: row for row in running.rows() if row.owner.startswith(f"crash-{kind}")}
+    got = [received for received in results if received.ids]
+    broken = [received for received in got if not received.finished]
+    assert len(got) > 50
+    assert broken, "the server was killed while nothing was streaming: the test shows nothing"
+    for received in got:
+        (name,) = received.ids
+        row = rows[name.removeprefix("chatcmpl-")]
+        # Chunks of eight tokens; what was sent is no more than what the ledger has, whether settled or leased.
+        assert row.tokens >= received.pieces * 8 - 7 * len(received.lasts)
+        if received.finished:
+            assert (row.tokens, row.outcome) in {(received.tokens, "finished"), (row.tokens, "open")}
+            assert row.tokens >= (received.tokens or 0)
+    assert Counter(row.outcome for row in rows.values())["open"] >= 1
+    with server(tmp_path, CONFIG, url) as again:
+        balance = _balances(again, f"crash-{kind}")
+        assert balance == pytest.approx(sum(row.value for row in rows.values()))
+        assert again.ask(keys[0]).status_code == 200
+
+
+def _balances(running: Running, prefix: str) -> float:
+    from sqlalchemy import select
+
+    from distillgame.gateway.database import open_database
+    from distillgame.gateway.schema import balances
+
+    engine = open_database(running.url)
+    with engine.begin() as connection:
+        found = list(connection.execute(select(balances)))
+    engine.dispose()
+    return float(sum(row.value for row in found if row.owner.startswith(prefix)))
+
+
+def test_ledger_sums_are_what_clients_received(running: Running) -> None:
+    keys = [running.key("standard", f"sums-{i}") for i in range(3)]
+    results, thread = attack(running, keys, 2.0)
+    thread.join()
+    assert all(received.finished and received.status == 200 for received in results)
+    assert len({name for received in results for name in received.ids}) == len(results)
+    rows = [row for i in range(3) for row in running.settled(owner=f"sums-{i}")]
+    assert sum(row.tokens for row in rows) == sum(received.tokens or 0 for received in results)
+    assert {row.outcome for row in rows} == {"finished"}
+
+
+def test_the_engine_dies_with_the_server(tmp_path: Path) -> None:
+    with server(tmp_path) as running:
+        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+        assert children
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait()
+        end = time.monotonic() + 10
+        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not any(Path(f"/proc/{child}").exists() for child in children)
+
+
+def test_a_server_without_its_engine_says_so(tmp_path: Path) -> None:
+    with server(tmp_path) as running:
+        import httpx2
+
+        engine = _engine(running)
+        key = running.key()
+        os.kill(engine, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while httpx2.get(f"{running.base}/readyz").status_code == 200 and time.monotonic() < end:
+            time.sleep(0.05)
+        assert httpx2.get(f"{running.base}/readyz").status_code == 503
+        assert httpx2.get(f"{running.base}/healthz").status_code == 200
+        response = running.ask(key)
+        assert response.status_code == 503
+        assert "engine" in response.json()["error"]["message"]
+
+
+def _engine(running: Running) -> int:
+    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
+    (engine,) = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return engine
