@@ -1,5 +1,6 @@
 """Run a server until it is told to stop."""
 
+import signal
 import socket
 
 import uvicorn
@@ -54,6 +55,9 @@ def serve(config: ServeConfig) -> None:
         )
     )
     _claim(config)
+    # Uvicorn stops at a signal and then raises it again: having stopped as one was told to is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     server.run()
     if failures:
         raise failures[0]
