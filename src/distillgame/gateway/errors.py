@@ -25,13 +25,22 @@ class ApiError(DistillgameError):
         code: A word for programs.
         param: The field that is wrong.
         retry_after: Seconds after which to try again.
+        challenge: How to say who one is.
     """
 
     def __init__(
-        self, status: int, message: str, *, code: str, param: str | None = None, retry_after: int | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str,
+        param: str | None = None,
+        retry_after: int | None = None,
+        challenge: str | None = None,
     ):
         super().__init__(message)
-        self.status, self.message, self.code, self.param, self.retry_after = status, message, code, param, retry_after
+        self.status, self.message, self.code, self.param = status, message, code, param
+        self.retry_after, self.challenge = retry_after, challenge
 
     def body(self) -> dict[str, Any]:
         """The body as OpenAI has it."""
@@ -41,7 +50,7 @@ class ApiError(DistillgameError):
     def headers(self) -> dict[str, str]:
         """Headers beside the body."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-        return headers | ({"WWW-Authenticate": 'Bearer, Basic realm="distillgame"'} if self.status == 401 else {})
+        return headers | ({} if self.challenge is None else {"WWW-Authenticate": self.challenge})
 
 
 def overloaded(message: str, retry_after: int = 1) -> ApiError:
