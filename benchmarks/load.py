@@ -65,7 +65,8 @@ class Client:
             assert self._reader is not None
             self._writer.write(
                 f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.key}\r\n"
-                f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data
+                f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode()
+                + data
             )
             await self._read(self._reader, received, started)
         except (OSError, asyncio.IncompleteReadError):

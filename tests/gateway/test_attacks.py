@@ -29,7 +29,7 @@ def chunks_of(response: Any) -> list[str]:
 @pytest.mark.parametrize(
     "asked", [{"temperature": 0}, {"temperature": 0.01}, {"temperature": 2}, {"top_p": 0.01}, {"top_p": 0}]
 )
-def test_no_other_distribution_than_the_policys_is_sampled(running: Running, asked: dict[str, float]) -> None:
+def test_no_other_distribution_than_the_policys_is_sampled(running: Running, asked: dict[str, Any]) -> None:
     key = running.key()
     for seed in range(3):
         usual, other = running.ask(key, seed=seed), running.ask(key, seed=seed, **asked)
@@ -87,7 +87,7 @@ def test_a_seed_repeats_and_is_charged_again(running: Running) -> None:
     assert len({text_of(running.ask(key)) for _ in range(8)}) > 1
 
 
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "logit_bias": {"5": 10},
     "echo": True,
     "prompt_logprobs": 5,
@@ -115,14 +115,20 @@ REFUSED = {
 @pytest.mark.parametrize("path", ["chat/completions", "completions"])
 @pytest.mark.parametrize("field", REFUSED)
 def test_fields_that_would_weaken_the_defense_are_refused(running: Running, field: str, path: str) -> None:
-    response = running.ask(running.key("standard"), path=path, **{field: REFUSED[field]})
+    response = running.ask(running.key("standard"), path=path, **dict[str, Any]({field: REFUSED[field]}))
     assert response.status_code == 400
     assert field in response.json()["error"]["message"]
     assert response.json()["error"]["param"].startswith(field)
 
 
 def test_fields_that_ask_for_nothing_are_let_through(running: Running) -> None:
-    nothing = {"frequency_penalty": 0, "presence_penalty": 0.0, "logit_bias": None, "user": "someone", "tools": []}
+    nothing: dict[str, Any] = {
+        "frequency_penalty": 0,
+        "presence_penalty": 0.0,
+        "logit_bias": None,
+        "user": "someone",
+        "tools": [],
+    }
     assert running.ask(running.key(), response_format={"type": "text"}, store=False, **nothing).status_code == 200
 
 

@@ -21,7 +21,17 @@ def test_a_key_is_found_by_itself_and_by_nothing_else(database: str) -> None:
         other = create_key(connection, "alice", None)
         assert find_key(connection, other).admin  # type: ignore[union-attr]
         mixed = key[:15] + other[15:]
-        for wrong in ("", "dg-", key[:-1], key + "=", key.swapcase(), mixed, key.replace("dg", "sk"), "é" * 60, "\udcff"):
+        for wrong in (
+            "",
+            "dg-",
+            key[:-1],
+            key + "=",
+            key.swapcase(),
+            mixed,
+            key.replace("dg", "sk"),
+            "é" * 60,
+            "\udcff",
+        ):
             assert find_key(connection, wrong) is None
 
 
@@ -39,9 +49,9 @@ def test_a_revoked_key_is_not_found(database: str) -> None:
 
 @pytest.mark.parametrize("owner", ["", "a b", "x" * 129, "<script>", "a\nb"])
 def test_owners_have_plain_names(tmp_path: Path, owner: str) -> None:
-    with open_database(f"sqlite:///{tmp_path / 'x.db'}").begin() as connection:
-        with pytest.raises(DistillgameError, match="owner"):
-            create_key(connection, owner, "standard")
+    engine = open_database(f"sqlite:///{tmp_path / 'x.db'}")
+    with engine.begin() as connection, pytest.raises(DistillgameError, match="owner"):
+        create_key(connection, owner, "standard")
 
 
 def test_no_key_is_stored_and_the_file_is_the_owners(tmp_path: Path) -> None:

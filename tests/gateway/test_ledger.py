@@ -133,7 +133,7 @@ def test_a_hard_budget_is_never_exceeded_by_many_at_once(database: str) -> None:
     async def serve(writer: Writer) -> None:
         await asyncio.gather(*(one(writer) for _ in range(20)))
 
-    threads = [threading.Thread(target=lambda w=w: asyncio.run(serve(w))) for w in writers]  # type: ignore[misc]
+    threads = [threading.Thread(target=lambda w=w: asyncio.run(serve(w))) for w in writers]
     for thread in threads:
         thread.start()
     for thread in threads:

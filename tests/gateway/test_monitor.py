@@ -9,16 +9,16 @@ import pytest
 from distillgame.errors import DistillgameError
 from distillgame.gateway.monitor import Monitor, features, read_reference
 
-TOPICS = {
-    "cooking": "recipe flour butter oven sugar bake dough salt pan stir simmer spice garlic onion dinner".split(),
-    "travel": "train ticket hotel airport city museum map luggage passport beach island flight weekend".split(),
-    "code": "function variable compile error python loop index array class method thread test debug".split(),
-    "letters": "dear regards sincerely meeting invoice schedule reply attached confirm thanks please".split(),
-}
+TOPICS = [
+    ["recipe", "flour", "butter", "oven", "sugar", "bake", "dough", "salt", "pan", "stir", "simmer", "spice"],
+    ["train", "ticket", "hotel", "airport", "city", "museum", "map", "luggage", "passport", "beach", "flight"],
+    ["function", "variable", "compile", "error", "python", "loop", "index", "array", "class", "method", "debug"],
+    ["dear", "regards", "sincerely", "meeting", "invoice", "schedule", "reply", "attached", "confirm", "thanks"],
+]
 
 
 def ordinary(rng: random.Random) -> str:
-    words = rng.choice(list(TOPICS.values()))
+    words = rng.choice(TOPICS)
     return "please help with " + " ".join(rng.choices(words, k=rng.randint(4, 14)))
 
 
@@ -59,9 +59,7 @@ def test_ordinary_windows_are_flagged_at_the_rate_that_was_asked_for(monitor: Mo
     The slack is for the threshold, which itself comes from a finite reference.
     """
     rng = random.Random(2)
-    flagged = sum(
-        monitor.judge(np.stack([features(ordinary(rng)) for _ in range(32)])).flagged for _ in range(600)
-    )
+    flagged = sum(monitor.judge(np.stack([features(ordinary(rng)) for _ in range(32)])).flagged for _ in range(600))
     assert flagged <= 18
 
 

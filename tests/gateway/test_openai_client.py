@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import openai
 import pytest
+from openai.types.chat import ChatCompletionMessageParam
 
 from .servers import MODEL, Running
 
-ASKED = [{"role": "user", "content": "4 dog , 3 ant"}]
+ASKED: list[ChatCompletionMessageParam] = [{"role": "user", "content": "4 dog , 3 ant"}]
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def trusted(running: Running) -> Iterator[openai.OpenAI]:
 
 
 def test_a_conversation_is_answered(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model=MODEL, messages=ASKED, seed=1)  # type: ignore[arg-type]
+    answer = client.chat.completions.create(model=MODEL, messages=ASKED, seed=1)
     assert answer.choices[0].message.role == "assistant"
     assert "####" in (answer.choices[0].message.content or "")
     assert answer.choices[0].finish_reason == "stop"
@@ -33,9 +34,9 @@ def test_a_conversation_is_answered(client: openai.OpenAI) -> None:
 
 
 def test_a_stream_is_the_same_answer_in_pieces(client: openai.OpenAI) -> None:
-    whole = client.chat.completions.create(model=MODEL, messages=ASKED, seed=2)  # type: ignore[arg-type]
+    whole = client.chat.completions.create(model=MODEL, messages=ASKED, seed=2)
     stream = client.chat.completions.create(
-        model=MODEL, messages=ASKED, seed=2, stream=True, stream_options={"include_usage": True}  # type: ignore[arg-type]
+        model=MODEL, messages=ASKED, seed=2, stream=True, stream_options={"include_usage": True}
     )  # fmt: skip
     chunks = list(stream)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
@@ -47,10 +48,10 @@ def test_a_stream_is_the_same_answer_in_pieces(client: openai.OpenAI) -> None:
 
 
 def test_several_choices_are_different_draws(client: openai.OpenAI) -> None:
-    answer = client.chat.completions.create(model=MODEL, messages=ASKED, n=6, seed=3)  # type: ignore[arg-type]
+    answer = client.chat.completions.create(model=MODEL, messages=ASKED, n=6, seed=3)
     assert [choice.index for choice in answer.choices] == list(range(6))
     assert len({choice.message.content for choice in answer.choices}) > 1
-    stream = client.chat.completions.create(model=MODEL, messages=ASKED, n=6, seed=3, stream=True)  # type: ignore[arg-type]
+    stream = client.chat.completions.create(model=MODEL, messages=ASKED, n=6, seed=3, stream=True)
     texts = dict.fromkeys(range(6), "")
     for chunk in stream:
         texts[chunk.choices[0].index] += chunk.choices[0].delta.content or ""
@@ -58,13 +59,13 @@ def test_several_choices_are_different_draws(client: openai.OpenAI) -> None:
 
 
 def test_a_completion_ends_at_a_stop_string_and_at_its_length(client: openai.OpenAI) -> None:
-    stopped = client.chat.completions.create(model=MODEL, messages=ASKED, stop=["####", "nowhere"], seed=2)  # type: ignore[arg-type]
+    stopped = client.chat.completions.create(model=MODEL, messages=ASKED, stop=["####", "nowhere"], seed=2)
     assert stopped.choices[0].finish_reason == "stop"
     assert "#" not in (stopped.choices[0].message.content or "")
-    pieces = client.chat.completions.create(model=MODEL, messages=ASKED, stop="####", seed=2, stream=True)  # type: ignore[arg-type]
+    pieces = client.chat.completions.create(model=MODEL, messages=ASKED, stop="####", seed=2, stream=True)
     text = "".join(chunk.choices[0].delta.content or "" for chunk in pieces)
     assert text == stopped.choices[0].message.content
-    cut = client.chat.completions.create(model=MODEL, messages=ASKED, max_completion_tokens=5)  # type: ignore[arg-type]
+    cut = client.chat.completions.create(model=MODEL, messages=ASKED, max_completion_tokens=5)
     assert cut.choices[0].finish_reason == "length"
     assert cut.usage is not None
     assert cut.usage.completion_tokens == 5
@@ -82,7 +83,7 @@ def test_a_text_is_continued(client: openai.OpenAI) -> None:
 
 def test_log_probabilities_of_an_undefended_policy(trusted: openai.OpenAI) -> None:
     answer = trusted.chat.completions.create(
-        model=MODEL, messages=ASKED, logprobs=True, top_logprobs=3, temperature=0, max_tokens=8  # type: ignore[arg-type]
+        model=MODEL, messages=ASKED, logprobs=True, top_logprobs=3, temperature=0, max_tokens=8
     )  # fmt: skip
     logprobs = answer.choices[0].logprobs
     assert logprobs is not None
@@ -104,15 +105,15 @@ def test_models_are_listed(client: openai.OpenAI) -> None:
 
 def test_errors_are_the_clients_own(client: openai.OpenAI, running: Running) -> None:
     with pytest.raises(openai.NotFoundError, match="does not exist"):
-        client.chat.completions.create(model="gpt-5", messages=ASKED)  # type: ignore[arg-type]
+        client.chat.completions.create(model="gpt-5", messages=ASKED)
     with pytest.raises(openai.BadRequestError, match="tools"):
         client.chat.completions.create(
-            model=MODEL, messages=ASKED, tools=[{"type": "function", "function": {"name": "f"}}]  # type: ignore[arg-type]
+            model=MODEL, messages=ASKED, tools=[{"type": "function", "function": {"name": "f"}}]
         )  # fmt: skip
     with pytest.raises(openai.BadRequestError, match="context"):
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "4 dog , " * 2000}])
-    with openai.OpenAI(base_url=f"{running.base}/v1", api_key="dg-wrong", max_retries=0) as stranger:
-        with pytest.raises(openai.AuthenticationError):
-            stranger.models.list()
+    stranger = openai.OpenAI(base_url=f"{running.base}/v1", api_key="dg-wrong", max_retries=0)
+    with stranger, pytest.raises(openai.AuthenticationError):
+        stranger.models.list()
     with pytest.raises(openai.BadRequestError, match="empty"):
         client.completions.create(model=MODEL, prompt="")

@@ -18,7 +18,6 @@ from schemathesis.specs.openapi.checks import (
 
 from .servers import MODEL, Running
 
-
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     status_code_conformance,
@@ -50,7 +49,6 @@ def test_every_operation_does_what_the_document_says(label: str, mode: Any, docu
     owner = path in ("/metrics", "/dashboard")
     key = running.key(None if owner else "trusted", "schema")
     seen = set()
-
 
     @hypothesis.given(case=document[path][method].as_strategy(generation_mode=mode))
     @hypothesis.settings(max_examples=60, deadline=None, derandomize=True, database=None,
@@ -95,8 +93,9 @@ def junk(rng: random.Random, depth: int = 0) -> Any:
 
 
 FIELDS = [
-    "model", "messages", "prompt", "role", "content", "temperature", "top_p", "n", "stop", "seed", "stream", "max_tokens",
-    "logprobs", "top_logprobs", "stream_options", "logit_bias", "tools", "name", "type", "text", "distillgame", "policy",
+    "model", "messages", "prompt", "role", "content", "temperature", "top_p", "n", "stop", "seed", "stream", "name",
+    "max_tokens", "logprobs", "top_logprobs", "stream_options", "logit_bias", "tools", "type", "text", "distillgame",
+    "policy",
 ]  # fmt: skip
 
 
@@ -110,13 +109,17 @@ def test_malformed_bodies_never_make_it_fail(running: Running) -> None:
         sound = {"model": MODEL, "messages": [{"role": "user", "content": "4 dog"}], "max_tokens": 2}
         if path.endswith("/completions") and "chat" not in path:
             sound = {"model": MODEL, "prompt": "4 dog", "max_tokens": 2}
-        body: Any = junk(rng) if i % 3 == 0 else sound | {rng.choice(FIELDS): junk(rng) for _ in range(rng.randrange(1, 3))}
+        body: Any = (
+            junk(rng) if i % 3 == 0 else sound | {rng.choice(FIELDS): junk(rng) for _ in range(rng.randrange(1, 3))}
+        )
         if isinstance(body, dict) and isinstance(body.get("max_tokens"), int):
             body["max_tokens"] = min(body["max_tokens"], 4)
         data = json.dumps(body).encode("utf-8", "surrogatepass")
         if i % 7 == 0:
             data = data[: rng.randrange(len(data) + 1)] + rng.randbytes(rng.randrange(3))
-        response = client.post(path, content=data, headers={"Content-Type": rng.choice(["application/json", "text/plain", ""])})
+        response = client.post(
+            path, content=data, headers={"Content-Type": rng.choice(["application/json", "text/plain", ""])}
+        )
         seen.add(response.status_code)
         assert response.status_code < 500, (data, response.text)
         if response.status_code != 200:

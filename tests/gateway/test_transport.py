@@ -50,7 +50,9 @@ def raw(running: Running, data: bytes, seconds: float = 10) -> bytes:
 def test_a_client_that_leaves_cancels_its_sequences_and_pays_for_what_was_sent(running: Running) -> None:
     key = running.key(owner="leaver")
     for _ in range(3):
-        with httpx2.stream("POST", f"{running.base}/v1/chat/completions", json=endless(), headers=auth(key)) as response:
+        with httpx2.stream(
+            "POST", f"{running.base}/v1/chat/completions", json=endless(), headers=auth(key)
+        ) as response:
             next(response.iter_lines())
     rows = running.settled(owner="leaver")
     assert [row.outcome for row in rows] == ["cancelled"] * 3
@@ -202,8 +204,9 @@ def test_what_does_not_finish_in_time_is_cancelled_and_settled(tmp_path: Path) -
 def test_tls_by_flags(tmp_path: Path) -> None:
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(cert), "-days", "2",
-         "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True,
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", str(key), "-out", str(cert),
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
     )  # fmt: skip
     with server(tmp_path, CONFIG, None, "--tls-cert", str(cert), "--tls-key", str(key)) as running:
         context = ssl.create_default_context(cafile=str(cert))

@@ -43,7 +43,7 @@ def ledger(
     if plot is not None:
         if not steps:
             raise DistillgameError(f"ledger: nothing was released in the last {last}, so there is nothing to plot")
-        plot_history(steps, plot)
+        plot_history(steps, since, time.time(), plot)
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(account) for account in found], indent=1))
         return

@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request
@@ -14,7 +13,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from distillgame import __version__
-from distillgame.errors import DistillgameError
 from distillgame.gateway.asking import Asked
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.dashboard import render_dashboard
@@ -27,39 +25,18 @@ from distillgame.gateway.transport import Doors, EventStream, GoneError, LimitBo
 from distillgame.gateway.wire import ChatRequest, CompletionRequest
 
 
-def make_app(
-    config: ServeConfig, open_rooms: Callable[[], Rooms], on_failure: Callable[[DistillgameError], None] | None = None
-) -> FastAPI:
+def make_app(config: ServeConfig, rooms: Rooms) -> FastAPI:
     """Put the application together.
 
     Args:
         config: The owner's configuration.
-        open_rooms: Makes what the routes use, when the server starts.
-        on_failure: Told why it could not start.
+        rooms: What the routes use.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        try:
-            app.state.rooms = rooms = open_rooms()
-            try:
-                await rooms.backend.start()
-            except BaseException:
-                await rooms.close()
-                raise
-        except DistillgameError as error:
-            if on_failure is not None:
-                on_failure(error)
-            raise
-        try:
-            yield
-        finally:
-            await rooms.close()
-
     app = FastAPI(
-        title="distillgame", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None,
+        title="distillgame", version=__version__, docs_url=None, redoc_url=None,
         description="A defended language model over OpenAI's API.",
     )  # fmt: skip
+    app.state.rooms = rooms
     _add_completions(app, config)
     _add_owner_routes(app, config)
     _add_errors(app)

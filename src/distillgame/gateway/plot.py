@@ -15,11 +15,13 @@ MOST = 8
 PANELS = (("value", "value released (nats)"), ("kl", "KL spent (nats)"), ("tokens", "tokens released"))
 
 
-def plot_history(steps: list[Step], path: Path) -> None:
+def plot_history(steps: list[Step], since: float, until: float, path: Path) -> None:
     """Draw cumulative value, KL and tokens by key.
 
     Args:
         steps: The ledger by key and interval, in the order of time.
+        since: Where the axis of time begins, seconds since 1970.
+        until: Where it ends.
         path: Where to; its suffix is the format.
 
     Raises:
@@ -37,9 +39,10 @@ def plot_history(steps: list[Step], path: Path) -> None:
             times, sums, total = [], [], 0.0
             for step in mine:
                 total += getattr(step, field)
-                times.append(datetime.fromtimestamp(step.start, UTC))
+                times.append(_moment(max(step.start, since)))
                 sums.append(total)
-            axes.step(times, sums, where="post", label=names.get(key, "all others"), marker=".")
+            times, sums = [_moment(since), *times, _moment(until)], [0.0, *sums, total]
+            axes.step(times, sums, where="post", label=names.get(key, "all others"))
         locator = AutoDateLocator(maxticks=6)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -53,3 +56,7 @@ def plot_history(steps: list[Step], path: Path) -> None:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as error:
         raise DistillgameError(f"{path}: cannot be drawn: {error}") from error
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,9 +1,12 @@
 """Run a server until it is told to stop."""
 
+import asyncio
+import math
 import signal
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from distillgame.errors import DistillgameError
 from distillgame.gateway import logs
@@ -16,7 +19,7 @@ LONGEST_HEADERS = 16_384
 """Largest request line and headers, in bytes."""
 
 
-class Server(uvicorn.Server):
+class _Server(uvicorn.Server):
     """Says where it listens."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -35,32 +38,39 @@ def serve(config: ServeConfig) -> None:
     """
     logs.set_up()
     _warn(config)
-    failures: list[DistillgameError] = []
-    app = make_app(config, lambda: open_rooms(config), failures.append)
-    settings = config.server
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            h11_max_incomplete_event_size=LONGEST_HEADERS,
-            limit_concurrency=settings.max_connections,
-            timeout_graceful_shutdown=int(settings.shutdown_timeout),
-            ssl_certfile=settings.tls_cert,
-            ssl_keyfile=settings.tls_key,
-        )
-    )
     _claim(config)
     # Uvicorn stops at a signal and then raises it again: having stopped as one was told to is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    server.run()
-    if failures:
-        raise failures[0]
+    with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        runner.run(_serve(config))
+
+
+async def _serve(config: ServeConfig) -> None:
+    rooms = open_rooms(config)
+    try:
+        await rooms.backend.start()
+        await _Server(_settings(config, make_app(config, rooms))).serve()
+    finally:
+        await rooms.close()
+
+
+def _settings(config: ServeConfig, app: FastAPI) -> uvicorn.Config:
+    settings = config.server
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        limit_concurrency=settings.max_connections,
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
 
 
 def _claim(config: ServeConfig) -> None:

@@ -1,0 +1,130 @@
+"""`distillgame keys`, `ledger` and `serve` from the command line."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from distillgame.cli.main import main
+from distillgame.gateway.charges import Charge
+from distillgame.gateway.database import Writer, open_database
+from distillgame.gateway.ledger import Ledger, Offer, Party
+
+
+@dataclass
+class Found:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Found]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """The command line in this process: importing PyTorch anew for each would take most of the time."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> Found:
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        return Found(int(ended.value.code or 0), *capfd.readouterr())
+
+    return call
+
+
+def released(folder: Path) -> None:
+    """Two requests of one key and an open lease of another."""
+    import asyncio
+
+    writer = Writer(open_database(f"sqlite:///{folder / 'distillgame.db'}"))
+
+    async def play() -> None:
+        for key, settled in (("aaa", True), ("aaa", True), ("bbb", False)):
+            party = Party(key, f"owner-{key}", "standard")
+            lease = await Ledger(writer).open(party, "r", [Offer("poe", "poe gamma=0.5", Charge(9, 3.0, 4.0), None)])
+            if settled:
+                await lease.cover(Charge(5, 1.0, 2.0))
+                lease.settle("finished")
+
+    asyncio.run(play())
+    writer.close()
+
+
+def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
+    made = run("keys", "create", "--owner", "acme", "--tier", "standard")
+    assert made.returncode == 0
+    key = made.stdout.strip()
+    assert key.startswith("dg-")
+    assert key not in made.stderr
+    public = key.split("-")[1]
+    listed = run("keys", "list").stdout
+    assert public in listed
+    assert "acme" in listed
+    assert key not in listed
+    assert "revoked" in run("keys", "revoke", public).stdout
+    assert "revoked" in run("keys", "list").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["keys", "create", "--owner", "a", "--tier", "golden"], "tier 'golden': unknown; choose one of trusted"),
+        (["keys", "create", "--owner", "a"], "name a --tier, or --admin"),
+        (["keys", "create", "--owner", "a b", "--tier", "standard"], "owner 'a b'"),
+        (["keys", "revoke", "nothing"], "no such key"),
+        (["keys", "unflag", "nobody"], "not flagged"),
+        (["ledger"], "no such file"),
+        (["ledger", "--last", "soon"], "not a span of time"),
+        (["ledger", "--ledger", "mysql://x/y"], "only sqlite and postgresql"),
+        (["serve", "nowhere.yaml"], "no such configuration file"),
+        (["serve", "--teacher", "embedded:nobody"], "no such embedded model"),
+        (["serve", "--port", "99999"], "server.port"),
+        (["serve", "--tls-cert", "x.pem"], "name both or neither"),
+        (["serve", "--host", "203.0.113.7"], "choose another --host or --port"),
+        (["serve", "--set", "monitor.reference=none.txt"], "No such file"),
+        (["serve", "--upstream", "http://127.0.0.1:1/v1"], "reports neither KL nor value"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(run: Run, arguments: list[str], said: str) -> None:
+    found = run(*arguments)
+    assert found.returncode == 2, found.stderr
+    lines = [line for line in found.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert "Traceback" not in found.stderr
+
+
+def test_the_ledger_is_printed_and_drawn(tmp_path: Path, run: Run) -> None:
+    released(tmp_path)
+    table = run("ledger").stdout
+    assert [line.split() for line in table.splitlines() if line.strip().startswith(("aaa", "bbb"))] == [
+        ["aaa", "owner-aaa", "2", "0", "10", "2.00", "4.00"],
+        ["bbb", "owner-bbb", "1", "1", "9", "3.00", "4.00"],
+    ]
+    data = json.loads(run("ledger", "--by", "owner", "--json", "--owner", "owner-aaa").stdout)
+    assert [(row["name"], row["tokens"], row["value"], row["open"]) for row in data] == [("owner-aaa", 10, 4.0, 0)]
+    drawn = run("ledger", "--plot", "leakage.png")
+    assert drawn.returncode == 0, drawn.stderr
+    assert (tmp_path / "leakage.png").read_bytes()[:4] == b"\x89PNG"
+    failed = run("ledger", "--plot", "leakage.nonsense")
+    assert failed.returncode == 2
+    assert "nonsense" in failed.stderr
+
+
+def test_an_address_in_use_is_said_before_models_are_loaded(run: Run) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        start = time.monotonic()
+        found = run("serve", "--port", str(taken.getsockname()[1]))
+    assert found.returncode == 2
+    assert "choose another --host or --port" in found.stderr
+    assert time.monotonic() - start < 4
