@@ -35,13 +35,13 @@ def main() -> None:
     fresh_gsm, fresh_math = gsm[1000:], problems[2500:]
 
     def ordinary() -> str:
-        return rng.choice(fresh_gsm if rng.random() < 0.5 else fresh_math)
+        return str(rng.choice(fresh_gsm if rng.random() < 0.5 else fresh_math))
 
     def template() -> str:
         return f"Solve and show every step: what is {rng.randint(10, 99)} times {rng.randint(10, 99)}?"
 
     def diluted() -> str:
-        return rng.choice(fresh_gsm) if rng.random() < 0.75 else rng.choice(fresh_math)
+        return str(rng.choice(fresh_gsm if rng.random() < 0.75 else fresh_math))
 
     kinds: dict[str, Callable[[], str]] = {
         "a campaign on GSM8K": lambda: rng.choice(fresh_gsm),

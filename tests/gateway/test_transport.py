@@ -73,10 +73,8 @@ def test_a_client_that_leaves_before_its_answer_pays_nothing(small: Running) -> 
 def test_a_full_queue_is_503_with_retry_after_and_frees_itself(small: Running) -> None:
     key = small.key()
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda i: small.ask(key, LONG, n=4, max_tokens=100), range(6)))
-    statuses = sorted(answer.status_code for answer in answers)
-    assert statuses[0] == 200
-    assert statuses[-1] == 503
+        answers = list(pool.map(lambda i: small.ask(key, LONG, n=4, max_tokens=30), range(6)))
+    assert {answer.status_code for answer in answers} == {200, 503}
     refused = next(answer for answer in answers if answer.status_code == 503)
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["error"]["code"] == "overloaded"
