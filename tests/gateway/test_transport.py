@@ -1,5 +1,6 @@
 """Clients that leave, bodies that are too large or too slow, queues that are full, servers that stop."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -14,8 +15,9 @@ from typing import Any
 
 import httpx2
 import pytest
+import uvicorn
 
-from distillgame.gateway import transport
+from distillgame.gateway import protocol, transport
 
 from .servers import CONFIG, MODEL, Running, server
 
@@ -108,6 +110,53 @@ def test_large_bodies_are_refused_announced_or_not(small: Running) -> None:
     assert response.status_code == 413
     head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
     assert b" 413 " in raw(small, f"{head}Content-Length: 99999999999\r\n\r\n".encode())
+
+
+def test_headers_that_do_not_end_are_refused(small: Running) -> None:
+    with socket.create_connection(("127.0.0.1", small.port), timeout=10) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        answer = b""
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                connection.sendall(b"a" * 4096)
+                time.sleep(0.001)
+            answer = connection.recv(100)
+        assert answer == b"" or b" 431 " in answer
+    # A body of that length is no head.
+    assert small.ask(small.key(), "4 dog " * 2500, max_tokens=1).status_code == 400
+
+
+def test_a_head_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def play() -> tuple[bytes, bytes]:
+        config = uvicorn.Config(application, http=protocol.PatientProtocol, port=0, log_config=None, lifespan="off")
+        server = uvicorn.Server(config)
+        serving = asyncio.ensure_future(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        late = await reader.read()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await asyncio.sleep(0.3)
+        sound = await reader.read(100)
+        writer.close()
+        server.should_exit = True
+        await serving
+        return late, sound
+
+    late, sound = asyncio.run(play())
+    assert b" 408 " in late
+    assert b" 204 " in sound
 
 
 def test_a_stranger_is_refused_before_the_body_is_read(small: Running) -> None:

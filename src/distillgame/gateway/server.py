@@ -13,10 +13,8 @@ from distillgame.gateway import logs
 from distillgame.gateway.app import make_app
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.logs import log
+from distillgame.gateway.protocol import PatientProtocol
 from distillgame.gateway.rooms import open_rooms
-
-LONGEST_HEADERS = 16_384
-"""Largest request line and headers, in bytes."""
 
 
 class _Server(uvicorn.Server):
@@ -65,7 +63,7 @@ def _settings(config: ServeConfig, app: FastAPI) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="off",
-        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        http=PatientProtocol,
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout),
         ssl_certfile=settings.tls_cert,
