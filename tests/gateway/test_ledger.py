@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from distillgame.errors import DistillgameError
 from distillgame.gateway.accounts import accounts, history
 from distillgame.gateway.charges import NOTHING, Charge, charge
-from distillgame.gateway.database import Writer, open_database
+from distillgame.gateway.database import Writer, open_database, reading
 from distillgame.gateway.ledger import Ledger, Offer, OverBudgetError, Party, day_of, seconds_to_next_day
 from distillgame.gateway.schema import balances, entries
 from distillgame.gateway.tiers import Budget
@@ -256,6 +256,19 @@ def test_a_key_over_time(writer: Writer) -> None:
     assert sum(step.value for step in steps) == 3.0
     assert {step.key for step in steps} == {party.key}
     assert all(step.start % 60 == 0 for step in steps)
+
+
+def test_a_long_look_holds_nobody_up(writer: Writer) -> None:
+    party = someone()
+
+    async def play() -> None:
+        with reading(writer.engine) as connection:
+            before = connection.scalar(select(func.count()).select_from(entries))
+            await asyncio.wait_for(Ledger(writer).open(party, "r", [offer()]), 2)
+            seen = connection.scalar(select(func.count()).select_from(entries))
+            assert seen == before or connection.dialect.name == "postgresql"
+
+    asyncio.run(play())
 
 
 def test_days_are_utc() -> None:

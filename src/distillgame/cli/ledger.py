@@ -14,7 +14,7 @@ from distillgame.cli.options import ledger_options
 from distillgame.errors import DistillgameError
 from distillgame.gateway.accounts import accounts, history, span
 from distillgame.gateway.config import ServeConfig
-from distillgame.gateway.database import open_database
+from distillgame.gateway.database import open_database, reading
 from distillgame.gateway.plot import plot_history
 
 
@@ -37,7 +37,7 @@ def ledger(
     seconds = span(last)
     since = time.time() - seconds
     engine = open_database(config.ledger, create=False)
-    with engine.begin() as connection:
+    with reading(engine) as connection:
         found = accounts(connection, by, since, owner)
         steps = history(connection, since, max(60.0, seconds / 120), owner) if plot is not None else []
     if plot is not None:

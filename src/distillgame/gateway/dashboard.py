@@ -26,7 +26,7 @@ HOURS = 24
 
 async def render_dashboard(writer: Writer, config: ServeConfig) -> tuple[str, str]:
     """The page and its content security policy: no script, nothing from elsewhere."""
-    page = await writer.write(lambda connection: _page(connection, config))
+    page = await writer.read(lambda connection: _page(connection, config))
     digest = base64.b64encode(hashlib.sha256(_asset("dashboard.css").encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -4,8 +4,9 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,9 @@ POSTGRESQL: dict[str, Any] = {
     "connect_args": {"client_encoding": "utf8", "connect_timeout": 10},
 }
 """How connections to PostgreSQL are made."""
+
+READING = "distillgame_reading"
+"""The option of a connection that changes nothing."""
 
 BUSY_SECONDS = 10
 """How long SQLite waits for another process's transaction."""
@@ -116,11 +120,19 @@ def _set_up_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READING) else "BEGIN IMMEDIATE")
 
 
 def _begin_alone(connection: Connection) -> None:
-    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(71905)")
+    if not connection.get_execution_options().get(READING):
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(71905)")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees one state of the database and holds nobody up, however long it takes."""
+    with engine.connect().execution_options(**{READING: True}) as connection, connection.begin():
+        yield connection
 
 
 Change = Callable[[Connection], T]
@@ -145,6 +157,15 @@ class Writer:
         future: Future[T] = Future()
         self._queue.put((change, future))
         return future
+
+    async def read(self, query: Change[T]) -> T:
+        """Ask something that may take long, beside the changes."""
+
+        def ask() -> T:
+            with reading(self.engine) as connection:
+                return query(connection)
+
+        return await asyncio.to_thread(ask)
 
     async def write(self, change: Change[T]) -> T:
         """Make a change and return what it returned, after it was committed."""
