@@ -14,6 +14,7 @@ class Received:
 
     Attributes:
         prompt: What it asked.
+        seed: With which seed.
         status: The HTTP status; 0 if the connection broke before one came.
         text: The completion, as far as it came.
         tokens: Completion tokens by the server's count; None if the stream ended before.
@@ -27,6 +28,7 @@ class Received:
     """
 
     prompt: str
+    seed: int = 0
     status: int = 0
     text: str = ""
     tokens: int | None = None
@@ -54,7 +56,7 @@ class Client:
 
     async def ask(self, prompt: str, *, stream: bool = True, **options: Any) -> Received:
         """Send one chat request and read the answer."""
-        received = Received(prompt)
+        received = Received(prompt, options.get("seed", 0))
         body = {"model": "distillgame-embedded", "messages": [{"role": "user", "content": prompt}], "stream": stream}
         body |= {"stream_options": {"include_usage": True}} if stream else {}
         data = json.dumps(body | options).encode()

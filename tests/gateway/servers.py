@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
     "model": MODEL,
     "proxy": "embedded:proxy",
     "policies": {
-        "undefended": {"release": "standard"},
+        "undefended": {"release": "standard", "temperature": [0.1, 2]},
         "poe": {"release": {"poe": {"gamma": 0.5}}},
         "strong": {"release": {"poe": {"gamma": 0.9}}},
         "ranged": {

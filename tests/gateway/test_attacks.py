@@ -1,17 +1,19 @@
 """What a client might try against the defense, one attack a test, over real sockets."""
 
 import json
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 
 from distillgame.models import load_tokenizer
 
-from .servers import CONFIG, Running, server
+from .servers import CONFIG, MODEL, Running, server
 
 DEFAULT = {"temperature": 0.6, "top_p": 1.0}
 
@@ -144,7 +146,10 @@ def test_log_probabilities_of_a_defended_policy_are_refused(running: Running, ti
 
 def test_chunks_do_not_show_which_tokens_were_accepted_drafts(running: Running, tmp_path: Path) -> None:
     """Chunks are the same whether drafts were made or not, and all but the last have eight tokens."""
-    config = CONFIG | {"engine": {"batch_size": 8, "speculative": False, "threads": 1}}
+    config = CONFIG | {
+        "engine": {"batch_size": 8, "speculative": False, "threads": 1},
+        "tiers": {"standard": CONFIG["tiers"]["standard"]},
+    }
     secret = f"sqlite:///{running.folder / 'ledger.db'}"
     drafted = [chunks_of(running.ask(running.key(), seed=seed, stream=True)) for seed in range(12)]
     with server(tmp_path, config, secret) as plain:
@@ -167,9 +172,58 @@ def test_only_the_answer_leaves_an_answer_only_policy(running: Running) -> None:
     assert " : " not in text_of(stopped)
 
 
-def test_a_key_is_only_taken_from_its_header(running: Running) -> None:
-    import httpx2
+def test_hidden_reasoning_cannot_be_cut_out_piece_by_piece(running: Running) -> None:
+    """Of one draw, a shorter length or a stop string in the middle would show a number on the way to the answer."""
+    key = running.key("answer", owner="cutter")
+    whole = running.ask(key, seed=5)
+    for asked in [{"max_tokens": n} for n in (1, 3, 8, 15, 20)] + [{"stop": [word]} for word in ("dog", ".", "####")]:
+        cut = running.ask(key, seed=5, **dict[str, Any](asked))
+        assert cut.json()["choices"] == whole.json()["choices"]
+        assert cut.json()["usage"] == whole.json()["usage"]
+        assert cut.headers["x-distillgame-clamped"] == next(iter(asked))
 
+
+def test_of_a_completion_that_was_cut_no_answer_is_released(tmp_path: Path) -> None:
+    policy = {"release": {"poe": {"gamma": 0.5, "form": "answer_only"}}, "max_tokens": 12}
+    config = CONFIG | {"policies": {"answer": policy}, "tiers": {"answer": {"policy": "answer"}}}
+    with server(tmp_path, config) as short:
+        answer = short.ask(short.key("answer"), "9 lion , 9 crab , 9 bee , 9 zebra").json()["choices"][0]
+        assert (answer["message"]["content"], answer["finish_reason"]) == ("", "length")
+
+
+def test_a_long_prompt_does_not_hold_up_others(running: Running) -> None:
+    key, other = running.key(owner="flooder"), running.key(owner="victim")
+    usual = min(_seconds(lambda: running.ask(other)) for _ in range(5))
+    with ThreadPoolExecutor(4) as pool:
+        flood = [pool.submit(running.ask, key, "4 dog , " * 60_000, n=8) for _ in range(4)]
+        worst = max(_seconds(lambda: running.ask(other)) for _ in range(8))
+    assert {future.result().status_code for future in flood} == {400}
+    # Reading half a megabyte thirty times over takes seconds; parsing four such bodies does not.
+    assert worst < 10 * usual + 1
+
+
+def _seconds(act: Any) -> float:
+    start = time.monotonic()
+    act()
+    return time.monotonic() - start
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "completions"])
+@pytest.mark.parametrize(
+    "fields", [{}, {"model": "\ud800"}, {"stop": "\ud800"}, {"\ud800": 1}, {"user": "\udfff"}, {"seed": "\ud800"}]
+)
+def test_text_that_is_none_is_refused(running: Running, path: str, fields: dict[str, Any]) -> None:
+    text = "\ud800 4 dog" if not fields else "4 dog"
+    asked = {"prompt": text} if path == "completions" else {"messages": [{"role": "user", "content": text}]}
+    data = json.dumps({"model": MODEL, **asked, **fields}).encode()
+    headers = {"Authorization": f"Bearer {running.key()}", "Content-Type": "application/json"}
+    response = httpx2.post(f"{running.base}/v1/{path}", content=data, headers=headers)
+    assert response.status_code == 400
+    assert "surrogate" in response.json()["error"]["message"]
+    assert running.ask(running.key()).status_code == 200
+
+
+def test_a_key_is_only_taken_from_its_header(running: Running) -> None:
     key = running.key()
     assert httpx2.get(f"{running.base}/v1/models?api_key={key}&key={key}").status_code == 401
     assert httpx2.get(f"{running.base}/v1/models", headers={"X-Api-Key": key}).status_code == 401

@@ -22,7 +22,7 @@ def test_a_defended_policy_is_narrow_unless_the_owner_widens_it() -> None:
     poe, wide, open_ = config.served("poe"), config.served("wide"), config.served("undefended")
     assert (poe.temperature, poe.top_p, poe.logprobs) == (Bounds(low=0.7, high=0.7), Bounds(low=1, high=1), None)
     assert (wide.temperature, wide.top_p, wide.logprobs) == (Bounds(low=0.5, high=1), Bounds(low=0.9, high=1), 3)
-    assert (open_.temperature, open_.logprobs) == (Bounds(low=0, high=2), 20)
+    assert (open_.temperature, open_.logprobs) == (Bounds(low=0.1, high=2), 20)
     assert load_serving(overrides={"policies.undefended.logprobs": None}).served("undefended").logprobs is None
 
 
@@ -33,10 +33,15 @@ POE = {"release": {"poe": {"gamma": 0.5}}}
     ("overrides", "said"),
     [
         ({"tiers.standard.policy": "nothing"}, "tiers.standard.policy: unknown policy 'nothing'"),
-        ({"tiers.standard.budget.beyond": "undefended"}, "'undefended' is undefended; choose a stronger policy"),
-        ({"tiers.standard.flagged": "undefended"}, "tiers.standard.flagged: 'undefended' is undefended"),
+        ({"tiers.standard.budget.beyond": "undefended"},
+         "'undefended' is weaker than 'poe': it is undefended; choose a stronger policy"),
+        ({"tiers.standard.flagged": "undefended"}, "tiers.standard.flagged: 'undefended' is weaker"),
         ({"policies.poe": {**POE, "temperature": [0, 1]}}, "allows temperature 0, which has no KL"),
         ({"policies.poe": {**POE, "temperature": [1, 0.5]}}, "policies.poe.temperature': 1 is above 0.5"),
+        ({"policies.undefended": {"release": "standard"}}, "policy 'undefended' allows temperature 0"),
+        ({"tiers.guarded.flagged": "poe"}, "'poe' is weaker than 'poe_strong': its gamma is 0.5, not 0.7"),
+        ({"tiers.answer_only.flagged": "poe_strong"}, "it releases whole completions"),
+        ({"policies.shown": {**POE, "logprobs": 2}, "tiers.standard.flagged": "shown"}, "shows more log-probabilities"),
         ({"proxy": None}, "policy 'poe' needs a proxy called 'proxy'"),
         ({"policies.poe.release": {"poe": {"gamma": 7}}}, "gamma must be a number between 0 and 1"),
         ({"policies.poe.release": {"poe": {"gamma": 0.5, "form": "summary"}}}, "form 'summary' is not served"),

@@ -25,7 +25,14 @@ def attack(
     def play() -> None:
         results.extend(
             asyncio.run(
-                load(running.port, keys, clients, seconds, lambda i: PROMPTS[i % 4], lambda i: {"n": 1 + i % 2})
+                load(
+                    running.port,
+                    keys,
+                    clients,
+                    seconds,
+                    lambda i: PROMPTS[i % 4],
+                    lambda i: {"n": 1 + i % 2, "seed": i},
+                )
             )
         )
 
@@ -61,6 +68,19 @@ def test_kill_9_under_load_loses_no_accounted_release(
             assert row.tokens >= (received.tokens or 0)
     assert Counter(row.outcome for row in rows.values())["open"] >= 1
     with server(tmp_path, CONFIG, url) as again:
+        prober = again.key("standard", f"prober-{kind}")
+        for received in [r for r in broken if r.seed % 2 == 0][:12]:
+            (name,) = received.ids
+            # The same draw once more, cut where the crash cut it: what was sent cost this much.
+            assert (
+                again.ask(prober, received.prompt, seed=received.seed, max_tokens=8 * received.pieces).status_code
+                == 200
+            )
+            cost, row = again.settled(owner=f"prober-{kind}")[-1], rows[name.removeprefix("chatcmpl-")]
+            assert row.outcome == "open"
+            assert (row.tokens, row.kl, row.value) >= (cost.tokens, 0, 0)
+            assert row.kl >= cost.kl - 1e-6
+            assert row.value >= cost.value - 1e-6
         balance = _balances(again, f"crash-{kind}")
         assert balance == pytest.approx(sum(row.value for row in rows.values()))
         assert again.ask(keys[0]).status_code == 200
@@ -102,21 +122,17 @@ def test_the_engine_dies_with_the_server(tmp_path: Path) -> None:
         assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
-def test_a_server_without_its_engine_says_so(tmp_path: Path) -> None:
+def test_a_server_whose_engine_dies_ends_and_says_why(tmp_path: Path) -> None:
     with server(tmp_path) as running:
-        import httpx2
-
-        engine = _engine(running)
-        key = running.key()
-        os.kill(engine, signal.SIGKILL)
-        end = time.monotonic() + 10
-        while httpx2.get(f"{running.base}/readyz").status_code == 200 and time.monotonic() < end:
-            time.sleep(0.05)
-        assert httpx2.get(f"{running.base}/readyz").status_code == 503
-        assert httpx2.get(f"{running.base}/healthz").status_code == 200
-        response = running.ask(key)
-        assert response.status_code == 503
-        assert "engine" in response.json()["error"]["message"]
+        key = running.key(owner="bereft")
+        results, thread = attack(running, [key], 3.0)
+        time.sleep(1.0)
+        os.kill(_engine(running), signal.SIGKILL)
+        assert running.process.wait(30) == 2
+        thread.join()
+        assert "the engine's process is gone" in (running.folder / "log").read_text()
+        assert {row.outcome for row in running.rows(owner="bereft")} <= {"finished", "error", "cancelled"}
+        assert {received.status for received in results} <= {0, 200, 503}
 
 
 def _engine(running: Running) -> int:

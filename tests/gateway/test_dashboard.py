@@ -1,5 +1,6 @@
 """The owner's page and metrics, over HTTP and in a real browser."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, s
     reference.write_text("\n".join(f"{words[i % 3]} number {i}" for i in range(200)))
     config = CONFIG | {
         "monitor": {"reference": str(reference), "window": 16, "false_alarm": 0.01},
-        "tiers": CONFIG["tiers"] | {"watched": {"policy": "poe", "flagged": "strong"}},
+        "tiers": CONFIG["tiers"]
+        | {"watched": {"policy": "poe", "flagged": "strong"}, "<img src=x onerror=alert(1)>": {"policy": "poe"}},
     }
     with server(tmp_path_factory.mktemp("dashboard"), config) as running:
         keys = {owner: running.key(tier, owner) for owner, tier in {"ann": "standard", "bob": "hard"}.items()}
@@ -29,8 +31,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, s
         assert running.ask(keys["ann"], logit_bias={"1": 1}).status_code == 400
         running.ask("dg-nobody")
         watched = running.key("watched", "eve")
-        for i in range(18):
+        for i in range(16):
             running.ask(watched, f"{1 + i % 9} dog , {1 + i % 7} ant")
+        while not any(line["event"] == "flagged" for line in running.log()):
+            time.sleep(0.02)
+        time.sleep(0.2)
+        running.ask(watched)
+        assert running.ask(running.key("<img src=x onerror=alert(1)>", "mallory")).status_code == 200
         running.settled()
         yield running, running.key(None, "boss")
 
@@ -67,8 +74,9 @@ def test_metrics_are_what_the_ledger_says(shown: tuple[Running, str]) -> None:
 def test_a_flagged_owner_is_escalated_and_listed(shown: tuple[Running, str]) -> None:
     running, _ = shown
     policies = [row.policy for row in running.rows(owner="eve")]
-    # The window of sixteen is judged as the sixteenth comes in; that one is served as before.
-    assert policies == ["poe"] * 16 + ["strong"] * 2
+    # The window of sixteen is judged beside what is served, and the flag is heeded once it is there.
+    assert policies[:16] == ["poe"] * 16
+    assert policies[-1] == "strong"
     assert any(line["event"] == "flagged" and line["owner"] == "eve" for line in running.log())
 
 
@@ -105,8 +113,9 @@ def rows(browser: webdriver.Chrome, table: str) -> list:  # type: ignore[type-ar
 
 def test_hostile_names_are_text(shown: tuple[Running, str]) -> None:
     running, admin = shown
-    # Owners' names are plain; tiers and the model come from the owner's file and are escaped all the same.
-    assert "<script" not in page(running, admin)
+    # Owners' names are plain; tiers come from the owner's file and are escaped all the same.
+    assert "<img" not in page(running, admin)
+    assert "&lt;img src=x" in page(running, admin)
     policy = httpx2.get(f"{running.base}/dashboard", auth=("owner", admin)).headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "script-src" not in policy

@@ -11,10 +11,11 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from distillgame.errors import DistillgameError
+from distillgame.gateway import ledger
 from distillgame.gateway.accounts import accounts, history
 from distillgame.gateway.charges import NOTHING, Charge, charge
 from distillgame.gateway.database import Writer, open_database, reading
-from distillgame.gateway.ledger import Ledger, Offer, OverBudgetError, Party, day_of, seconds_to_next_day
+from distillgame.gateway.ledger import Ledger, Offer, OverBudgetError, Party, day_of
 from distillgame.gateway.schema import balances, entries
 from distillgame.gateway.tiers import Budget
 
@@ -160,7 +161,7 @@ def test_past_a_soft_budget_the_stronger_policy_is_granted_and_nothing_begun_is_
             lease.settle("finished")
         return policies
 
-    # The first takes 25, the second another 25; the lease of a third would be past 50.
+    # The first takes 25, the second another 25; then nothing is left.
     assert asyncio.run(play()) == ["poe", "poe", "strong", "strong"]
     assert balance(writer, party)[2] == pytest.approx(100)
 
@@ -171,8 +172,10 @@ def test_each_kind_of_budget_refuses(writer: Writer, budget: Budget) -> None:
 
     async def play() -> None:
         await Ledger(writer).open(party, "r", [offer(budget)])
+        # Too little is left for another lease, so nothing is leased, and nothing can be sent.
+        second = await Ledger(writer).open(party, "r", [offer(budget)])
         with pytest.raises(OverBudgetError):
-            await Ledger(writer).open(party, "r", [offer(budget)])
+            await second.cover(Charge(8, 2.0, 2.0))
 
     asyncio.run(play())
 
@@ -185,8 +188,8 @@ def test_owners_are_apart_and_keys_of_an_owner_together(writer: Writer) -> None:
     async def play() -> None:
         await Ledger(writer).open(first, "r", [offer(budget)])
         with pytest.raises(OverBudgetError):
-            await Ledger(writer).open(sibling, "r", [offer(budget)])
-        await Ledger(writer).open(stranger, "r", [offer(budget)])
+            await (await Ledger(writer).open(sibling, "r", [offer(budget)])).cover(Charge(40, 0.0, 0.0))
+        await (await Ledger(writer).open(stranger, "r", [offer(budget)])).cover(Charge(40, 0.0, 0.0))
 
     asyncio.run(play())
 
@@ -197,25 +200,59 @@ def test_no_output_refunds_a_budget() -> None:
     assert charge(2, [0.0, 0.0], []) == Charge(2, 0.0, None, 0)
 
 
-def test_a_request_that_leaves_while_it_waits_for_its_lease_costs_nothing(writer: Writer) -> None:
-    party = someone()
-    hold = threading.Event()
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_request_that_leaves_while_it_waits_for_its_lease_costs_nothing(
+    writer: Writer, begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its lease was still queued or being written when it left."""
+    party, entered, hold = someone(), threading.Event(), threading.Event()
 
-    async def play(cancel_early: bool) -> None:
-        writer.submit(lambda c: hold.wait(5) and None)
+    def slow(seconds: float) -> str:
+        entered.set()
+        hold.wait(5)
+        return day_of(seconds)
+
+    async def play() -> None:
+        if begun:
+            monkeypatch.setattr(ledger, "day_of", slow)
+        else:
+            writer.submit(lambda _: slow(0))
         task = asyncio.ensure_future(Ledger(writer).open(party, "r", [offer()]))
-        await asyncio.sleep(0.05)
-        if cancel_early:
-            task.cancel()
-        hold.set()
+        while not entered.is_set():
+            await asyncio.sleep(0.01)
+        task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await asyncio.sleep(0.2)
+        hold.set()
 
-    asyncio.run(play(True))
+    asyncio.run(play())
     rows = writer.submit(lambda c: list(c.execute(select(entries).where(entries.c.owner == party.owner)))).result()
-    assert all(row.outcome == "cancelled" and row.tokens == 0 for row in rows)
+    end = time.monotonic() + 5
+    while any(row.outcome == "open" for row in rows) and time.monotonic() < end:
+        rows = writer.submit(lambda c: list(c.execute(select(entries).where(entries.c.owner == party.owner)))).result()
+    assert [(row.outcome, row.tokens) for row in rows] in ([[("cancelled", 0)]] if begun else [[("cancelled", 0)], []])
     if rows:
         assert balance(writer, party) == (0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("beyond", ["refuse", "strong"])
+def test_a_budget_smaller_than_a_lease_is_still_spent(writer: Writer, beyond: str) -> None:
+    party, budget = someone(), Budget(value_per_day=12, beyond=beyond)
+
+    async def play() -> list[str]:
+        granted = []
+        for _ in range(4):
+            try:
+                lease = await Ledger(writer).open(party, "r", [offer(budget)])
+                await lease.cover(Charge(8, 0.5, 4.0))
+                granted.append("whole")
+            except OverBudgetError:
+                granted.append("refused")
+                continue
+            lease.settle("finished")
+        return granted
+
+    assert asyncio.run(play()) == ["whole", "whole", "whole", "refused"]
+    assert balance(writer, party)[2] == pytest.approx(12)
 
 
 def test_a_transaction_that_fails_grants_nothing(writer: Writer) -> None:
@@ -274,8 +311,6 @@ def test_a_long_look_holds_nobody_up(writer: Writer) -> None:
 def test_days_are_utc() -> None:
     assert day_of(0) == "1970-01-01"
     assert day_of(86_399.9) == "1970-01-01"
-    assert seconds_to_next_day(86_399.5) == 1
-    assert seconds_to_next_day(86_400) == 86_400
 
 
 @pytest.mark.parametrize(

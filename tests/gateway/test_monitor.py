@@ -65,10 +65,10 @@ def test_ordinary_windows_are_flagged_at_the_rate_that_was_asked_for(monitor: Mo
 
 def test_a_campaign_is_flagged(monitor: Monitor) -> None:
     rng = random.Random(3)
-    judged = [monitor.see("harvester", harvest(rng)) for _ in range(64)]
-    verdicts = [judgement for judgement in judged if judgement is not None]
-    assert len(verdicts) == 2
-    assert all(verdict.flagged for verdict in verdicts)
+    windows = [monitor.see("harvester", harvest(rng)) for _ in range(64)]
+    full = [window for window in windows if window is not None]
+    assert len(full) == 2
+    assert all(monitor.judge(window).flagged for window in full)
 
 
 def test_windows_of_owners_are_apart(monitor: Monitor) -> None:

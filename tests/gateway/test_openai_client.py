@@ -1,6 +1,7 @@
 """The official client, unchanged, against a real server."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -56,6 +57,18 @@ def test_several_choices_are_different_draws(client: openai.OpenAI) -> None:
     for chunk in stream:
         texts[chunk.choices[0].index] += chunk.choices[0].delta.content or ""
     assert list(texts.values()) == [choice.message.content for choice in answer.choices]
+
+
+def test_a_conversation_goes_on_with_the_clients_own_message(client: openai.OpenAI) -> None:
+    first = client.chat.completions.create(model=MODEL, messages=ASKED)
+    said: list[Any] = [*ASKED, first.choices[0].message, {"role": "user", "content": "2 cow"}]
+    assert client.chat.completions.create(model=MODEL, messages=said).choices[0].message.content
+    empty: list[Any] = [*ASKED, {"role": "assistant", "content": None, "tool_calls": None}, *ASKED]
+    assert client.chat.completions.create(model=MODEL, messages=empty, stop="").choices
+
+
+def test_a_batch_of_texts_is_continued(client: openai.OpenAI) -> None:
+    assert len(client.completions.create(model=MODEL, prompt=["4 dog"] * 20, max_tokens=2).choices) == 20
 
 
 def test_a_completion_ends_at_a_stop_string_and_at_its_length(client: openai.OpenAI) -> None:

@@ -6,9 +6,10 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
+import yaml
 
 from distillgame.gateway import protocol, transport
+from distillgame.gateway.errors import ApiError
 
 from .servers import CONFIG, MODEL, Running, server
 
@@ -34,6 +37,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A slow server with a short queue and short patience: a wide network that never ends by itself."""
     config = CONFIG | {
         "teacher": {"source": "init:512x8", "tokenizer": "embedded:teacher"},
+        "temperature": 0.02,
         "policies": {"poe": {"release": "standard", "max_tokens": 400, "choices": 4}},
         "tiers": {"standard": {"policy": "poe"}},
         "engine": {"batch_size": 4, "queue": 4, "threads": 1, "speculative": False},
@@ -180,7 +184,11 @@ def test_a_body_that_never_comes_is_408(monkeypatch: pytest.MonkeyPatch) -> None
         raise AssertionError("the application was reached")
 
     scope = {"type": "http", "headers": [], "method": "POST", "path": "/"}
-    asyncio.run(transport.LimitBody(never, 100)(scope, receive, send))
+
+    async def refused(_: Any, error: ApiError) -> Any:
+        return transport.error_response(error)
+
+    asyncio.run(transport.LimitBody(never, 100, refused)(scope, receive, send))
     assert sent[0]["status"] == 408
 
 
@@ -220,6 +228,7 @@ def test_told_to_stop_it_finishes_what_runs(tmp_path: Path) -> None:
 def test_what_does_not_finish_in_time_is_cancelled_and_settled(tmp_path: Path) -> None:
     config = CONFIG | {
         "teacher": {"source": "init:512x8", "tokenizer": "embedded:teacher"},
+        "temperature": 0.02,
         "policies": {"poe": {"release": "standard", "max_tokens": 2000}},
         "tiers": {"standard": {"policy": "poe"}},
         "engine": {"batch_size": 8, "threads": 1, "speculative": False},
@@ -246,6 +255,49 @@ def test_what_does_not_finish_in_time_is_cancelled_and_settled(tmp_path: Path) -
         (row,) = running.rows(owner="stuck")
         assert row.outcome == "cancelled"
         assert row.tokens > 0
+
+
+def test_told_to_stop_while_it_loads_it_stops(tmp_path: Path) -> None:
+    path = tmp_path / "serve.yaml"
+    path.write_text(yaml.safe_dump(CONFIG))
+    arguments = [sys.executable, "-m", "distillgame", "serve", str(path), "--port", "0"]
+    process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not children.read_text().split():
+        time.sleep(0.02)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+
+
+def test_a_client_that_reads_nothing_is_let_go() -> None:
+    import asyncio
+
+    closed: list[bool] = []
+
+    async def events() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"data: x\n\n"
+        finally:
+            closed.append(True)
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.sleep(60)
+
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    stream = transport.EventStream(b"data: first\n\n", events(), {}, 0.2)
+
+    async def play() -> None:
+        rest = stream._rest
+        await anext(rest)
+        await asyncio.wait_for(stream({"type": "http"}, receive, send), 5)
+
+    asyncio.run(play())
+    assert closed == [True]
 
 
 def test_tls_by_flags(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class Stranger:
     async def complete(self, request: Request) -> Response:
         body = await request.json()
         self.seen.append(body)
-        self.headers.append(dict(request.headers))
+        self.headers.append(dict(request.headers) | {"x-test-port": str(request.client.port if request.client else 0)})
         if self.behaviour == "busy":
             return JSONResponse({"error": {"message": "later"}}, 429, {"retry-after": "7"})
         if self.behaviour == "bad request":
@@ -77,11 +77,17 @@ class Stranger:
                 yield f"data: {json.dumps({'choices': [{'index': 0, **choice, 'finish_reason': None}]})}\n\n"
                 if self.behaviour == "nonsense":
                     yield "data: {nonsense\n\n"
+                if self.behaviour == "usage all along":
+                    usage = {"prompt_tokens": 11, "completion_tokens": 1 + WORDS.index(word)}
+                    yield f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n"
                 if self.behaviour == "slow":
                     await asyncio.sleep(0.4)
             if self.behaviour == "cut":
                 return
             yield f"data: {json.dumps({'choices': [{'index': 0, 'delta': {}, 'finish_reason': 'length'}]})}\n\n"
+            if self.behaviour == "no usage":
+                yield "data: [DONE]\n\n"
+                return
             usage = {"prompt_tokens": 11, "completion_tokens": 6}
             yield f"data: {json.dumps({'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n"
         except (asyncio.CancelledError, GeneratorExit):
@@ -208,6 +214,32 @@ def test_an_upstreams_failure_is_said(gateway: Running, stranger: Stranger, beha
         assert "too long" in answer.json()["error"]["message"]
     for row in gateway.settled(owner=f"fails-{status}-{behaviour.replace(' ', '-')}"):
         assert (row.outcome, row.tokens) == ("error", 0)
+
+
+@pytest.mark.parametrize(("behaviour", "tokens"), [("usage all along", 6), ("no usage", len("".join(WORDS)))])
+@pytest.mark.parametrize("stream", [False, True])
+def test_usage_comes_as_servers_like(
+    gateway: Running, stranger: Stranger, behaviour: str, tokens: int, stream: bool
+) -> None:
+    """At the end, in every chunk, or not at all: then the bytes stand, of which a token has at least one."""
+    stranger.behaviour = behaviour
+    owner = f"usage-{tokens}-{stream}"
+    answer = gateway.ask(gateway.key(owner=owner), stream=stream)
+    assert answer.status_code == 200
+    if not stream:
+        assert answer.json()["choices"][0]["message"]["content"] == "".join(WORDS)
+    assert [row.tokens for row in gateway.settled(owner=owner)] == [tokens]
+
+
+def test_connections_are_kept(gateway: Running, stranger: Stranger) -> None:
+    key = gateway.key()
+    for _ in range(5):
+        gateway.ask(key)
+    assert len({headers["x-test-port"] for headers in stranger.headers}) == 1
+
+
+def test_log_probabilities_of_an_upstream_are_not_released(gateway: Running) -> None:
+    assert gateway.ask(gateway.key(), logprobs=True).status_code == 400
 
 
 def test_an_upstream_that_is_not_there_is_one_line() -> None:

@@ -150,7 +150,20 @@ class Engine:
         Raises:
             DistillgameError: If its prompt is empty or too long; other sequences are unaffected.
         """
-        sequence = self._sequence(request, params or SamplingParams(), seed, stream)
+        return self.enqueue(self.prepare(request, params, seed, stream))
+
+    def prepare(
+        self, request: Request, params: SamplingParams | None = None, seed: int = 0, stream: bool = True
+    ) -> Sequence:
+        """The part of :meth:`add` that takes long where a prompt is long, for another thread than the one that steps.
+
+        Raises:
+            DistillgameError: If the prompt is empty or too long.
+        """
+        return self._sequence(request, params or SamplingParams(), seed, stream)
+
+    def enqueue(self, sequence: Sequence) -> int:
+        """Queue what was prepared, and return its handle."""
         self.scheduler.waiting.append(sequence)
         return sequence.handle
 

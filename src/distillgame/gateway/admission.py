@@ -1,62 +1,26 @@
 """Who may, under which policy: keys, tiers, flags, limits and the day's budget."""
 
 import base64
-import binascii
-import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from distillgame.gateway.asking import Asked, Work, work_of
-from distillgame.gateway.charges import Charge
 from distillgame.gateway.config import ServeConfig
-from distillgame.gateway.errors import ApiError
+from distillgame.gateway.errors import ApiError, budget_exhausted
 from distillgame.gateway.flags import Flags
 from distillgame.gateway.keyring import Keyring
 from distillgame.gateway.keys import Key
 from distillgame.gateway.ledger import (
-    LEASE_TOKENS,
     Lease,
     Ledger,
     Offer,
     OverBudgetError,
     Party,
-    seconds_to_next_day,
 )
 from distillgame.gateway.limits import Limiter
-from distillgame.gateway.tiers import REFUSE, Budget, Tier
+from distillgame.gateway.rates import Rates
+from distillgame.gateway.tiers import REFUSE, Budget, Tier, weakness
 from distillgame.gateway.wire import ChatRequest
-
-FIRST_GUESS = Charge(1, 0.1, 0.25)
-"""What a token is taken to cost before a policy has released any, tokens aside."""
-
-MARGIN = 2.0
-"""A lease is this many times what its tokens cost on average."""
-
-REMEMBERED = 0.98
-"""Weight of the past in that average, a request."""
-
-
-class Rates:
-    """What a token of each policy costs on average: leases are made by it, never charges."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, tuple[float, float]] = {}
-
-    def lease(self, policy: str, tokens: int) -> Charge:
-        """What is leased for some tokens."""
-        kl, value = self._known.get(policy, (FIRST_GUESS.kl or 0.0, FIRST_GUESS.value or 0.0))
-        return Charge(tokens, MARGIN * kl * tokens, MARGIN * value * tokens)
-
-    def learn(self, policy: str, spent: Charge) -> None:
-        """Take in what a request came to."""
-        if spent.tokens:
-            kl, value = self._known.get(policy, (FIRST_GUESS.kl or 0.0, FIRST_GUESS.value or 0.0))
-            new = ((spent.kl or 0.0) / spent.tokens, (spent.value or 0.0) / spent.tokens)
-            self._known[policy] = (
-                REMEMBERED * kl + (1 - REMEMBERED) * new[0],
-                REMEMBERED * value + (1 - REMEMBERED) * new[1],
-            )
 
 
 @dataclass
@@ -139,37 +103,53 @@ class Admission:
             )  # fmt: skip
         tier = self._config.tiers[str(key.tier)]
         chain = self._chain(key, tier, asked)
-        works = {name: work_of(asked, name, self._config, self._secret) for name, _ in chain}
-        reserved = max(work.most_tokens for work in works.values())
+        works = {name: self._work(asked, name) for name, _ in chain}
+        first = works[chain[0][0]]
+        if isinstance(first, ApiError):
+            raise first
+        reserved = max(work.most_tokens for work in works.values() if isinstance(work, Work))
         self._limiter.admit(key.id, tier.limits, reserved)
-        self._flags.see(key.owner, _text(asked))
-        offers = [
-            Offer(name, self._config.policies[name].release.label, self._lease(name, works[name]), budget)
-            for name, budget in chain
-        ]
+        self._flags.see(key.owner, _texts(asked))
         party = Party(key.id, key.owner, str(key.tier))
+        offers = [self._offer(key.owner, name, works[name], budget) for name, budget in chain]
         try:
             lease = await self._ledger.open(party, request, offers)
         except OverBudgetError as error:
             self._limiter.settle(key.id, tier.limits, reserved, 0)
-            wait = seconds_to_next_day(time.time())
-            raise ApiError(
-                429, "the leakage budget of this key's owner is spent for today (UTC)", code="budget_exhausted",
-                retry_after=math.ceil(wait),
-            ) from error  # fmt: skip
+            raise budget_exhausted() from error
         except BaseException:
             self._limiter.settle(key.id, tier.limits, reserved, 0)
             raise
         policy = lease.offer.policy
-        return Admitted(key, tier, policy, works[policy], lease, reserved)
+        work = works[policy]
+        if isinstance(work, ApiError):
+            lease.settle("refused")
+            self._limiter.settle(key.id, tier.limits, reserved, 0)
+            raise work
+        return Admitted(key, tier, policy, work, lease, reserved)
 
     def settle(self, admitted: Admitted, outcome: str) -> None:
         """Close a request's account."""
-        lease = admitted.lease
+        lease, owner = admitted.lease, admitted.key.owner
         lease.settle(outcome)
-        self._rates.learn(admitted.policy, lease.released)
-        used = lease.prompt_tokens + lease.released.tokens
+        self._rates.learn(owner, admitted.policy, lease.released)
+        used = lease.prompt_tokens + lease.sampled
+        if outcome in ("cancelled", "timeout"):
+            # How much was sampled by then nobody has said: work that is thrown away is work all the same.
+            used = max(used, admitted.reserved)
         self._limiter.settle(admitted.key.id, admitted.tier.limits, admitted.reserved, used)
+
+    def _work(self, asked: Asked, policy: str) -> Work | ApiError:
+        """What a request comes to under a policy, or why it is refused there; it may not come to that policy."""
+        try:
+            return work_of(asked, policy, self._config, self._secret)
+        except ApiError as error:
+            return error
+
+    def _offer(self, owner: str, policy: str, work: Work | ApiError, budget: Budget | None) -> Offer:
+        lengths = [] if isinstance(work, ApiError) else [job.params.max_new_tokens for job in work.jobs]
+        label = self._config.policies[policy].release.label
+        return Offer(policy, label, self._rates.lease(owner, policy, lengths), budget)
 
     def _chain(self, key: Key, tier: Tier, asked: Asked) -> list[tuple[str, Budget | None]]:
         """Policies under which the key may be served with the budget that each needs, in order."""
@@ -182,12 +162,12 @@ class Admission:
                 raise ApiError(400, "'distillgame.policy': unknown policy", code="unknown_policy", param="distillgame")
             return [(asked.distillgame.policy, tier.budget)]
         beyond = None if tier.budget is None or tier.budget.beyond == REFUSE else tier.budget.beyond
+        policy = tier.policy
         if tier.flagged is not None and self._flags.has(key.owner):
-            return [(tier.flagged, tier.budget if beyond is None else None)]
-        return [(tier.policy, tier.budget), *([] if beyond is None else [(beyond, None)])]
-
-    def _lease(self, policy: str, work: Work) -> Charge:
-        return self._rates.lease(policy, sum(min(job.params.max_new_tokens, LEASE_TOKENS) for job in work.jobs))
+            policy = tier.flagged
+            if beyond is not None and weakness(self._config.served(policy), self._config.served(beyond)) is not None:
+                beyond = policy
+        return [(policy, tier.budget), *([] if beyond is None else [(beyond, None)])]
 
 
 def _presented(header: str) -> str:
@@ -197,13 +177,14 @@ def _presented(header: str) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return ""
     return ""
 
 
-def _text(asked: Asked) -> str:
-    """What the campaign monitor reads: what the client wrote last."""
+def _texts(asked: Asked) -> list[str]:
+    """What the campaign monitor reads: prompts, and of a conversation all that is not the assistant's."""
     if isinstance(asked, ChatRequest):
-        return asked.messages[-1].plain()["content"]
-    return "\n".join(asked.prompts)
+        said = [message.plain() for message in asked.messages]
+        return ["\n".join(message["content"] for message in said if message["role"] != "assistant")]
+    return asked.prompts

@@ -40,7 +40,7 @@ def make_app(config: ServeConfig, rooms: Rooms) -> FastAPI:
     _add_completions(app, config)
     _add_owner_routes(app, config)
     _add_errors(app)
-    app.add_middleware(LimitBody, most=config.server.max_body_bytes)
+    app.add_middleware(LimitBody, most=config.server.max_body_bytes, refused=_refused)
     app.add_middleware(Doors, identify=_identify, refused=_refused)
     if config.server.cors_origins:
         app.add_middleware(
@@ -92,11 +92,13 @@ def _add_owner_routes(app: FastAPI, config: ServeConfig) -> None:
     @app.get("/metrics", responses=RESPONSES, tags=["owner"])
     async def metrics(request: Request) -> Response:
         """Prometheus metrics; needs an admin key."""
+        _require_admin(request)
         return Response(_rooms(request).metrics.text(), media_type="text/plain; version=0.0.4")
 
     @app.get("/dashboard", responses=RESPONSES, tags=["owner"])
     async def dashboard(request: Request) -> Response:
         """Keys, tokens, KL, value and refusals; needs an admin key (as the password, in a browser)."""
+        _require_admin(request)
         page, policy = await render_dashboard(_rooms(request).writer, config)
         return HTMLResponse(page, headers={"Content-Security-Policy": policy, "Cache-Control": "no-store"})
 
@@ -117,18 +119,19 @@ async def _serve(request: Request, asked: Asked, config: ServeConfig) -> Respons
         return await anext(events), events, _headers(name, admitted.work.clamped)
 
     running, most = rooms.backend.load()
-    if running >= most:
+    if running + asked.completions > most:
         raise overloaded("the queue is full")
     if not asked.stream:
         body, headers = await unless_gone(whole(), request.receive)
         return JSONResponse(body, headers=headers)
     first, rest, headers = await unless_gone(opened(), request.receive)
-    return EventStream(first, rest, headers)
+    # A little more than the request has: what is late by itself says so in the stream.
+    return EventStream(first, rest, headers, config.server.request_timeout + 5)
 
 
 async def _identify(request: Request) -> None:
     """Find who asks, where a key is needed, and keep it with the request."""
-    path = request.url.path
+    path = request.scope["path"]
     if path.startswith("/v1/") or path in OWNER:
         try:
             request.state.key = await _rooms(request).admission.identify(request.headers, admin=path in OWNER)
@@ -159,7 +162,8 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
-        response = error_response(ApiError(error.status_code, f"{error.detail}: {request.url.path}", code=code))
+        found = ApiError(error.status_code, f"{error.detail}: {request.scope['path']}", code=code)
+        response = await _refused(request, found)
         response.headers.update(error.headers or {})
         return response
 
@@ -191,6 +195,12 @@ async def _refused(request: Request, error: ApiError) -> Response:
         code=error.code,
     )
     return error_response(error)
+
+
+def _require_admin(request: Request) -> None:
+    """The door has seen to it; a page of the owner's sees to it again."""
+    if not request.state.key.admin:
+        raise ApiError(403, "this needs an admin key", code="wrong_kind_of_key")
 
 
 def _no_ledger(error: SQLAlchemyError) -> ApiError:

@@ -11,7 +11,7 @@ from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError
 from distillgame.gateway.names import unique
 from distillgame.gateway.tiers import ServedPolicy
-from distillgame.gateway.wire import ChatRequest, CompletionRequest
+from distillgame.gateway.wire import MOST_COMPLETIONS, ChatRequest, CompletionRequest
 
 GREEDY_BELOW = 0.01
 """Temperatures below this are taken for 0 where that is allowed: logits over them would overflow."""
@@ -55,12 +55,12 @@ def work_of(asked: Asked, name: str, config: ServeConfig, secret: bytes) -> Work
     served = config.served(name)
     prompts = asked.prompts if isinstance(asked, CompletionRequest) else [None]
     choices = asked.n or 1
-    if choices * len(prompts) > served.choices:
+    if choices > served.choices or asked.completions > MOST_COMPLETIONS:
         raise ApiError(
-            400, f"at most {served.choices} completions a request are allowed (asked for {choices * len(prompts)})",
+            400, f"at most {served.choices} choices and {MOST_COMPLETIONS} completions of a request are served",
             code="too_many_choices", param="n",
         )  # fmt: skip
-    _check_logprobs(asked, served)
+    _check_logprobs(asked, served, config)
     params, clamped = clamp(asked, served, config.temperature)
     # A form is made of the whole completion, so that nothing is sent before its end.
     streams = bool(asked.stream) and served.release.form.name == "full"
@@ -112,14 +112,19 @@ def clamp(asked: Asked, served: ServedPolicy, reference: float) -> tuple[Samplin
     top_p = served.top_p.clamp(1.0 if asked.top_p is None else asked.top_p)
     if asked.top_p is not None and top_p != asked.top_p:
         clamped.append("top_p")
-    length = min(asked.length or served.max_tokens, served.max_tokens)
-    if asked.length is not None and length < asked.length:
+    wanted, stops = asked.length or served.max_tokens, asked.stops
+    if served.release.form.name != "full":
+        # Where a form hides the reasoning, cutting it elsewhere would show it piece by piece.
+        clamped += ["stop"] if stops else []
+        wanted, stops = served.max_tokens, ()
+    length = min(wanted, served.max_tokens)
+    if asked.max_length_given and length != asked.length:
         clamped.append("max_tokens")
     params = SamplingParams(
         temperature=temperature,
         top_p=max(top_p, SMALLEST_TOP_P),
         max_new_tokens=length,
-        stop=asked.stops,
+        stop=stops,
         top_logprobs=asked.logprob_count or 0,
     )
     return params, clamped
@@ -136,11 +141,11 @@ def stream_key(secret: bytes, said: dict[str, object]) -> str:
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
 
 
-def _check_logprobs(asked: Asked, served: ServedPolicy) -> None:
+def _check_logprobs(asked: Asked, served: ServedPolicy, config: ServeConfig) -> None:
     count = asked.logprob_count
     if count is None:
         return
-    if served.logprobs is None:
+    if served.logprobs is None or config.upstream is not None:
         raise ApiError(
             400, "log-probabilities are not released under this key's policy", code="logprobs_refused", param="logprobs"
         )

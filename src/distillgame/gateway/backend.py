@@ -95,5 +95,9 @@ class Backend(ABC):
         """Completions that are being sampled or wait, and how many there may be."""
 
     @abstractmethod
+    async def failed(self) -> None:
+        """Wait until nothing can be served ever again; for ever, if all is well."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Stop."""

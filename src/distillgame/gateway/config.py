@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from distillgame.errors import DistillgameError
 from distillgame.gateway.bounds import Bounds
 from distillgame.gateway.settings import EngineSettings, MonitorSettings, ServerSettings, Upstream
-from distillgame.gateway.tiers import Budget, ServedPolicy, Tier
+from distillgame.gateway.tiers import Budget, ServedPolicy, Tier, weakness
 from distillgame.models import ModelSpec
 from distillgame.policies.forms import make_form
 from distillgame.strict import Strict
@@ -62,6 +62,7 @@ class ServeConfig(Strict):
             self._check_policy(name, served)
         for name, tier in self.tiers.items():
             self._check_tier(name, tier)
+        self._check_budgets()
         return self
 
     @property
@@ -114,11 +115,12 @@ class ServeConfig(Strict):
                 raise ValueError(
                     f"tiers.{name}.{where}: unknown policy '{policy}'; choose among {', '.join(self.policies)}"
                 )
-            if where != "policy" and not self.served(policy).defended:
-                raise ValueError(f"tiers.{name}.{where}: '{policy}' is undefended; choose a stronger policy")
-        if tier.budget is not None and tier.budget.is_measured:
-            for policy in tier.policies().values():
-                self._check_measured(f"tiers.{name}.budget", policy, tier.budget)
+            why = weakness(self.served(tier.policy), self.served(policy)) if tier.policy in self.policies else None
+            if where != "policy" and (why is not None or not self.served(policy).defended):
+                raise ValueError(
+                    f"tiers.{name}.{where}: '{policy}' is weaker than '{tier.policy}': {why or 'it is undefended'}; "
+                    "choose a stronger policy"
+                )
         limit = tier.limits.tokens_per_minute
         for policy in tier.policies().values():
             if limit is not None and limit < self.policies[policy].max_tokens:
@@ -127,6 +129,13 @@ class ServeConfig(Strict):
                     f"tiers.{name}.limits.tokens_per_minute: {limit} is less than the {most} tokens that one "
                     f"completion of policy '{policy}' may have"
                 )
+
+    def _check_budgets(self) -> None:
+        """See that what a budget is about is measured in every tier: an owner's keys may be of several."""
+        for name, tier in self.tiers.items():
+            if tier.budget is not None and tier.budget.is_measured:
+                for policy in {policy for other in self.tiers.values() for policy in other.policies().values()}:
+                    self._check_measured(f"tiers.{name}.budget", policy, tier.budget)
 
     def _check_measured(self, where: str, name: str, budget: Budget) -> None:
         """A budget on what is not measured would only pretend."""

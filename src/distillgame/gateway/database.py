@@ -1,6 +1,7 @@
 """The database of keys and ledger: one writer thread that commits many requests' changes in one transaction."""
 
 import asyncio
+import logging
 import os
 import queue
 import threading
@@ -16,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from distillgame.errors import DistillgameError
+from distillgame.gateway.logs import log
 from distillgame.gateway.schema import SCHEMA, facts, metadata
 
 T = TypeVar("T")
@@ -155,6 +157,7 @@ class Writer:
     def submit(self, change: Change[T]) -> "Future[T]":
         """Queue a change; its result is there once it is committed."""
         future: Future[T] = Future()
+        future.add_done_callback(_note_failure)
         self._queue.put((change, future))
         return future
 
@@ -210,6 +213,13 @@ class Writer:
                 future.set_result(result)
             else:
                 future.set_exception(refused)
+
+
+def _note_failure(future: "Future[Any]") -> None:
+    """Log what failed: of many changes nobody waits for the end."""
+    error = None if future.cancelled() else future.exception()
+    if error is not None and not isinstance(error, DistillgameError):
+        log("a change of the database failed", logging.ERROR, error=type(error).__name__)
 
 
 def add(connection: Connection, table: Any, values: dict[str, Any], amounts: dict[str, Any]) -> None:

@@ -3,13 +3,16 @@
 It has a process of its own because everything that serves HTTP would otherwise compete with it for Python's lock.
 """
 
+import queue
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any
 
 from distillgame.decoding import Calibration, Engine, Request, Sample, Update
+from distillgame.decoding.sequence import Sequence
 from distillgame.decoding.text import TextStream
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backend import Job, Piece, TokenLogprob
@@ -36,6 +39,10 @@ class Failure:
 
 Event = tuple[int, Piece | Failure | None]
 """A job's number, and a piece of it, its failure, or the news that the process is ready."""
+
+
+Taken = tuple[int, Job | None, Sequence | Failure | None] | None
+"""A job's number with the job and its sequence, with its failure, or with nothing to cancel it; None at the end."""
 
 
 @dataclass
@@ -85,20 +92,30 @@ class Samplers:
         self.teacher = load_model(config.teacher, device)
         self.proxies = {name: load_model(spec, device) for name, spec in config.all_proxies.items()}
         self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
+        # A bound that costs nothing, before a long text is taken apart.
+        longest = max(len(token) for token in self.teacher.tokenizer.get_vocab())
+        self._most_characters = self.teacher.context * longest
         self.calibration: dict[tuple[str, ...], Calibration] = {}
         self.served = {name: Served(self._engine(name)) for name in config.policies}
 
-    def add(self, number: int, job: Job) -> None:
-        """Take in a job.
+    def prepare(self, job: Job) -> Sequence:
+        """Read a job's prompt; safe beside the thread that steps.
 
         Raises:
-            DistillgameError: If its prompt is empty or does not fit.
+            DistillgameError: If the prompt is empty or does not fit.
         """
-        served = self.served[job.policy]
+        characters = len(job.prompt or "") + sum(len(message["content"]) for message in job.messages)
+        if characters > self._most_characters:
+            context = self.teacher.context
+            raise DistillgameError(f"{characters} characters do not fit the teacher's context of {context} tokens")
         request = Request(job.stream, [dict(m) for m in job.messages], params=job.params, prompt=job.prompt)
-        handle = served.engine.add(request, stream=False)
+        return self.served[job.policy].engine.prepare(request, stream=False)
+
+    def add(self, number: int, job: Job, sequence: Sequence) -> None:
+        """Take in a job that was prepared."""
+        served = self.served[job.policy]
         text = TextStream(self.teacher.decode, job.params.stop) if job.pieces else None
-        served.jobs[handle] = Running(number, job, text)
+        served.jobs[served.engine.enqueue(sequence)] = Running(number, job, text)
 
     def cancel(self, numbers: set[int]) -> None:
         """Forget jobs."""
@@ -137,7 +154,7 @@ class Samplers:
         if update.finished:
             del served.jobs[update.handle]
             if sample.finish_reason == "error":
-                yield running.number, Failure(sample.error)
+                yield running.number, Failure(sample.error, "context" in sample.error)
                 return
         if running.text is None:
             if update.finished:
@@ -171,7 +188,7 @@ class Samplers:
         def text(token: int) -> str:
             return str(self.teacher.tokenizer.decode([token]))
 
-        tops: Sequence[tuple[list[int], list[float]]] = [([], [])] * end
+        tops: list[tuple[list[int], list[float]]] = [([], [])] * end
         if sample.top_ids:
             tops = list(zip(sample.top_ids[:end], sample.top_logprobs[:end], strict=True))
         return tuple(
@@ -223,10 +240,12 @@ def main(connection: Connection, config: ServeConfig) -> None:
         message = str(error) if isinstance(error, DistillgameError) else f"{type(error).__name__}: {error}"
         connection.send([(READY, Failure(message, isinstance(error, DistillgameError)))])
         return
+    connection.send([(READY, None)])
+    inbox: queue.SimpleQueue[Taken] = queue.SimpleQueue()
+    threading.Thread(target=_take, args=(connection, samplers, inbox), name="prompts", daemon=True).start()
     try:
-        connection.send([(READY, None)])
         while True:
-            events = _receive(connection, samplers)
+            events = _receive(inbox, samplers)
             events += samplers.step()
             if events:
                 connection.send(events)
@@ -234,21 +253,39 @@ def main(connection: Connection, config: ServeConfig) -> None:
         return
 
 
-def _receive(connection: Connection, samplers: Samplers) -> list[Event]:
+def _take(connection: Connection, samplers: Samplers, inbox: "queue.SimpleQueue[Taken]") -> None:
+    """Read what comes, and prompts as they come: a long one must not hold up what is being sampled."""
+    try:
+        while (message := connection.recv()) is not None:
+            number, job = message
+            if job is None:
+                inbox.put((number, None, None))
+                continue
+            try:
+                inbox.put((number, job, samplers.prepare(job)))
+            except Exception as error:  # Tokenizers raise whatever they like, and the text is a stranger's.
+                known = isinstance(error, DistillgameError)
+                inbox.put((number, None, Failure(str(error) if known else "the prompt cannot be read", True)))
+    except (EOFError, OSError):
+        pass
+    inbox.put(None)
+
+
+def _receive(inbox: "queue.SimpleQueue[Taken]", samplers: Samplers) -> list[Event]:
     """Take in what has come; wait for it where there is nothing else to do."""
     events: list[Event] = []
     cancelled: set[int] = set()
-    while connection.poll(0 if samplers.busy or events else None):
-        if (message := connection.recv()) is None:
+    while not inbox.empty() or not (samplers.busy or events or cancelled):
+        taken = inbox.get()
+        if taken is None:
             raise EOFError
-        number, job = message
-        if job is None:
+        number, job, prepared = taken
+        if isinstance(prepared, Failure):
+            events.append((number, prepared))
+        elif job is None or prepared is None:
             cancelled.add(number)
-            continue
-        try:
-            samplers.add(number, job)
-        except DistillgameError as error:
-            events.append((number, Failure(str(error), True)))
+        else:
+            samplers.add(number, job, prepared)
     if cancelled:
         samplers.cancel(cancelled)
     return events

@@ -1,5 +1,6 @@
 """What a request is refused with: a status and the body that OpenAI's clients understand."""
 
+import time
 from typing import Any
 
 from distillgame.errors import DistillgameError
@@ -51,6 +52,16 @@ class ApiError(DistillgameError):
         """Headers beside the body."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return headers | ({} if self.challenge is None else {"WWW-Authenticate": self.challenge})
+
+
+def budget_exhausted() -> ApiError:
+    """Nothing more is released to an owner today."""
+    return ApiError(
+        429,
+        "the leakage budget of this key's owner is spent for today (UTC)",
+        code="budget_exhausted",
+        retry_after=86_400 - int(time.time()) % 86_400,
+    )
 
 
 def overloaded(message: str, retry_after: int = 1) -> ApiError:

@@ -65,14 +65,21 @@ class Lease:
         party: Who is served.
         offer: What was granted.
         day: The day whose balance it counts in.
+        leased: What is leased so far.
+
+    Attributes:
+        offer: What was granted.
+        released: What was sent.
+        prompt_tokens: Tokens that were read.
+        sampled: Tokens that were sampled, sent or not.
     """
 
-    def __init__(self, writer: Writer, entry: str, party: Party, offer: Offer, day: str):
+    def __init__(self, writer: Writer, entry: str, party: Party, offer: Offer, day: str, leased: Charge):
         self.offer = offer
         self.released = NOTHING
-        self.prompt_tokens = 0
+        self.prompt_tokens = self.sampled = 0
         self._writer, self._entry, self._party, self._day = writer, entry, party, day
-        self._leased = offer.lease
+        self._leased = leased
         self._open = True
 
     async def cover(self, more: Charge) -> None:
@@ -166,9 +173,8 @@ class Ledger:
         now = time.time()
         day = day_of(now)
         for offer in offers:
-            try:
-                _take(connection, party.owner, day, offer.lease, offer.budget)
-            except OverBudgetError:
+            granted = _granted(connection, party.owner, day, offer)
+            if granted is None:
                 continue
             entry = unique()
             connection.execute(
@@ -185,10 +191,10 @@ class Ledger:
                     outcome="open",
                     prompt_tokens=0,
                     unvalued=0,
-                    **_amounts(offer.lease),
+                    **_amounts(granted),
                 )
             )
-            return Lease(self.writer, entry, party, offer, day)
+            return Lease(self.writer, entry, party, offer, day, granted)
         raise OverBudgetError(f"the leakage budget of the day is spent for owner '{party.owner}'")
 
 
@@ -197,9 +203,18 @@ def day_of(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def seconds_to_next_day(now: float) -> int:
-    """Seconds until the next UTC day begins, rounded up."""
-    return 86_400 - int(now) % 86_400
+def _granted(connection: Connection, owner: str, day: str, offer: Offer) -> Charge | None:
+    """What is leased under an offer: what it asks for, nothing at all where little is left, None where nothing is.
+
+    What nothing was leased for is leased before it is sent (:meth:`Lease.cover`).
+    """
+    for lease in (offer.lease, NOTHING):
+        try:
+            _take(connection, owner, day, lease, offer.budget)
+        except OverBudgetError:
+            continue
+        return lease
+    return None
 
 
 def _take(connection: Connection, owner: str, day: str, amount: Charge, budget: Budget | None) -> None:
@@ -210,7 +225,12 @@ def _take(connection: Connection, owner: str, day: str, amount: Charge, budget: 
         after = spent + amount
         limits = [(budget.kl_per_day, after.kl), (budget.value_per_day, after.value)]
         limits.append((budget.tokens_per_day, float(after.tokens)))
-        if any(limit is not None and (sum_ or 0.0) > limit for limit, sum_ in limits):
+        # Nothing more is left at the limit itself, not even for a lease of nothing.
+        empty = amount == NOTHING
+        if any(
+            limit is not None and ((sum_ or 0.0) > limit or (empty and (sum_ or 0.0) >= limit))
+            for limit, sum_ in limits
+        ):
             raise OverBudgetError(f"the leakage budget of the day is spent for owner '{owner}'")
     add(connection, balances, {"owner": owner, "day": day}, _amounts(amount))
 

@@ -34,6 +34,8 @@ class LocalBackend(Backend):
         self._outbox: queue.SimpleQueue[tuple[int, Job | None] | None] = queue.SimpleQueue()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._state: str | None = "the engine is starting"
+        self._gone = asyncio.Event()
+        self._closing = False
 
     async def start(self) -> None:
         """Start the process and wait until its models are loaded."""
@@ -65,7 +67,7 @@ class LocalBackend(Backend):
                 piece = await pieces.get()
                 finished = isinstance(piece, Failure) or piece.finish is not None
                 if isinstance(piece, Failure):
-                    raise _problem(piece)
+                    raise _error_of(piece, job)
                 yield piece
         finally:
             self._jobs.pop(number, None)
@@ -80,9 +82,14 @@ class LocalBackend(Backend):
         """Completions in the engine or before it, and how many there may be."""
         return len(self._jobs), self._most
 
+    async def failed(self) -> None:
+        """Wait until the process is gone without having been told to."""
+        await self._gone.wait()
+
     async def close(self) -> None:
         """Close the pipe, which ends the process."""
         self._state = "the server is stopping"
+        self._closing = True
         self._outbox.put(None)
         if self._process is not None:
             await asyncio.to_thread(self._process.join, 10)
@@ -127,14 +134,18 @@ class LocalBackend(Backend):
         if self._state is None:
             self._state = GONE.message
         self._settle_start(GONE)
+        if not self._closing:
+            self._gone.set()
         for pieces in self._jobs.values():
             pieces.put_nowait(GONE)
 
 
-def _problem(failure: Failure) -> ApiError:
+def _error_of(failure: Failure, job: Job) -> ApiError:
     if failure is GONE:
         return overloaded(failure.message)
     if failure.is_asked:
         message = failure.message.split(": ", 1)[-1] if failure.message.startswith("request '") else failure.message
-        return ApiError(400, message, code="context_length_exceeded", param="messages")
+        message = message.replace("max_new_tokens", "'max_tokens'")
+        param = "messages" if job.prompt is None else "prompt"
+        return ApiError(400, message, code="context_length_exceeded", param=param)
     return ApiError(500, "sampling failed; try again", code="sampling_failed")

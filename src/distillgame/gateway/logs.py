@@ -28,7 +28,7 @@ def set_up() -> None:
     """Send the logs of the server and of uvicorn to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    for name in (logger.name, "uvicorn", "uvicorn.error"):
+    for name in (logger.name, "uvicorn", "uvicorn.error", "asyncio"):
         logging.getLogger(name).handlers = [handler]
         logging.getLogger(name).propagate = False
     logger.setLevel(logging.INFO)

@@ -1,6 +1,6 @@
 """The campaign monitor: does an owner's window of queries look like ordinary traffic?
 
-Each prompt becomes a vector of counts of its hashed character n-grams, of unit length. The statistic of a window is
+Each prompt becomes a vector of counts of its hashed n-grams of bytes, of unit length. The statistic of a window is
 the unbiased squared maximum mean discrepancy to a reference of ordinary prompts (Gretton et al. 2012, eq. 3), with the
 kernel k(x, y) = <x, y> + <x, y>^2: the square lets pairs of n-grams count. The threshold is the quantile of that
 statistic over windows drawn from a part of the reference that is not compared with, so that a window of such traffic is
@@ -8,7 +8,6 @@ flagged at the chosen rate. Prompts are not kept: hashed counts are, in memory, 
 """
 
 import json
-import zlib
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,10 @@ FEATURES = 4096
 """Places that n-grams are hashed to."""
 
 LENGTHS = (2, 3, 4)
-"""Lengths of n-grams, in characters."""
+"""Lengths of n-grams, in bytes."""
+
+PRIME, SHIFT = np.uint32(0x9E3779B1), np.uint32(20)
+"""Multiplicative hashing: of 32 bits the upper twelve are the place."""
 
 CHARACTERS = 2000
 """Characters of a prompt that are read: the beginning and the end."""
@@ -87,12 +89,12 @@ class Monitor:
         self.threshold = float(np.quantile(statistics, 1 - false_alarm))
         self._windows: dict[str, deque[np.ndarray]] = {}
 
-    def see(self, owner: str, prompt: str) -> Judgement | None:
-        """Take in a query; a judgement where it fills its owner's window, which then starts anew."""
+    def see(self, owner: str, prompt: str) -> np.ndarray | None:
+        """Take in a query, and return its owner's window where it fills it, shape (window, FEATURES)."""
         window = self._windows.pop(owner, None) or deque(maxlen=self.window)
         window.append(features(prompt))
         if len(window) == self.window:
-            return self.judge(np.stack(window))
+            return np.stack(window)
         if len(self._windows) >= OWNERS:
             self._windows.pop(next(iter(self._windows)))
         self._windows[owner] = window
@@ -123,9 +125,13 @@ def features(prompt: str) -> np.ndarray:
     text = prompt.lower()
     if len(text) > CHARACTERS:
         text = text[: CHARACTERS // 2] + text[-CHARACTERS // 2 :]
-    data = f" {text} ".encode()
-    places = [zlib.crc32(data[i : i + n]) % FEATURES for n in LENGTHS for i in range(len(data) - n + 1)]
-    counts = np.bincount(places, minlength=FEATURES).astype(np.float32)
+    data = np.frombuffer(f"  {text}  ".encode("utf-8", "replace"), np.uint8).astype(np.uint32)
+    counts = np.zeros(FEATURES, np.float32)
+    for n in LENGTHS:
+        hashed = np.full(len(data) - n + 1, n, np.uint32)
+        for k in range(n):
+            hashed = (hashed ^ data[k : len(data) - n + 1 + k]) * PRIME
+        counts += np.bincount(hashed >> SHIFT, minlength=FEATURES)
     # Roots: a letter that comes often should not drown what comes once.
     return np.asarray(np.sqrt(counts / counts.sum()), np.float32)
 

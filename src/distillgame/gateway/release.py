@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from distillgame.gateway.backend import Backend, Job, Piece
 from distillgame.gateway.charges import NOTHING
+from distillgame.gateway.errors import budget_exhausted
 from distillgame.gateway.ledger import Lease, OverBudgetError
 from distillgame.gateway.tiers import ServedPolicy
 from distillgame.policies.forms import make_form
@@ -30,7 +31,8 @@ class Out:
 async def released(backend: Backend, jobs: list[Job], served: ServedPolicy, lease: Lease) -> AsyncGenerator[Out, None]:
     """Sample all jobs side by side and yield their pieces, each after the ledger has covered it.
 
-    A job whose next piece the budget does not cover ends there, as if it had reached its length.
+    A job whose next piece the budget does not cover ends there, as if it had reached its length; a request of which
+    nothing can be released is refused.
 
     Args:
         backend: What samples.
@@ -39,7 +41,7 @@ async def released(backend: Backend, jobs: list[Job], served: ServedPolicy, leas
         lease: The request's account.
 
     Raises:
-        ApiError: If a job is refused or fails; the others are cancelled.
+        ApiError: If a job is refused or fails, or nothing can be released; the others are cancelled.
     """
     whole = served.release.form.name == "full"
     streams = [backend.run(job) for job in jobs]
@@ -48,12 +50,15 @@ async def released(backend: Backend, jobs: list[Job], served: ServedPolicy, leas
     merged = _merged([stream if whole else _formed(stream, served) for stream in streams])
     try:
         async for index, piece in merged:
+            lease.sampled += piece.charge.tokens
             # Choices of one prompt read it once.
             prompt_tokens[prompts.index(prompts[index])] = piece.prompt_tokens
             lease.prompt_tokens = sum(prompt_tokens.values())
             try:
                 await lease.cover(piece.charge)
-            except OverBudgetError:
+            except OverBudgetError as error:
+                if lease.released == NOTHING:
+                    raise budget_exhausted() from error
                 await streams[index].aclose()
                 yield Out(index, Piece(prompt_tokens=piece.prompt_tokens, finish="length"))
                 continue
@@ -65,13 +70,17 @@ async def released(backend: Backend, jobs: list[Job], served: ServedPolicy, leas
 
 
 async def _formed(stream: AsyncIterator[Piece], served: ServedPolicy) -> AsyncGenerator[Piece, None]:
-    """One piece in the form of release, charged as if the whole were released: what is derived tells no more."""
+    """One piece in the form of release, charged as if the whole were released: what is derived tells no more.
+
+    Nothing is released of a completion that did not end by itself: its last number is no answer but a step on the way.
+    """
     form = make_form(served.release.form)
     text, spent = "", NOTHING
     async for piece in stream:
         text, spent = text + piece.text, spent + piece.charge
         if piece.finish is not None:
-            yield replace(piece, text=form.release(text, "", _final_answer), charge=spent, logprobs=())
+            shown = form.release(text, "", _final_answer) if piece.finish == "stop" else ""
+            yield replace(piece, text=shown, charge=spent, logprobs=())
 
 
 def _final_answer(answer: str) -> str:

@@ -61,6 +61,7 @@ class Rooms:
         serving: Serves who may.
         metrics: Counts.
         refusals: Counts refused requests.
+        flags: Owners who look like harvesting.
         writer: The database.
     """
 
@@ -69,11 +70,13 @@ class Rooms:
     serving: Serving
     metrics: Metrics
     refusals: Refusals
+    flags: Flags
     writer: Writer
 
     async def close(self) -> None:
         """Stop sampling, then write what is left to write."""
         await self.backend.close()
+        self.flags.close()
         self.writer.close()
 
 
@@ -98,7 +101,7 @@ def open_rooms(config: ServeConfig) -> Rooms:
     flags = Flags(writer, monitor, metrics)
     admission = Admission(config, Keyring(writer), Ledger(writer), flags, secret)
     serving = Serving(config, backend, admission, metrics)
-    return Rooms(backend, admission, serving, metrics, Refusals(writer), writer)
+    return Rooms(backend, admission, serving, metrics, Refusals(writer), flags, writer)
 
 
 def _secret(connection: Connection) -> bytes:

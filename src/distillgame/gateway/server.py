@@ -1,6 +1,7 @@
 """Run a server until it is told to stop."""
 
 import asyncio
+import logging
 import math
 import signal
 import socket
@@ -14,7 +15,10 @@ from distillgame.gateway.app import make_app
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.logs import log
 from distillgame.gateway.protocol import PatientProtocol
-from distillgame.gateway.rooms import open_rooms
+from distillgame.gateway.rooms import Rooms, open_rooms
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""What tells the server to stop."""
 
 
 class _Server(uvicorn.Server):
@@ -37,9 +41,6 @@ def serve(config: ServeConfig) -> None:
     logs.set_up()
     _warn(config)
     _claim(config)
-    # Uvicorn stops at a signal and then raises it again: having stopped as one was told to is no failure.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
     with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
         runner.run(_serve(config))
 
@@ -47,10 +48,46 @@ def serve(config: ServeConfig) -> None:
 async def _serve(config: ServeConfig) -> None:
     rooms = open_rooms(config)
     try:
-        await rooms.backend.start()
-        await _Server(_settings(config, make_app(config, rooms))).serve()
+        if await _started(rooms):
+            await _run(config, rooms)
     finally:
         await rooms.close()
+
+
+async def _started(rooms: Rooms) -> bool:
+    """Get the backend ready; whether nobody has told us to stop meanwhile, which may take minutes."""
+    starting = asyncio.ensure_future(rooms.backend.start())
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, starting.cancel)
+    try:
+        await asyncio.wait({starting})
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            # Uvicorn stops at a signal and then raises it again: having stopped as one was told to is no failure.
+            signal.signal(number, lambda *_: None)
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
+
+
+async def _run(config: ServeConfig, rooms: Rooms) -> None:
+    """Serve until told to stop, or until nothing can be served any more.
+
+    Raises:
+        DistillgameError: In the latter case; whoever watches over the process will start it anew.
+    """
+    server = _Server(_settings(config, make_app(config, rooms)))
+    serving, failing = asyncio.ensure_future(server.serve()), asyncio.ensure_future(rooms.backend.failed())
+    await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
+    failed = failing.done()
+    failing.cancel()
+    server.should_exit |= failed
+    await serving
+    if failed:
+        raise DistillgameError("the engine's process is gone: see what the log says before, and start the server again")
 
 
 def _settings(config: ServeConfig, app: FastAPI) -> uvicorn.Config:
@@ -86,7 +123,19 @@ def _claim(config: ServeConfig) -> None:
 def _warn(config: ServeConfig) -> None:
     for name, policy in config.policies.items():
         if policy.defended and config.served(name).logprobs is not None:
-            log("warning", policy=name, text="released log-probabilities let a client undo the defense")
+            log(
+                "warning", logging.WARNING, policy=name, text="released log-probabilities let a client undo the defense"
+            )
+    if config.upstream is not None and not config.upstream.measured:
+        log(
+            "warning",
+            logging.WARNING,
+            text=f"the defense is the upstream's: nothing here sees whether it heeds '{config.upstream.argument}'",
+        )
     local = config.server.host in ("127.0.0.1", "localhost", "::1")
     if not local and config.server.tls_cert is None:
-        log("warning", text="keys travel in clear text: use --tls-cert and --tls-key, or a proxy that speaks TLS")
+        log(
+            "warning",
+            logging.WARNING,
+            text="keys travel in clear text: use --tls-cert and --tls-key, or a proxy that speaks TLS",
+        )

@@ -43,6 +43,24 @@ class ServedPolicy(Strict):
         return make_policy(self.release.name, self.release.options)
 
 
+def weakness(first: ServedPolicy, second: ServedPolicy) -> str | None:
+    """Why ``second`` is plainly weaker than ``first``; None where it is not, or where they cannot be compared."""
+    if first.defended and not second.defended:
+        return "it is undefended"
+    if first.release.form.name != "full" and second.release.form.name == "full":
+        return "it releases whole completions"
+    if second.logprobs is not None and (first.logprobs is None or second.logprobs > first.logprobs):
+        return "it shows more log-probabilities"
+    one, other = first.make(), second.make()
+    if first.release.form != second.release.form:
+        return None
+    if one.name == other.name and one.knob is not None:
+        before, after = (policy.strength[one.knob.parameter] for policy in (one, other))
+        if after < before:
+            return f"its {one.knob.parameter} is {after:g}, not {before:g}"
+    return None
+
+
 class Limits(Strict):
     """What a key may ask for in a minute, in this process.
 

@@ -1,12 +1,13 @@
 """Between ASGI and us: clients that leave, bodies that are too large, streams of events."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from distillgame.gateway.errors import ApiError
@@ -56,21 +57,23 @@ class EventStream(Response):
         first: The first event.
         rest: The others.
         headers: Further headers.
+        seconds: How long it may take: a client that reads slowly holds a sequence and a lease.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes], headers: Mapping[str, str]):
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes], headers: Mapping[str, str], seconds: float):
         super().__init__(headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"})
         # The length of a stream is not known.
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
-        self._first, self._rest = first, rest
+        self._first, self._rest, self._seconds = first, rest, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send everything, or as much as the client stays for."""
         try:
-            await unless_gone(self._send(send), receive)
-        except (GoneError, OSError):
+            async with asyncio.timeout(self._seconds):
+                await unless_gone(self._send(send), receive)
+        except (GoneError, OSError, TimeoutError):
             return
 
     async def _send(self, send: Send) -> None:
@@ -86,9 +89,9 @@ def _part(body: bytes) -> dict[str, Any]:
     return {"type": "http.response.body", "body": body, "more_body": True}
 
 
-def error_response(problem: ApiError) -> Response:
-    """A problem as a response."""
-    return JSONResponse(problem.body(), problem.status, problem.headers())
+def error_response(error: ApiError) -> Response:
+    """An error as a response, in ASCII: a message may quote what no encoding knows."""
+    return Response(json.dumps(error.body()), error.status, error.headers(), "application/json")
 
 
 class Doors:
@@ -126,10 +129,11 @@ class LimitBody:
     Args:
         app: What comes behind.
         most: Largest body, in bytes.
+        refused: Makes a response of an error.
     """
 
-    def __init__(self, app: ASGIApp, most: int):
-        self.app, self.most = app, most
+    def __init__(self, app: ASGIApp, most: int, refused: Callable[[Request, ApiError], Awaitable[Response]]):
+        self.app, self.most, self.refused = app, most, refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on a request that is complete, or refuse it."""
@@ -141,7 +145,8 @@ class LimitBody:
                 body = await self._read(dict(scope["headers"]), receive)
         except (ApiError, TimeoutError) as error:
             late = ApiError(408, f"the request was not complete after {BODY_SECONDS:g} s", code="request_timeout")
-            await error_response(error if isinstance(error, ApiError) else late)(scope, receive, send)
+            response = await self.refused(Request(scope), error if isinstance(error, ApiError) else late)
+            await response(scope, receive, send)
             return
         if body is None:
             return

@@ -1,5 +1,6 @@
 """Another OpenAI-compatible server that samples in place of our engine."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -87,6 +88,10 @@ class UpstreamBackend(Backend):
         """Completions that are being streamed, and how many there may be."""
         return self._running, self._most
 
+    async def failed(self) -> None:
+        """Wait for ever: an upstream may come back."""
+        await asyncio.Event().wait()
+
     async def close(self) -> None:
         """Close all connections."""
         self._state = "the server is stopping"
@@ -125,13 +130,17 @@ class UpstreamBackend(Backend):
         return body
 
     async def _pieces(self, job: Job, lines: AsyncIterator[str]) -> AsyncGenerator[Piece, None]:
-        """Pieces of a stream, the last one with what its usage came to."""
+        """Pieces of a stream, the last one settled by the usage that the server told, if it did."""
         unsent = sent = NOTHING
-        finish, held = None, ""
+        usage: dict[str, Any] = {}
+        finish, held, done = None, "", False
         async for line in lines:
-            if not line.startswith("data:") or line[5:].strip() == "[DONE]":
+            if not line.startswith("data:"):
+                continue
+            if done := line[5:].strip() == "[DONE]":
                 continue
             chunk = _parsed(line[5:])
+            usage = chunk.get("usage") or usage
             for choice in chunk.get("choices") or ():
                 text = _text(choice)
                 finish = (
@@ -142,14 +151,13 @@ class UpstreamBackend(Backend):
                 if job.pieces and held:
                     yield Piece(held, unsent)
                     held, sent, unsent = "", sent + unsent, NOTHING
-            if usage := chunk.get("usage"):
-                total, prompt = int(usage.get("completion_tokens") or 0), int(usage.get("prompt_tokens") or 0)
-                if not self._upstream.measured:
-                    # What was sent so far was charged by an upper bound; now its number of tokens is known.
-                    unsent = Charge(total - sent.tokens, None, None)
-                yield Piece(held, unsent, prompt, (), finish or "stop")
-                return
-        raise ApiError(502, "the upstream ended a stream before it told its usage", code="upstream_failed")
+        if finish is None and not done:
+            raise ApiError(502, "the upstream ended a stream too early", code="upstream_failed")
+        if isinstance(usage.get("completion_tokens"), int) and not self._upstream.measured:
+            # What was sent so far was charged by an upper bound; now its number of tokens is known.
+            unsent = Charge(usage["completion_tokens"] - sent.tokens, None, None)
+        prompt = usage.get("prompt_tokens")
+        yield Piece(held, unsent, prompt if isinstance(prompt, int) else 0, (), finish or "stop")
 
     def _cost(self, chunk: dict[str, Any], text: str, left: int) -> Charge:
         """What a chunk costs: what our server says, or an upper bound of its tokens."""

@@ -4,6 +4,7 @@ Fields that could undo a defense are known by name and refused with a reason; fi
 accepted and ignored; all others are refused as unknown.
 """
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -11,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 LONGEST_STOP = 256
 """Longest stop string, in characters."""
 
-Stop = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_STOP)]
+MOST_COMPLETIONS = 128
+"""Most completions of one request, prompts times choices."""
+
+Stop = Annotated[str, StringConstraints(max_length=LONGEST_STOP)]
 
 REFUSED = {
     "logit_bias": "it would tilt the released distribution",
@@ -67,18 +71,39 @@ class Part(BaseModel):
     text: str
 
 
+EMPTY = {"refusal", "annotations", "audio", "tool_calls", "function_call", "reasoning", "reasoning_content"}
+"""Fields of an assistant's message as clients send it back; only where they say nothing."""
+
+
 class Message(BaseModel):
     """A message; ``name`` is ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part]
+    content: str | list[Part] | None
     name: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        kept = {name: value for name, value in data.items() if value or name not in EMPTY}
+        if kept.get("role") == "assistant":
+            kept.setdefault("content", None)
+        return kept
+
+    @model_validator(mode="after")
+    def _check(self) -> "Message":
+        if self.content is None and self.role != "assistant":
+            raise ValueError("content: text is needed")
+        return self
 
     def plain(self) -> dict[str, str]:
         """The message as chat templates read it."""
-        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        parts = [] if self.content is None else self.content
+        text = parts if isinstance(parts, str) else "".join(part.text for part in parts)
         return {"role": "system" if self.role == "developer" else self.role, "content": text}
 
 
@@ -121,6 +146,12 @@ class Common(BaseModel):
         """Refuse by name what could undo a defense, and drop what changes nothing."""
         if not isinstance(data, dict):
             return data
+        try:
+            json.dumps(data, ensure_ascii=False).encode()
+        except (UnicodeEncodeError, ValueError, TypeError, RecursionError) as error:
+            raise ValueError(
+                "the body holds what is no text: half of a surrogate pair, or nested too deeply"
+            ) from error
         kept = {}
         for name, value in data.items():
             if name in cls.model_fields:
@@ -140,7 +171,13 @@ class Common(BaseModel):
     @property
     def stops(self) -> tuple[str, ...]:
         """Strings that end a completion."""
-        return () if self.stop is None else (self.stop,) if isinstance(self.stop, str) else tuple(self.stop)
+        given = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(stop for stop in given if stop)
+
+    @property
+    def max_length_given(self) -> bool:
+        """Whether a number of tokens is asked for."""
+        return self.max_tokens is not None
 
     @property
     def wants_usage(self) -> bool:
@@ -157,9 +194,19 @@ class ChatRequest(Common):
     top_logprobs: int | None = Field(None, ge=0, le=20)
 
     @property
+    def max_length_given(self) -> bool:
+        """Whether a number of tokens is asked for."""
+        return self.length is not None
+
+    @property
     def length(self) -> int | None:
         """The number of tokens that is asked for, at most."""
         return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def completions(self) -> int:
+        """The number of completions that is asked for."""
+        return self.n or 1
 
     @property
     def logprob_count(self) -> int | None:
@@ -182,6 +229,11 @@ class CompletionRequest(Common):
     def logprob_count(self) -> int | None:
         """Alternatives a token whose log-probabilities are asked for; None where no log-probabilities are."""
         return self.logprobs
+
+    @property
+    def completions(self) -> int:
+        """The number of completions that is asked for."""
+        return (self.n or 1) * len(self.prompts)
 
     @property
     def prompts(self) -> list[str]:
