@@ -17,7 +17,7 @@ class Outer(Strict):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"nam": "x"}, "file.yaml: 'name' is missing (and 1 more)"),
+        ({"nam": "x"}, "file.yaml: unknown key 'nam'"),
         ({"name": "x", "extra": 1}, "file.yaml: unknown key 'extra': choose among inner, name"),
         ({"name": "x", "inner": {"temprature": 1}}, "file.yaml: unknown key 'inner.temprature'"),
         (

@@ -36,7 +36,8 @@ def parse(schema: type[M], data: Mapping[str, Any], where: str) -> M:
 
 
 def _describe(schema: type[BaseModel], error: ValidationError) -> str:
-    problems = error.errors(include_url=False)
+    # A key that is misspelt is missing as well; what is wrong is the spelling.
+    problems = sorted(error.errors(include_url=False), key=lambda problem: problem["type"] != "extra_forbidden")
     first = problems[0]
     field = ".".join(str(part) for part in first["loc"]) or "the document"
     if first["type"] == "extra_forbidden":

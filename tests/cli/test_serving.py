@@ -69,6 +69,8 @@ def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
     assert key not in listed
     assert "revoked" in run("keys", "revoke", public).stdout
     assert "revoked" in run("keys", "list").stdout
+    assert "no such key" in run("keys", "revoke", "nothing").stderr
+    assert "not flagged" in run("keys", "unflag", "nobody").stderr
 
 
 @pytest.mark.parametrize(
@@ -77,8 +79,8 @@ def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
         (["keys", "create", "--owner", "a", "--tier", "golden"], "tier 'golden': unknown; choose one of trusted"),
         (["keys", "create", "--owner", "a"], "name a --tier, or --admin"),
         (["keys", "create", "--owner", "a b", "--tier", "standard"], "owner 'a b'"),
-        (["keys", "revoke", "nothing"], "no such key"),
-        (["keys", "unflag", "nobody"], "not flagged"),
+        (["keys", "revoke", "nothing"], "no such file"),
+        (["keys", "list"], "no such file"),
         (["ledger"], "no such file"),
         (["ledger", "--last", "soon"], "not a span of time"),
         (["ledger", "--ledger", "mysql://x/y"], "only sqlite and postgresql"),
@@ -115,6 +117,15 @@ def test_the_ledger_is_printed_and_drawn(tmp_path: Path, run: Run) -> None:
     failed = run("ledger", "--plot", "leakage.nonsense")
     assert failed.returncode == 2
     assert "nonsense" in failed.stderr
+
+
+def test_keys_and_ledger_need_no_configuration_that_can_be_served(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "front.yaml").write_text(
+        "policies: {poe: {release: poe}}\ntiers: {a: {policy: poe}}\nledger: sqlite:///b.db\n"
+    )
+    assert run("keys", "create", "-c", "front.yaml", "--owner", "x", "--tier", "a").returncode == 0
+    assert (tmp_path / "b.db").is_file()
+    assert run("ledger", "-c", "front.yaml").returncode == 0
 
 
 def test_an_address_in_use_is_said_before_models_are_loaded(run: Run) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway import load_serving
+from distillgame.gateway.books import SHIPPED
 from distillgame.gateway.bounds import Bounds
-from distillgame.gateway.reading import SHIPPED
+from distillgame.gateway.reading import load_serving
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.yaml")), ids=lambda path: path.stem)

@@ -92,11 +92,11 @@ def test_the_page_in_a_browser(shown: tuple[Running, str], tmp_path: Path) -> No
         bob = [cell.text for cell in owners["bob"].find_elements(By.TAG_NAME, "td")]
         (entry,) = running.rows(owner="bob")
         assert bob[0] == "hard"
-        assert bob[1] == f"{entry.tokens}"
-        assert bob[3].startswith(f"{entry.value:,.1f} of 150.0")
+        assert bob[3] == f"{entry.tokens}"
+        assert bob[1].startswith(f"{entry.value:,.1f} of 150.0")
         keys = [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows(browser, "keys")]
-        ann = next(cells for cells in keys if cells[0] == "ann" and cells[2] != "0")
-        assert ann[2] == "2"
+        ann = next(cells for cells in keys if cells[0] == "ann" and cells[4] != "0")
+        assert ann[4] == "2"
         assert "invalid_request 1" in ann[6]
         assert "invalid_api_key" in browser.find_element(By.ID, "anonymous").text
         assert len(browser.find_elements(By.CSS_SELECTOR, "svg rect")) == 24

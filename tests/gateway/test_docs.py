@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from distillgame.gateway import load_serving
+from distillgame.gateway.reading import load_serving
 from distillgame.gateway.wire import IGNORED, NEUTRAL, REFUSED
 
 from .servers import Running

@@ -15,7 +15,8 @@ from distillgame.gateway import ledger
 from distillgame.gateway.accounts import accounts, history
 from distillgame.gateway.charges import NOTHING, Charge, charge
 from distillgame.gateway.database import Writer, open_database, reading
-from distillgame.gateway.ledger import Ledger, Offer, OverBudgetError, Party, day_of
+from distillgame.gateway.days import day_of
+from distillgame.gateway.ledger import Ledger, Offer, OverBudgetError, Party
 from distillgame.gateway.schema import balances, entries
 from distillgame.gateway.tiers import Budget
 
@@ -289,9 +290,9 @@ def test_a_key_over_time(writer: Writer) -> None:
             lease.settle("finished")
 
     asyncio.run(play())
-    steps = writer.submit(lambda c: history(c, 0, 60, party.owner)).result()
+    steps = writer.submit(lambda c: history(c, "key", 0, 60, party.owner)).result()
     assert sum(step.value for step in steps) == 3.0
-    assert {step.key for step in steps} == {party.key}
+    assert {step.name for step in steps} == {party.key}
     assert all(step.start % 60 == 0 for step in steps)
 
 

@@ -1,6 +1,7 @@
 """The gateway in front of another server: one that is not ours, and one that is."""
 
 import json
+import os
 import socket
 import threading
 import time
@@ -17,7 +18,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway import load_serving
+from distillgame.gateway.reading import load_serving
 from distillgame.gateway.upstream import UpstreamBackend
 
 from .servers import CONFIG, MODEL, Running, server
@@ -268,6 +269,18 @@ def test_a_model_that_is_not_there_and_a_key_that_is_not_set(
     assert config.upstream is not None
     with pytest.raises(DistillgameError, match="NOT_SET"):
         UpstreamBackend(config, config.upstream)
+
+
+def test_a_server_of_ours_has_to_be_called_so(running: Running) -> None:
+    import asyncio
+
+    url = f"{running.base}/v1"
+    overrides = {"upstream": {"url": url, "api_key_env": "K", "model": MODEL}, "tiers": {"t": {"policy": "poe"}}}
+    os.environ["K"] = running.key()
+    config = load_serving(overrides=overrides)
+    assert config.upstream is not None
+    with pytest.raises(DistillgameError, match="measured: true"):
+        asyncio.run(UpstreamBackend(config, config.upstream).start())
 
 
 def test_a_server_of_ours_reports_what_it_releases(running: Running, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from distillgame.cli.options import ledger_options
 from distillgame.errors import DistillgameError
 from distillgame.gateway.accounts import flagged_owners
-from distillgame.gateway.config import ServeConfig
+from distillgame.gateway.books import Books
 from distillgame.gateway.database import open_database
 from distillgame.gateway.flags import clear_flag
 from distillgame.gateway.keys import create_key, list_keys, revoke_key
@@ -30,21 +30,21 @@ def keys() -> None:
 @click.option("--tier", help="What it is served: a tier of the configuration.")
 @click.option("--admin", is_flag=True, help="A key for the dashboard and the metrics instead.")
 @ledger_options
-def create(owner: str, tier: str | None, admin: bool, config: ServeConfig) -> None:
+def create(owner: str, tier: str | None, admin: bool, books: Books) -> None:
     """Make a key and print it: it is shown this once."""
     if (tier is None) != admin:
         raise DistillgameError("name a --tier, or --admin, and not both")
-    if tier is not None and tier not in config.tiers:
-        raise DistillgameError(f"tier '{tier}': unknown; choose one of {', '.join(config.tiers)}")
-    click.echo(_do(config, lambda connection: create_key(connection, owner, tier)))
+    if tier is not None and tier not in books.tiers:
+        raise DistillgameError(f"tier '{tier}': unknown; choose one of {', '.join(books.tiers)}")
+    click.echo(_do(books, lambda connection: create_key(connection, owner, tier), create=True))
     click.echo("keep it: only its digest is stored", err=True)
 
 
 @keys.command("list")
 @ledger_options
-def show(config: ServeConfig) -> None:
+def show(books: Books) -> None:
     """List all keys, never whole."""
-    found, flagged = _do(config, lambda connection: (list_keys(connection), flagged_owners(connection)))
+    found, flagged = _do(books, lambda connection: (list_keys(connection), flagged_owners(connection)))
     table = Table("key", "owner", "tier", "created", "state", box=None)
     for key in found:
         state = "revoked" if key.revoked is not None else "flagged" if key.owner in flagged else "active"
@@ -56,22 +56,22 @@ def show(config: ServeConfig) -> None:
 @keys.command()
 @click.argument("key")
 @ledger_options
-def revoke(key: str, config: ServeConfig) -> None:
+def revoke(key: str, books: Books) -> None:
     """Revoke KEY, given by its id or whole; running servers notice within two seconds."""
-    revoked = _do(config, lambda connection: revoke_key(connection, key))
-    click.echo(f"revoked {revoked.id} of {revoked.owner}")
+    found = _do(books, lambda connection: revoke_key(connection, key))
+    click.echo(f"{found.id} of {found.owner} is revoked")
 
 
 @keys.command()
 @click.argument("owner")
 @ledger_options
-def unflag(owner: str, config: ServeConfig) -> None:
+def unflag(owner: str, books: Books) -> None:
     """Take away the campaign monitor's flag from OWNER."""
-    _do(config, lambda connection: clear_flag(connection, owner))
+    _do(books, lambda connection: clear_flag(connection, owner))
     click.echo(f"{owner} is not flagged any more")
 
 
-def _do(config: ServeConfig, change: Callable[[Connection], T]) -> T:
-    engine = open_database(config.ledger)
+def _do(books: Books, change: Callable[[Connection], T], create: bool = False) -> T:
+    engine = open_database(books.ledger, create)
     with engine.begin() as connection:
         return change(connection)

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 import click
 import yaml
 
+from distillgame.gateway.books import open_books
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -47,15 +49,12 @@ def _overrides(context: click.Context, parameter: click.Parameter, value: tuple[
 
 
 def ledger_options(function: F) -> F:
-    """The server's configuration and its database; the command gets the configuration as ``config``."""
+    """The server's configuration or its database; the command gets them as ``books``."""
 
     @click.option("--config", "-c", "source", help="The server's configuration [default: the embedded pair's].")
     @click.option("--ledger", "url", envvar="DISTILLGAME_LEDGER", metavar="URL", help="Database of keys and ledger.")
     @functools.wraps(function)
     def command(*arguments: Any, source: str | None, url: str | None, **options: Any) -> Any:
-        from distillgame.gateway import load_serving
-
-        config = load_serving(source, {} if url is None else {"ledger": url})
-        return function(*arguments, config=config, **options)
+        return function(*arguments, books=open_books(source, url), **options)
 
     return command  # type: ignore[return-value]

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from distillgame.cli.options import overrides_option
-from distillgame.gateway import load_serving
 
 
 @click.command()
@@ -27,6 +26,7 @@ def serve(config: str | None, overrides: dict[str, Any], **given: Any) -> None:
     CONFIG is a YAML file or the name of a shipped one; without it the embedded pair is served. Make keys with
     `distillgame keys create`.
     """
+    from distillgame.gateway.reading import load_serving
     from distillgame.gateway.server import serve as run
 
     places = {"host": "server.host", "port": "server.port", "tls_cert": "server.tls_cert", "tls_key": "server.tls_key",

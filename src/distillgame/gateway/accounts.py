@@ -1,21 +1,15 @@
 """What the ledger says: leakage by key, owner, tier or policy, and by day or hour."""
 
-import re
 import time
 from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Connection, func, select
 
-from distillgame.errors import DistillgameError
-from distillgame.gateway.ledger import day_of
+from distillgame.gateway.days import day_of
 from distillgame.gateway.schema import entries, flags, refusals
 
 By = Literal["key", "owner", "tier", "policy"]
-
-SPAN = re.compile(r"(\d+)([mhd])")
-
-SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True)
@@ -90,42 +84,40 @@ def accounts(connection: Connection, by: By, since: float = 0.0, owner: str | No
 
 @dataclass(frozen=True)
 class Step:
-    """What one key released in one interval.
+    """What was released in one interval to one key, owner or tier, or under one policy.
 
     Attributes:
-        key: The key.
-        owner: Its owner.
+        name: To whom, or under what.
         start: When the interval begins, seconds since 1970.
         tokens: Tokens released.
         kl: KL spent.
         value: Value released.
     """
 
-    key: str
-    owner: str
+    name: str
     start: float
     tokens: int
     kl: float
     value: float
 
 
-def history(connection: Connection, since: float, seconds: float, owner: str | None = None) -> list[Step]:
-    """The ledger by key and interval of ``seconds``, in the order of time."""
+def history(connection: Connection, by: By, since: float, seconds: float, owner: str | None = None) -> list[Step]:
+    """The ledger by interval of ``seconds``, in the order of time."""
     start = func.floor(entries.c.opened / seconds)
     query = (
         select(
-            entries.c.key, func.min(entries.c.owner), start.label("start"), func.sum(entries.c.tokens),
+            entries.c[by], start.label("start"), func.sum(entries.c.tokens),
             func.coalesce(func.sum(entries.c.kl), 0.0), func.coalesce(func.sum(entries.c.value), 0.0),
         )
         .where(entries.c.opened >= since)
-        .group_by(entries.c.key, "start")
-        .order_by("start", entries.c.key)
+        .group_by(entries.c[by], "start")
+        .order_by("start", entries.c[by])
     )  # fmt: skip
     if owner is not None:
         query = query.where(entries.c.owner == owner)
     return [
-        Step(key, whose, float(place) * seconds, int(tokens), kl, value)
-        for key, whose, place, tokens, kl, value in connection.execute(query)
+        Step(name, float(place) * seconds, int(tokens), kl, value)
+        for name, place, tokens, kl, value in connection.execute(query)
     ]
 
 
@@ -146,15 +138,3 @@ def refused(connection: Connection, days: int = 1) -> dict[str, dict[str, int]]:
 def flagged_owners(connection: Connection) -> dict[str, tuple[float, float, float]]:
     """Flagged owners, with when, the statistic and the threshold."""
     return {row.owner: (row.flagged, row.statistic, row.threshold) for row in connection.execute(select(flags))}
-
-
-def span(text: str) -> float:
-    """Seconds of a span of time, as in 30m, 24h or 7d.
-
-    Raises:
-        DistillgameError: If it is none.
-    """
-    found = SPAN.fullmatch(text.strip())
-    if found is None:
-        raise DistillgameError(f"'{text}' is not a span of time: write 30m, 24h or 7d")
-    return int(found.group(1)) * SECONDS[found.group(2)]

@@ -77,7 +77,8 @@ class Admission:
             message = "no API key: send 'Authorization: Bearer KEY'" if not presented else "the API key is not valid"
             # Browsers ask for a password where the owner's pages are.
             challenge = 'Basic realm="distillgame"' if admin else "Bearer"
-            raise ApiError(401, message, code="invalid_api_key", challenge=challenge)
+            code = "invalid_api_key" if presented else "no_api_key"
+            raise ApiError(401, message, code=code, challenge=challenge)
         if key.admin != admin:
             message = "this needs an admin key" if admin else "an admin key serves no completions"
             raise ApiError(403, message, code="wrong_kind_of_key")

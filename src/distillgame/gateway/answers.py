@@ -130,7 +130,12 @@ DONE = b"data: [DONE]\n\n"
 
 
 def _entry(token: str, logprob: float) -> dict[str, Any]:
-    return {"token": token, "logprob": _finite(logprob), "bytes": list(token.encode())}
+    return {"token": token, "logprob": _finite(logprob), "bytes": _bytes(token)}
+
+
+def _bytes(token: str) -> list[int] | None:
+    """A token's bytes; None where it is part of a character, whose text hides them."""
+    return None if "\N{REPLACEMENT CHARACTER}" in token else list(token.encode())
 
 
 def _finite(logprob: float) -> float:

@@ -1,5 +1,7 @@
 """The ASGI application: routes, errors, and what surrounds them."""
 
+import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncIterator
@@ -7,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -22,7 +25,13 @@ from distillgame.gateway.names import unique
 from distillgame.gateway.openapi import OWNER, RESPONSES, describe
 from distillgame.gateway.rooms import Rooms
 from distillgame.gateway.transport import Doors, EventStream, GoneError, LimitBody, error_response, unless_gone
-from distillgame.gateway.wire import ChatRequest, CompletionRequest
+from distillgame.gateway.wire import MOST_COMPLETIONS, ChatRequest, CompletionRequest
+
+TYPES = re.compile(r"^(str|constrained-str)$|\[")
+"""What pydantic puts between the names of fields: names of types."""
+
+READY_SECONDS = 3.0
+"""How long the ledger may take to answer before the server is not called ready."""
 
 
 def make_app(config: ServeConfig, rooms: Rooms) -> FastAPI:
@@ -84,9 +93,12 @@ def _add_owner_routes(app: FastAPI, config: ServeConfig) -> None:
     @app.get("/readyz", responses={503: RESPONSES[503]}, tags=["owner"])
     async def readyz(request: Request) -> Response:
         """Whether requests are served."""
-        reason = _rooms(request).backend.problem()
+        rooms = _rooms(request)
+        reason = rooms.backend.problem()
         if reason is not None:
             raise overloaded(reason)
+        async with asyncio.timeout(READY_SECONDS):
+            await rooms.writer.read(lambda connection: connection.scalar(select(1)))
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics", responses=RESPONSES, tags=["owner"])
@@ -104,9 +116,8 @@ def _add_owner_routes(app: FastAPI, config: ServeConfig) -> None:
 
 
 async def _serve(request: Request, asked: Asked, config: ServeConfig) -> Response:
-    rooms, started, name = _rooms(request), time.monotonic(), unique()
+    rooms, started, name = _rooms(request), time.monotonic(), request.state.name
     key = request.state.key
-    request.state.name = name
 
     async def whole() -> tuple[dict[str, Any], dict[str, str]]:
         admitted = await rooms.admission.admit(key, asked, name)
@@ -119,6 +130,9 @@ async def _serve(request: Request, asked: Asked, config: ServeConfig) -> Respons
         return await anext(events), events, _headers(name, admitted.work.clamped)
 
     running, most = rooms.backend.load()
+    if asked.completions > min(most, MOST_COMPLETIONS):
+        few = min(most, MOST_COMPLETIONS)
+        raise ApiError(400, f"at most {few} completions of a request are served", code="too_many_choices", param="n")
     if running + asked.completions > most:
         raise overloaded("the queue is full")
     if not asked.stream:
@@ -132,6 +146,7 @@ async def _serve(request: Request, asked: Asked, config: ServeConfig) -> Respons
 async def _identify(request: Request) -> None:
     """Find who asks, where a key is needed, and keep it with the request."""
     path = request.scope["path"]
+    request.state.name = unique()
     if path.startswith("/v1/") or path in OWNER:
         try:
             request.state.key = await _rooms(request).admission.identify(request.headers, admin=path in OWNER)
@@ -167,8 +182,9 @@ def _add_errors(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
+    @app.exception_handler(TimeoutError)
     @app.exception_handler(SQLAlchemyError)
-    async def no_ledger(request: Request, error: SQLAlchemyError) -> Response:
+    async def no_ledger(request: Request, error: Exception) -> Response:
         return await _refused(request, _no_ledger(error))
 
     @app.exception_handler(GoneError)
@@ -193,8 +209,12 @@ async def _refused(request: Request, error: ApiError) -> Response:
         key=key or None,
         status=error.status,
         code=error.code,
+        param=error.param,
     )
-    return error_response(error)
+    response = error_response(error)
+    if hasattr(request.state, "name"):
+        response.headers["x-request-id"] = request.state.name
+    return response
 
 
 def _require_admin(request: Request) -> None:
@@ -203,14 +223,22 @@ def _require_admin(request: Request) -> None:
         raise ApiError(403, "this needs an admin key", code="wrong_kind_of_key")
 
 
-def _no_ledger(error: SQLAlchemyError) -> ApiError:
-    log("ledger failed", error=type(error).__name__)
-    return overloaded("the ledger is out of reach; nothing is served without it", 5)
+def _no_ledger(error: Exception) -> ApiError:
+    log("ledger failed", logging.ERROR, error=type(error).__name__)
+    return ApiError(
+        503, "the ledger is out of reach; nothing is served without it", code="ledger_unreachable", retry_after=5
+    )
 
 
 def _error_of(error: RequestValidationError) -> ApiError:
-    first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"] if part != "body")
+    # Where several shapes are allowed, the deepest complaint is about the one that was meant.
+    first = max(error.errors(), key=lambda found: (found["type"] == "too_long", len(found["loc"]), -len(found["msg"])))
+    if first["loc"] in (("body",), ()) and first["type"] in ("missing", "model_attributes_type", "dict_type"):
+        text = "send a JSON object with 'Content-Type: application/json'"
+        return ApiError(400, text, code="invalid_request")
+    # Names of types, which tell such shapes apart, are not names of fields.
+    parts = [str(part) for part in first["loc"] if part != "body" and not TYPES.search(str(part))]
+    field = ".".join(parts)
     if first["type"] == "json_invalid":
         return ApiError(400, "the body is not JSON", code="invalid_json")
     message = str(first["msg"]).removeprefix("Value error, ")

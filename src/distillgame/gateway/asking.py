@@ -11,7 +11,7 @@ from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError
 from distillgame.gateway.names import unique
 from distillgame.gateway.tiers import ServedPolicy
-from distillgame.gateway.wire import MOST_COMPLETIONS, ChatRequest, CompletionRequest
+from distillgame.gateway.wire import ChatRequest, CompletionRequest
 
 GREEDY_BELOW = 0.01
 """Temperatures below this are taken for 0 where that is allowed: logits over them would overflow."""
@@ -55,11 +55,8 @@ def work_of(asked: Asked, name: str, config: ServeConfig, secret: bytes) -> Work
     served = config.served(name)
     prompts = asked.prompts if isinstance(asked, CompletionRequest) else [None]
     choices = asked.n or 1
-    if choices > served.choices or asked.completions > MOST_COMPLETIONS:
-        raise ApiError(
-            400, f"at most {served.choices} choices and {MOST_COMPLETIONS} completions of a request are served",
-            code="too_many_choices", param="n",
-        )  # fmt: skip
+    if choices > served.choices:
+        raise ApiError(400, f"at most {served.choices} choices are served", code="too_many_choices", param="n")
     _check_logprobs(asked, served, config)
     params, clamped = clamp(asked, served, config.temperature)
     # A form is made of the whole completion, so that nothing is sent before its end.

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field, PrivateAttr, model_validator
 
 from distillgame.errors import DistillgameError
+from distillgame.gateway.books import LEDGER
 from distillgame.gateway.bounds import Bounds
 from distillgame.gateway.settings import EngineSettings, MonitorSettings, ServerSettings, Upstream
 from distillgame.gateway.tiers import Budget, ServedPolicy, Tier, weakness
@@ -47,7 +48,7 @@ class ServeConfig(Strict):
     engine: EngineSettings = EngineSettings()
     upstream: Upstream | None = None
     server: ServerSettings = ServerSettings()
-    ledger: str = "sqlite:///distillgame.db"
+    ledger: str = LEDGER
     monitor: MonitorSettings = MonitorSettings()
 
     _served: dict[str, ServedPolicy] = PrivateAttr(default_factory=dict)

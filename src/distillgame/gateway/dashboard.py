@@ -12,8 +12,8 @@ from sqlalchemy import Connection, select
 from distillgame.gateway.accounts import Account, Step, accounts, flagged_owners, history, refused
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.database import Writer
+from distillgame.gateway.days import day_of
 from distillgame.gateway.keys import Key, list_keys
-from distillgame.gateway.ledger import day_of
 from distillgame.gateway.schema import balances
 from distillgame.markup import Html, element, joined, table
 
@@ -47,7 +47,7 @@ def _page(connection: Connection, config: ServeConfig) -> str:
         "now": joined(_moment(now)),
         "owners": _owners(connection, config, keys, now),
         "keys": _keys(keys, by_key, refusals),
-        "steps": _chart(history(connection, since, 3600.0), now),
+        "steps": _chart(history(connection, "tier", since, 3600.0), now),
         "anonymous": joined(_reasons(refusals.get("", {}))),
     }
     return Template(_asset("dashboard.html")).substitute(parts)
@@ -59,7 +59,7 @@ def _owners(connection: Connection, config: ServeConfig, keys: list[Key], now: f
     rows = []
     for owner in sorted({key.owner for key in keys} | set(today)):
         row = today.get(owner)
-        tiers = sorted({str(key.tier) for key in keys if key.owner == owner and key.revoked is None})
+        tiers = sorted({str(key.tier) for key in keys if key.owner == owner})
         spent = (0, 0.0, 0.0) if row is None else (row.tokens, row.kl, row.value)
         budgets = [config.tiers[tier].budget for tier in tiers if tier in config.tiers]
         limits = [
@@ -70,11 +70,11 @@ def _owners(connection: Connection, config: ServeConfig, keys: list[Key], now: f
         rows.append(
             element(
                 "tr", element("th", owner, " ", mark, scope="row"), element("td", ", ".join(tiers)),
-                *(_spent(amount, limit) for amount, limit in zip(spent, limits, strict=True)),
+                *(_spent(amount, limit) for amount, limit in zip(reversed(spent), reversed(limits), strict=True)),
             )
         )  # fmt: skip
     return table(
-        _heads("owner", "tiers", "tokens", "KL (nats)", "value (nats)"), rows, id="owners", aria_label="Owners"
+        _heads("owner", "tiers", "value (nats)", "KL (nats)", "tokens"), rows, id="owners", aria_label="Owners"
     )
 
 
@@ -87,15 +87,15 @@ def _keys(keys: list[Key], by_key: dict[str, Account], refusals: dict[str, dict[
                 "tr",
                 element("th", key.id, scope="row"),
                 element("td", key.owner),
-                element("td", f"{key.tier}" + ("" if key.revoked is None else ", revoked")),
-                _figure(account.requests if account else 0, f"{account.open} open" if account and account.open else ""),
-                _figure(account.tokens if account else 0),
-                _figure(account.kl if account else 0.0),
                 _figure(account.value if account else 0.0),
+                _figure(account.kl if account else 0.0),
+                _figure(account.tokens if account else 0),
+                _figure(account.requests if account else 0, _note(account) if account else ""),
+                element("td", f"{key.tier}" + ("" if key.revoked is None else ", revoked")),
                 element("td", _reasons(refusals.get(key.id, {}))),
             )
         )
-    heads = _heads("key", "owner", "tier", "requests", "tokens", "KL (nats)", "value (nats)", "refused today")
+    heads = _heads("key", "owner", "value (nats)", "KL (nats)", "tokens", "requests", "tier", "refused today")
     return table(heads, rows, id="keys", aria_label="Keys")
 
 
@@ -117,7 +117,8 @@ def _chart(steps: list[Step], now: float) -> Html:
         )
     drawn = element("svg", *bars, viewBox=f"0 0 {HOURS * 10} 100", preserveAspectRatio="none", role="img",
                     aria_label=f"Value released by the hour; most in an hour: {most:,.1f} nats")  # fmt: skip
-    caption = f"Value released by the hour, last {HOURS} hours. Highest bar: {max(values):,.1f} nats."
+    span = f"from {_moment(first * 3600)} (left) to {_moment(now)} (right)"
+    caption = f"Value released by the hour, {span}. Highest bar: {max(values):,.1f} nats."
     return element("figure", drawn, element("figcaption", caption))
 
 
@@ -139,12 +140,18 @@ def _shown(amount: float | None) -> str:
     return "not measured" if amount is None else f"{amount:,.1f}" if isinstance(amount, float) else f"{amount:,}"
 
 
+def _note(account: Account) -> str:
+    parts = {"open": account.open, "not measured": account.unmeasured}
+    return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+
+
 def _reasons(counts: dict[str, int]) -> str:
     return ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items())) or "–"
 
 
 def _heads(*names: str) -> list[Html]:
-    return [element("th", name, scope="col") for name in names]
+    numbers = ("(nats)", "tokens", "requests")
+    return [element("th", name, scope="col", class_="n" if name.endswith(numbers) else None) for name in names]
 
 
 def _moment(seconds: float) -> str:

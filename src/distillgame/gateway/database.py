@@ -32,6 +32,9 @@ POSTGRESQL: dict[str, Any] = {
 }
 """How connections to PostgreSQL are made."""
 
+TRIES, RETRY_SECONDS = 60, 2.0
+"""How often, and how long apart, a change is tried that has to be made."""
+
 READING = "distillgame_reading"
 """The option of a connection that changes nothing."""
 
@@ -160,6 +163,17 @@ class Writer:
         future.add_done_callback(_note_failure)
         self._queue.put((change, future))
         return future
+
+    def insist(self, change: Change[Any], tries: int = TRIES) -> None:
+        """Queue a change that is tried again for a while if the database fails; it has to be sound to do twice."""
+
+        def again(future: "Future[Any]") -> None:
+            if not future.cancelled() and isinstance(future.exception(), SQLAlchemyError) and tries > 1:
+                timer = threading.Timer(RETRY_SECONDS, self.insist, (change, tries - 1))
+                timer.daemon = True
+                timer.start()
+
+        self.submit(change).add_done_callback(again)
 
     async def read(self, query: Change[T]) -> T:
         """Ask something that may take long, beside the changes."""

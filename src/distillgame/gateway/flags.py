@@ -57,7 +57,8 @@ class Flags:
         judgement = monitor.judge(window)
         if judgement.flagged:
             self._metrics.flagged.inc()
-            log("flagged", owner=owner, statistic=judgement.statistic, threshold=judgement.threshold)
+            if owner not in self._flagged:
+                log("flagged", owner=owner, statistic=judgement.statistic, threshold=judgement.threshold)
             self._writer.submit(lambda connection: self._flag(connection, owner, judgement))
 
     def _flag(self, connection: Connection, owner: str, judgement: Judgement) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -12,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from distillgame.errors import DistillgameError
 from distillgame.gateway.charges import NOTHING, Charge
 from distillgame.gateway.database import Writer, add
+from distillgame.gateway.days import day_of
 from distillgame.gateway.names import unique
 from distillgame.gateway.schema import balances, entries
 from distillgame.gateway.tiers import REFUSE, Budget
@@ -103,11 +103,11 @@ class Lease:
     def settle(self, outcome: str) -> None:
         """Replace what was leased by what was released; does nothing the second time.
 
-        It returns at once. If it is never committed, the lease stands.
+        It returns at once, and is tried again while the database is away. If it is never committed, the lease stands.
         """
         if self._open:
             self._open = False
-            self._writer.submit(lambda connection: self._settle(connection, outcome))
+            self._writer.insist(lambda connection: self._settle(connection, outcome))
 
     async def _extend(self, wanted: Charge) -> None:
         budget = self.offer.budget
@@ -196,11 +196,6 @@ class Ledger:
             )
             return Lease(self.writer, entry, party, offer, day, granted)
         raise OverBudgetError(f"the leakage budget of the day is spent for owner '{party.owner}'")
-
-
-def day_of(seconds: float) -> str:
-    """The UTC day of a time, as in 2026-01-31."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def _granted(connection: Connection, owner: str, day: str, offer: Offer) -> Charge | None:

@@ -10,10 +10,10 @@ from itertools import count
 from multiprocessing.connection import Connection
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway import engine
+from distillgame.gateway import process
 from distillgame.gateway.backend import Backend, Job, Piece
 from distillgame.gateway.config import ServeConfig
-from distillgame.gateway.engine import READY, Event, Failure
+from distillgame.gateway.engine import Event, Failure
 from distillgame.gateway.errors import ApiError, overloaded
 
 GONE = Failure("the engine has stopped; the server has to be started again")
@@ -42,7 +42,7 @@ class LocalBackend(Backend):
         # Forking a process that has threads, or a GPU, is not safe.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=engine.main, args=(theirs, self._config), name="engine", daemon=True)
+        self._process = context.Process(target=process.main, args=(theirs, self._config), name="engine", daemon=True)
         self._process.start()
         # Only the process may hold that end: its death has to close the pipe.
         theirs.close()
@@ -116,7 +116,7 @@ class LocalBackend(Backend):
 
     def _dispatch(self, events: list[Event]) -> None:
         for number, event in events:
-            if number == READY:
+            if number == process.READY:
                 self._settle_start(event if isinstance(event, Failure) else None)
             elif number in self._jobs and event is not None:
                 self._jobs[number].put_nowait(event)

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distillgame.documents import CONFIGS, find_document, read_document, replaced
+from distillgame.documents import find_document, read_document, replaced
+from distillgame.gateway.books import SHIPPED
 from distillgame.gateway.config import ServeConfig
 from distillgame.strict import parse
-
-SHIPPED = CONFIGS / "serve"
-"""The folder of the server configurations that come with the package."""
 
 PATHS = (("directions",), ("monitor", "reference"), ("server", "tls_cert"), ("server", "tls_key"))
 """Values that are files, which stand relative to the configuration's own."""

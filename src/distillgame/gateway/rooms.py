@@ -13,9 +13,10 @@ from distillgame.gateway.admission import Admission
 from distillgame.gateway.backend import Backend
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.database import Writer, add, open_database, remember
+from distillgame.gateway.days import day_of
 from distillgame.gateway.flags import Flags
 from distillgame.gateway.keyring import Keyring
-from distillgame.gateway.ledger import Ledger, day_of
+from distillgame.gateway.ledger import Ledger
 from distillgame.gateway.local import LocalBackend
 from distillgame.gateway.metrics import Metrics
 from distillgame.gateway.monitor import Monitor, read_reference

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from distillgame.gateway.errors import ApiError
+from distillgame.gateway.errors import ApiError, overloaded
 
 T = TypeVar("T")
 
@@ -75,6 +75,9 @@ class EventStream(Response):
                 await unless_gone(self._send(send), receive)
         except (GoneError, OSError, TimeoutError):
             return
+        except asyncio.CancelledError:
+            # The server stops and has waited long enough; what was sent is settled.
+            return
 
     async def _send(self, send: Send) -> None:
         async with aclosing(self._rest) as rest:  # type: ignore[type-var]
@@ -120,7 +123,11 @@ class Doors:
             except ApiError as error:
                 await (await self.refused(request, error))(scope, receive, send)
                 return
-        await self.app(scope, receive, send)
+        try:
+            await self.app(scope, receive, send)
+        except asyncio.CancelledError:
+            # The server stops and has waited long enough. Only answers that have not begun come here.
+            await error_response(overloaded("the server is stopping"))(scope, receive, send)
 
 
 class LimitBody:

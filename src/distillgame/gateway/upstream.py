@@ -54,13 +54,20 @@ class UpstreamBackend(Backend):
         try:
             response = await self._client.get("models")
             response.raise_for_status()
-            known = [entry["id"] for entry in response.json()["data"]]
+            entries = response.json()["data"]
+            known = [entry["id"] for entry in entries]
         except (httpx2.HTTPError, ValueError, KeyError, TypeError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
-            raise DistillgameError(f"upstream: {url}: its models cannot be listed: {reason[:200]}") from error
+            hint = "" if self._upstream.api_key_env else " (its key is named by 'upstream.api_key_env')"
+            raise DistillgameError(f"upstream: {url}: its models cannot be listed{hint}: {reason[:120]}") from error
         if self._model not in known:
             raise DistillgameError(
                 f"upstream: {url} serves {', '.join(map(str, known))[:200]}, not '{self._model}': name 'upstream.model'"
+            )
+        if not self._upstream.measured and any(entry.get("owned_by") == "distillgame" for entry in entries):
+            raise DistillgameError(
+                f"upstream: {url} is a distillgame server: say 'upstream.measured: true', and name a key of a tier "
+                "there that has 'gateway: true' by 'upstream.api_key_env'"
             )
         self._state = None
 
