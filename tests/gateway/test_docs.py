@@ -28,7 +28,7 @@ def test_the_client_of_the_page_prints_an_answer(
 
 
 def test_the_configuration_of_the_page_is_sound() -> None:
-    (block,) = blocks("yaml")
+    block = blocks("yaml")[0]
     config = load_serving(yaml.safe_load(block))
     assert set(config.tiers) == {"trusted", "standard", "guarded"}
 

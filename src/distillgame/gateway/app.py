@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request
@@ -124,7 +124,7 @@ async def _serve(request: Request, asked: Asked, config: ServeConfig) -> Respons
         headers = _headers(name, admitted.work.clamped)
         return await rooms.serving.whole(admitted, asked, name, started), headers
 
-    async def opened() -> tuple[bytes, AsyncIterator[bytes], dict[str, str]]:
+    async def opened() -> tuple[bytes, AsyncGenerator[bytes, None], dict[str, str]]:
         admitted = await rooms.admission.admit(key, asked, name)
         events = rooms.serving.stream(admitted, asked, name, started)
         return await anext(events), events, _headers(name, admitted.work.clamped)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -63,7 +63,9 @@ class Serving:
             self._settle(admitted, asked, request, started, outcome, status, choices)
         return answer.whole(choices, admitted.lease.prompt_tokens, admitted.lease.released)
 
-    async def stream(self, admitted: Admitted, asked: Asked, request: str, started: float) -> AsyncIterator[bytes]:
+    async def stream(
+        self, admitted: Admitted, asked: Asked, request: str, started: float
+    ) -> AsyncGenerator[bytes, None]:
         """Sample all and yield events as they come, one or more at once.
 
         Raises:
@@ -110,8 +112,11 @@ class Serving:
             logger.error("failed", exc_info=error, extra={"facts": {"request": request}})
             yield event(ApiError(500, "the server failed; try again", code="internal_error").body())
         finally:
-            await outs.aclose()
-            self._settle(admitted, asked, request, started, outcome, status, choices)
+            try:
+                # First: nothing may be covered any more once the account is settled.
+                await outs.aclose()
+            finally:
+                self._settle(admitted, asked, request, started, outcome, status, choices)
 
     def _released(self, admitted: Admitted) -> Any:
         served = self._config.served(admitted.policy)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -62,7 +62,7 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes], headers: Mapping[str, str], seconds: float):
+    def __init__(self, first: bytes, rest: AsyncGenerator[bytes, None], headers: Mapping[str, str], seconds: float):
         super().__init__(headers={**headers, "cache-control": "no-store", "x-accel-buffering": "no"})
         # The length of a stream is not known.
         self.raw_headers = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
@@ -78,9 +78,12 @@ class EventStream(Response):
         except asyncio.CancelledError:
             # The server stops and has waited long enough; what was sent is settled.
             return
+        finally:
+            # Also where nothing of it was ever asked for.
+            await self._rest.aclose()
 
     async def _send(self, send: Send) -> None:
-        async with aclosing(self._rest) as rest:  # type: ignore[type-var]
+        async with aclosing(self._rest) as rest:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await send(_part(self._first))
             async for event in rest:
