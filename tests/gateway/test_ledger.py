@@ -7,16 +7,17 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from distillgame.errors import DistillgameError
+from distillgame.gateway import database as database_module
 from distillgame.gateway import ledger
 from distillgame.gateway.accounts import accounts, history
 from distillgame.gateway.charges import NOTHING, Charge, charge
 from distillgame.gateway.database import Writer, open_database, reading
 from distillgame.gateway.days import day_of
-from distillgame.gateway.ledger import Ledger, Offer, OverBudgetError, Party
+from distillgame.gateway.ledger import Lease, Ledger, Offer, OverBudgetError, Party
 from distillgame.gateway.schema import balances, entries
 from distillgame.gateway.tiers import Budget
 
@@ -278,6 +279,34 @@ def test_a_transaction_that_fails_grants_nothing(writer: Writer) -> None:
     assert (
         writer.submit(lambda c: list(c.execute(select(entries).where(entries.c.owner == party.owner)))).result() == []
     )
+
+
+def test_a_settlement_is_tried_again_while_the_database_is_away(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "RETRY_SECONDS", 0.01)
+    party, tried = someone(), []
+    settle = Lease._settle
+
+    def failing(lease: Lease, connection: Connection, outcome: str) -> None:
+        tried.append(outcome)
+        if len(tried) < 3:
+            raise OperationalError("", {}, Exception("away"))
+        settle(lease, connection, outcome)
+
+    monkeypatch.setattr(Lease, "_settle", failing)
+
+    async def play() -> None:
+        lease = await Ledger(writer).open(party, "r", [offer()])
+        await lease.cover(Charge(8, 1.0, 2.0))
+        lease.settle("finished")
+
+    asyncio.run(play())
+    end = time.monotonic() + 5
+    while entry(writer, party).outcome == "open" and time.monotonic() < end:
+        time.sleep(0.01)
+    assert len(tried) == 3
+    assert balance(writer, party) == pytest.approx((8, 1.0, 2.0))
 
 
 def test_a_key_over_time(writer: Writer) -> None:

@@ -12,15 +12,21 @@ import time
 from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx2
 import pytest
 import uvicorn
 import yaml
+from sqlalchemy.exc import OperationalError
+from starlette.testclient import TestClient
 
 from distillgame.gateway import protocol, transport
+from distillgame.gateway.app import make_app
 from distillgame.gateway.errors import ApiError
+from distillgame.gateway.metrics import Metrics
+from distillgame.gateway.reading import load_serving
 
 from .servers import CONFIG, MODEL, Running, server
 
@@ -298,6 +304,21 @@ def test_a_client_that_reads_nothing_is_let_go() -> None:
 
     asyncio.run(play())
     assert closed == [True]
+
+
+@pytest.mark.parametrize("failure", [OperationalError("", {}, Exception("away")), TimeoutError()])
+def test_a_server_without_its_ledger_is_not_ready(failure: Exception) -> None:
+    async def read(_: Any) -> None:
+        raise failure
+
+    rooms: Any = SimpleNamespace(
+        backend=SimpleNamespace(problem=lambda: None),
+        writer=SimpleNamespace(read=read),
+        metrics=Metrics(lambda: (0, 0)),
+        refusals=SimpleNamespace(note=lambda key, code: None),
+    )
+    answer = TestClient(make_app(load_serving(), rooms)).get("/readyz")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "ledger_unreachable")
 
 
 def test_tls_by_flags(tmp_path: Path) -> None:

@@ -97,8 +97,11 @@ def _add_owner_routes(app: FastAPI, config: ServeConfig) -> None:
         reason = rooms.backend.problem()
         if reason is not None:
             raise overloaded(reason)
-        async with asyncio.timeout(READY_SECONDS):
-            await rooms.writer.read(lambda connection: connection.scalar(select(1)))
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await rooms.writer.read(lambda connection: connection.scalar(select(1)))
+        except TimeoutError as error:
+            raise _no_ledger(error) from error
         return JSONResponse({"status": "ready"})
 
     @app.get("/metrics", responses=RESPONSES, tags=["owner"])
@@ -182,9 +185,8 @@ def _add_errors(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
-    @app.exception_handler(TimeoutError)
     @app.exception_handler(SQLAlchemyError)
-    async def no_ledger(request: Request, error: Exception) -> Response:
+    async def no_ledger(request: Request, error: SQLAlchemyError) -> Response:
         return await _refused(request, _no_ledger(error))
 
     @app.exception_handler(GoneError)

@@ -27,7 +27,7 @@ class ServeConfig(Strict):
         proxy: The defender's stand-in for the student.
         proxies: Further proxies by name.
         directions: The defender's unit-norm gradient at each proxy (safetensors), for policies that need derivatives.
-        temperature: The teacher's own sampling temperature: the reference that KL is measured to.
+        temperature: The teacher's own sampling temperature, which policies have unless they allow others.
         policies: Release policies by name.
         tiers: Tiers by name; keys are bound to them.
         engine: How the engine samples.
@@ -135,7 +135,7 @@ class ServeConfig(Strict):
         """See that what a budget is about is measured in every tier: an owner's keys may be of several."""
         for name, tier in self.tiers.items():
             if tier.budget is not None and tier.budget.is_measured:
-                for policy in {policy for other in self.tiers.values() for policy in other.policies().values()}:
+                for policy in sorted({policy for other in self.tiers.values() for policy in other.policies().values()}):
                     self._check_measured(f"tiers.{name}.budget", policy, tier.budget)
 
     def _check_measured(self, where: str, name: str, budget: Budget) -> None:
