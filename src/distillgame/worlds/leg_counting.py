@@ -17,7 +17,7 @@ from functools import cache
 from typing import ClassVar, Literal
 
 from distillgame.errors import DistillgameError
-from distillgame.tasks.base import Message, Problem, Task, tasks
+from distillgame.tasks import Message, Problem, Task, tasks
 
 Style = Literal["full", "half", "terse", "direct"]
 

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from distillgame.tasks.quantities import Quantity, same_quantity
-from distillgame.tasks.reading import (
+from distillgame.tasks.grading.quantities import Quantity, same_quantity
+from distillgame.tasks.grading.structure import (
     Amount,
     Expression,
     Many,
     Matrix,
     Node,
     Numeral,
+    Ordered,
     Ratio,
     Relation,
-    Row,
     Union,
     Words,
 )
@@ -38,7 +38,7 @@ class Algebra(Protocol):
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Matcher:
     """How to compare.
 
     Attributes:
@@ -65,7 +65,7 @@ class Comparison:
                 agreed = same_quantity(gold.quantity, answer.quantity, self.percent)
             case (Amount() | Expression(), Amount() | Expression()):
                 agreed = self.algebra.equal(_latex(gold), _latex(answer))
-            case Row(), Row():
+            case Ordered(), Ordered():
                 kinds = (gold.opening, gold.closing) == (answer.opening, answer.closing)
                 agreed = kinds and self._in_order(gold.items, answer.items)
             case Union(), Union():
@@ -120,7 +120,7 @@ class Comparison:
         """Whether ``relation`` gives the value (``x = 5``, ``2 + 3 = 5``) or the interval (``x < 5``)."""
         interval = _interval(relation)
         if interval:
-            return isinstance(other, Row) and self.agree(interval, other)
+            return isinstance(other, Ordered) and self.agree(interval, other)
         if set(relation.signs) != {"="}:
             return False
         value = relation.sides[-1]
@@ -151,7 +151,7 @@ def _difference(relation: Relation) -> str:
     return f"({relation.sides[0].text})-({relation.sides[1].text})"
 
 
-def _interval(node: Node) -> Row | None:
+def _interval(node: Node) -> Ordered | None:
     """The interval that an inequality in one symbol describes."""
     if not isinstance(node, Relation) or not set(node.signs) <= {"<", r"\le"} or len(node.sides) > 3:
         return None
@@ -163,4 +163,4 @@ def _interval(node: Node) -> Row | None:
     high = node.sides[middle + 1] if middle + 1 < len(node.sides) else Expression(r"\infty")
     opening = "[" if middle > 0 and node.signs[middle - 1] == r"\le" else "("
     closing = "]" if middle + 1 < len(node.sides) and node.signs[middle] == r"\le" else ")"
-    return Row(node.text, opening, (low, high), closing)
+    return Ordered(node.text, opening, (low, high), closing)

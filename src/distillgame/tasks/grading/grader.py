@@ -1,8 +1,8 @@
-r"""Grading a completion against a gold solution.
+r"""Grade a completion against a gold solution.
 
-The answer is found by :mod:`~distillgame.tasks.extraction` (the last explicit marker wins), read by
-:mod:`~distillgame.tasks.reading` and compared by :mod:`~distillgame.tasks.agreement`. Numbers are exact:
-``0.5`` is ``1/2``, ``0.33`` is not ``1/3``. Only expressions need math-verify, which runs in a worker process
+The answer is extracted by :mod:`~distillgame.tasks.grading.extraction` (the last explicit marker wins), read by
+:mod:`~distillgame.tasks.grading.structure` and compared by :mod:`~distillgame.tasks.grading.agreement`. Numbers are
+exact: ``0.5`` is ``1/2``, ``0.33`` is not ``1/3``. Only expressions need math-verify, which runs in a worker process
 with a time limit.
 """
 
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from distillgame.errors import DistillgameError
-from distillgame.tasks.agreement import Comparison
-from distillgame.tasks.extraction import extract_answer, gold_answers
-from distillgame.tasks.reading import Node, read
+from distillgame.tasks.grading.agreement import Matcher
+from distillgame.tasks.grading.extraction import extract_answer, gold_answers
+from distillgame.tasks.grading.structure import Node, read
 from distillgame.tasks.sandbox import CallFailedError, OverLimitError, sandbox
 
 TIME_LIMIT = 5.0
@@ -54,10 +54,10 @@ def grade(completion: str, solution: str, *, time_limit: float = TIME_LIMIT) -> 
     if answer is None:
         return Grade(False, None)
     algebra = _RemoteAlgebra(time_limit)
-    comparison = Comparison(algebra, percent)
+    matcher = Matcher(algebra, percent)
     node = read(answer)
     try:
-        correct = any(comparison.agree(gold, node) for gold in golds)
+        correct = any(matcher.agree(gold, node) for gold in golds)
     except OverLimitError:
         return Grade(False, answer, timed_out=True)
     return Grade(correct, answer)
@@ -87,7 +87,7 @@ class _RemoteAlgebra:
         if self._left <= 0:
             raise OverLimitError
         try:
-            reply = sandbox.call(f"distillgame.tasks.symbolic:{name}", gold, answer, limit=self._left)
+            reply = sandbox.call(f"distillgame.tasks.grading.symbolic:{name}", gold, answer, limit=self._left)
         except CallFailedError:
             return False
         self._left -= reply.seconds

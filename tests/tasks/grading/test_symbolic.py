@@ -1,6 +1,6 @@
 import pytest
 
-from distillgame.tasks.symbolic import equal, proportion
+from distillgame.tasks.grading.symbolic import equal, proportion
 
 
 @pytest.mark.parametrize(

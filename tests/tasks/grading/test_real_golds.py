@@ -7,9 +7,10 @@ from itertools import chain, pairwise
 
 import pytest
 
-from distillgame.tasks import grade, symbolic
-from distillgame.tasks.extraction import gold_answers
-from distillgame.tasks.reading import Amount, Expression, Many, Matrix, Node, Relation, Row, Union, read
+from distillgame.tasks import grade
+from distillgame.tasks.grading import symbolic
+from distillgame.tasks.grading.extraction import gold_answers
+from distillgame.tasks.grading.structure import Amount, Expression, Many, Matrix, Node, Ordered, Relation, Union, read
 
 WRAPPINGS = [
     "{}",
@@ -87,7 +88,7 @@ def _parts(node: Node) -> Iterator[str]:
             yield node.text
         case Amount():
             yield rf"\frac{{{node.quantity.value.numerator}}}{{{node.quantity.value.denominator}}}"
-        case Many() | Row():
+        case Many() | Ordered():
             yield from chain(*map(_parts, node.items))
         case Union():
             yield from chain(*map(_parts, node.pieces))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillgame.tasks.latex import closing, enclosed, split, tidy
+from distillgame.tasks.grading.latex import closing, enclosed, split, tidy
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from itertools import chain
 
-from distillgame.tasks.latex import enclosed, split, tidy
-from distillgame.tasks.quantities import NOT_UNITS, UNIT_WORDS, Quantity, parse_quantity
+from distillgame.tasks.grading.latex import enclosed, split, tidy
+from distillgame.tasks.grading.quantities import NOT_UNITS, UNIT_WORDS, Quantity, parse_quantity
 
 _MAX_DEPTH = 6
 _AND = re.compile(r",?\s*(?:\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*,?")
@@ -71,7 +71,7 @@ class Many(Node):
 
 
 @dataclass(frozen=True)
-class Row(Node):
+class Ordered(Node):
     """A tuple or an interval: the items' order and the kind of both brackets matter."""
 
     opening: str
@@ -172,7 +172,7 @@ def _structure(text: str, depth: int) -> Node | None:
     if pair and pair[0] == r"\{" and items:
         return _many(text, items, depth)
     if pair and len(items) > 1:
-        return Row(text, pair[0], tuple(_read(item, depth) for item in items), pair[2])
+        return Ordered(text, pair[0], tuple(_read(item, depth) for item in items), pair[2])
     if len(items) > 1 or r"\pm" in text:
         return _many(text, items, depth)
     pieces = split(text, _CUP)[0]

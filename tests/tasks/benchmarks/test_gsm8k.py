@@ -5,7 +5,7 @@ import pytest
 
 from distillgame.errors import DistillgameError
 from distillgame.tasks import tasks
-from distillgame.tasks.gsm8k import Gsm8k
+from distillgame.tasks.benchmarks.gsm8k import Gsm8k
 
 ROW = {"question": "How many?", "answer": "She has 3+4=<<3+4=7>>7 eggs.\n#### 7"}
 

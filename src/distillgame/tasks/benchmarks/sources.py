@@ -13,7 +13,7 @@ Columns = Mapping[str, tuple[type, ...]]
 """The columns that a task needs, and the Python types that their values may have."""
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """One row of a table.
 
     Attributes:
@@ -25,7 +25,7 @@ class Row(NamedTuple):
     values: dict[str, Any]
 
 
-def read_pools(path: str, columns: Columns) -> dict[str, list[Row]]:
+def read_pools(path: str, columns: Columns) -> dict[str, list[TableRow]]:
     """Read a folder with ``train`` and ``test`` files, or with one of the two, or a single file.
 
     A single file is the pool ``train`` if its name begins so, else ``test``.
@@ -52,7 +52,7 @@ def read_pools(path: str, columns: Columns) -> dict[str, list[Row]]:
     return {pool: read_rows(file, columns) for pool, file in files.items()}
 
 
-def read_rows(path: Path, columns: Columns) -> list[Row]:
+def read_rows(path: Path, columns: Columns) -> list[TableRow]:
     """Read one file.
 
     Args:
@@ -72,7 +72,7 @@ def read_rows(path: Path, columns: Columns) -> list[Row]:
     return rows
 
 
-def hub_rows(name: str, config: str, split: str, columns: Columns) -> list[Row]:
+def hub_rows(name: str, config: str, split: str, columns: Columns) -> list[TableRow]:
     """Load one split of a data set from the Hugging Face hub.
 
     Args:
@@ -94,10 +94,10 @@ def hub_rows(name: str, config: str, split: str, columns: Columns) -> list[Row]:
             f"data set '{name}' ({config}, {split}) cannot be loaded from the hub ({reason}): "
             "check the network, or set the task's option 'path' to a local folder or file"
         ) from error
-    return [_checked(Row(f"{name}: row {index}", dict(row)), columns) for index, row in enumerate(table)]
+    return [_checked(TableRow(f"{name}: row {index}", dict(row)), columns) for index, row in enumerate(table)]
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def _json_lines(path: Path) -> Iterator[TableRow]:
     try:
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
@@ -114,10 +114,10 @@ def _json_lines(path: Path) -> Iterator[Row]:
             raise DistillgameError(f"{place} is not JSON ({error}): write one object a line") from error
         if not isinstance(values, dict):
             raise DistillgameError(f"{place} is not a JSON object: write one object a line")
-        yield Row(place, values)
+        yield TableRow(place, values)
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path) -> Iterator[TableRow]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -126,10 +126,10 @@ def _parquet(path: Path) -> Iterator[Row]:
     except (pa.ArrowException, OSError, ValueError) as error:
         raise DistillgameError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from error
     for index, values in enumerate(table):
-        yield Row(f"{path}: row {index}", values)
+        yield TableRow(f"{path}: row {index}", values)
 
 
-def _checked(row: Row, columns: Columns) -> Row:
+def _checked(row: TableRow, columns: Columns) -> TableRow:
     for name, types in columns.items():
         if name not in row.values:
             found = ", ".join(map(str, row.values)) or "nothing"

@@ -1,6 +1,6 @@
 import pytest
 
-from distillgame.tasks.extraction import extract_answer, gold_answers, stated_answer
+from distillgame.tasks.grading.extraction import extract_answer, gold_answers, stated_answer
 
 FOUND = [
     (r"\boxed{1} then \boxed{2} and text 3", "2"),

@@ -2,14 +2,14 @@
 
 import re
 from string import ascii_uppercase
+from typing import ClassVar
 
 from distillgame.errors import DistillgameError
-from distillgame.tasks.base import Problem, Task, tasks
-from distillgame.tasks.extraction import stated_answer
-from distillgame.tasks.files import Columns, Row, hub_rows, read_pools
-from distillgame.tasks.grading import Grade
+from distillgame.tasks.base import Problem, tasks
+from distillgame.tasks.benchmarks.published import PublishedTask
+from distillgame.tasks.benchmarks.sources import Columns, TableRow, hub_rows
+from distillgame.tasks.grading import Grade, stated_answer
 
-_COLUMNS: Columns = {"question": (str,), "choices": (list,), "answer": (int, str)}
 _HUB_POOLS = {"train": "auxiliary_train", "test": "test"}
 _DRESS = re.compile(r"\\(?:text|textbf|mathrm|mathbf|mbox)\s*\{([^{}]*)\}|[*_`$]|\\[()\[\]]")
 _LETTER = re.compile(r"(?:option|choice)?\s*(?:\(([A-Za-z])\)|([A-Za-z])(?=[.:)]|\s*$))[.:)\s]*(.*)", re.DOTALL | re.I)
@@ -17,7 +17,7 @@ _HEDGE = re.compile(r"(?i:\b(?:or|and)\b|,|/)\s*(?:\([A-Za-z]\)|[A-Z]\b)")
 
 
 @tasks.register("mmlu")
-class Mmlu(Task):
+class Mmlu(PublishedTask):
     """MMLU, asked with lettered choices and graded by letter or by the exact text of a choice.
 
     Args:
@@ -27,23 +27,33 @@ class Mmlu(Task):
             which the auxiliary training questions are the train pool.
     """
 
-    def __init__(self, path: str | None = None):
-        self.path = path
+    name = "mmlu"
+    columns: ClassVar[Columns] = {"question": (str,), "choices": (list,), "answer": (int, str)}
 
-    def pools(self) -> dict[str, list[Problem]]:
-        """Return the published splits; ``choices``, ``answer`` (a letter) and ``subject`` are metadata.
+    def hub_pools(self) -> dict[str, list[TableRow]]:
+        """Load ``cais/mmlu``; its auxiliary training questions are the train pool."""
+        return {pool: hub_rows("cais/mmlu", "all", split, self.columns) for pool, split in _HUB_POOLS.items()}
+
+    def problem(self, name: str, row: TableRow) -> Problem:
+        """Return the problem in a row, with ``choices``, ``answer`` (a letter) and ``subject`` in its metadata.
 
         Raises:
-            DistillgameError: If they cannot be read, or if a row's answer is not among its choices.
+            DistillgameError: If the choices are not 2 to 26 texts, or if the answer is not one of them.
         """
-        if self.path is None:
-            rows = {pool: hub_rows("cais/mmlu", "all", split, _COLUMNS) for pool, split in _HUB_POOLS.items()}
-        else:
-            rows = read_pools(self.path, _COLUMNS)
-        return {
-            pool: [_problem(f"mmlu/{pool}/{index}", row) for index, row in enumerate(found)]
-            for pool, found in rows.items()
-        }
+        question, choices, answer = (row.values[column] for column in ("question", "choices", "answer"))
+        if not 2 <= len(choices) <= len(ascii_uppercase) or not all(isinstance(choice, str) for choice in choices):
+            raise DistillgameError(f"{row.place}: field 'choices' must be a list of 2 to 26 texts")
+        letters = ascii_uppercase[: len(choices)]
+        by_index = isinstance(answer, int) and 0 <= answer < len(letters)
+        letter = letters[answer] if by_index else str(answer).strip().upper()
+        if len(letter) != 1 or letter not in letters:
+            raise DistillgameError(
+                f"{row.place}: field 'answer' is {answer!r}, but must be 0 to {len(letters) - 1} or a letter"
+            )
+        options = "\n".join(f"{mark}. {choice}" for mark, choice in zip(letters, choices, strict=True))
+        text = f"{question.strip()}\n\n{options}\n\nAnswer with the letter of the right choice."
+        metadata = {"choices": choices, "answer": letter, "subject": row.values.get("subject", "")}
+        return Problem(name, text, f"The answer is {letter}.", metadata)
 
     def grade(self, completion: str, problem: Problem) -> Grade:
         """Grade the choice at the last marker, or else the one that the whole text or its last line is."""
@@ -55,22 +65,6 @@ class Mmlu(Task):
             if letter:
                 return Grade(letter == problem.metadata["answer"], letter)
         return Grade(False, said)
-
-
-def _problem(name: str, row: Row) -> Problem:
-    question, choices, answer = (row.values[column] for column in ("question", "choices", "answer"))
-    if not 2 <= len(choices) <= len(ascii_uppercase) or not all(isinstance(choice, str) for choice in choices):
-        raise DistillgameError(f"{row.place}: field 'choices' must be a list of 2 to 26 texts")
-    letters = ascii_uppercase[: len(choices)]
-    letter = letters[answer] if isinstance(answer, int) and 0 <= answer < len(letters) else str(answer).strip().upper()
-    if len(letter) != 1 or letter not in letters:
-        raise DistillgameError(
-            f"{row.place}: field 'answer' is {answer!r}, but must be 0 to {len(letters) - 1} or a letter"
-        )
-    options = "\n".join(f"{mark}. {choice}" for mark, choice in zip(letters, choices, strict=True))
-    text = f"{question.strip()}\n\n{options}\n\nAnswer with the letter of the right choice."
-    metadata = {"choices": choices, "answer": letter, "subject": row.values.get("subject", "")}
-    return Problem(name, text, f"The answer is {letter}.", metadata)
 
 
 def _letter(answer: str, choices: list[str]) -> str | None:

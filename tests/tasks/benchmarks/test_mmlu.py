@@ -6,7 +6,7 @@ import pytest
 
 from distillgame.errors import DistillgameError
 from distillgame.tasks import Problem, tasks
-from distillgame.tasks.mmlu import Mmlu
+from distillgame.tasks.benchmarks.mmlu import Mmlu
 
 ROW: dict[str, Any] = {
     "question": "Which city is the capital of France?",

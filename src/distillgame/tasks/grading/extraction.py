@@ -16,9 +16,9 @@ that a forced answer at the end beats every earlier guess, and text after the an
 import re
 from collections import deque
 
-from distillgame.tasks.latex import closing
-from distillgame.tasks.phrases import PHRASE, said_after
-from distillgame.tasks.quantities import parse_quantity
+from distillgame.tasks.grading.latex import closing
+from distillgame.tasks.grading.phrases import PHRASE, said_after
+from distillgame.tasks.grading.quantities import parse_quantity
 
 MAX_ANSWER = 1000
 """Longest answer in characters; anything longer is no answer."""

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillgame.tasks import symbolic
-from distillgame.tasks.quantities import Quantity, parse_quantity, same_quantity
+from distillgame.tasks.grading import symbolic
+from distillgame.tasks.grading.quantities import Quantity, parse_quantity, same_quantity
 
 VALUES = [
     ("18", 18),

@@ -1,8 +1,9 @@
 import pytest
 
 from distillgame.errors import DistillgameError
-from distillgame.tasks import gym, tasks
-from distillgame.tasks.gym import ReasoningGym
+from distillgame.tasks import tasks
+from distillgame.tasks.benchmarks import gym
+from distillgame.tasks.benchmarks.gym import ReasoningGym
 
 
 @pytest.fixture(scope="module")

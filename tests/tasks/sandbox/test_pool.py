@@ -28,7 +28,7 @@ def test_a_call_returns_its_value(sandbox: Sandbox) -> None:
 
 
 def test_startup_does_not_count(sandbox: Sandbox) -> None:
-    reply = sandbox.call("distillgame.tasks.symbolic:equal", "x+1", "1+x", limit=0.4)
+    reply = sandbox.call("distillgame.tasks.grading.symbolic:equal", "x+1", "1+x", limit=0.4)
     assert reply.value is True
     assert reply.seconds < 0.4
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from distillgame.errors import DistillgameError
-from distillgame.tasks.files import Columns, hub_rows, read_pools, read_rows
+from distillgame.tasks.benchmarks.sources import Columns, hub_rows, read_pools, read_rows
 
 COLUMNS: Columns = {"question": (str,), "answer": (str,)}
 ROW = {"question": "q", "answer": "a"}

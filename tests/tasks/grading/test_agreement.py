@@ -1,7 +1,7 @@
 import pytest
 
-from distillgame.tasks.agreement import Comparison
-from distillgame.tasks.reading import read
+from distillgame.tasks.grading.agreement import Matcher
+from distillgame.tasks.grading.structure import read
 
 
 class _NoAlgebra:
@@ -49,7 +49,7 @@ class _NoAlgebra:
     ],
 )
 def test_structure_decides(gold: str, answer: str, agree: bool) -> None:
-    assert Comparison(_NoAlgebra()).agree(read(gold), read(answer)) == agree
+    assert Matcher(_NoAlgebra()).agree(read(gold), read(answer)) == agree
 
 
 @pytest.mark.parametrize("text", ["", "(", r"\{\}", ",", "=", r"\pm", "x=", "(,)", r"\begin{pmatrix}\end{pmatrix}"])
@@ -58,4 +58,4 @@ def test_degenerate_answers_are_not_five(text: str) -> None:
         def equal(self, gold: str, answer: str) -> bool:
             return False
 
-    assert not Comparison(Never()).agree(read("5"), read(text))
+    assert not Matcher(Never()).agree(read("5"), read(text))

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from distillgame.tasks import split, tasks
-from distillgame.tasks.math_problems import SUBJECTS, Math
+from distillgame.tasks.benchmarks.math_problems import SUBJECTS, Math
 
 ROW = {"problem": "What is $1+1$?", "solution": r"It is $\boxed{2}$.", "level": "Level 1", "type": "Algebra"}
 

@@ -6,8 +6,7 @@ from typing import Any
 from distillgame.errors import DistillgameError
 from distillgame.seeding import derive_seed
 from distillgame.tasks.base import Message, Problem, Task, tasks
-from distillgame.tasks.extraction import extract_answer
-from distillgame.tasks.grading import TIME_LIMIT, Grade
+from distillgame.tasks.grading import TIME_LIMIT, Grade, extract_answer
 from distillgame.tasks.sandbox import CallFailedError, OverLimitError, sandbox
 
 GENERATION_LIMIT = 600.0
@@ -89,7 +88,9 @@ class ReasoningGym(Task):
         # The generators add an entry's index to the seed: neighbouring seeds would share almost all entries.
         seed = derive_seed("reasoning_gym", self.seed, bits=31)
         recipe = (self.dataset, self.config, seed, self.train + self.test)
-        return sandbox.call(f"distillgame.tasks._generators:{function}", recipe, *arguments, limit=limit).value
+        return sandbox.call(
+            f"distillgame.tasks.benchmarks.generators:{function}", recipe, *arguments, limit=limit
+        ).value
 
     def _problem(self, index: int, question: str, answer: str | None) -> Problem:
         solution = "" if answer is None else f"<answer>{answer}</answer>"

@@ -1,7 +1,7 @@
 """Calls with a time limit, in worker processes that can be killed.
 
 Computer algebra on what a model wrote can take forever, fill the memory or overflow the stack, and a thread
-cannot be stopped. So such calls run in persistent workers (:mod:`distillgame.tasks._worker`), one call at a
+cannot be stopped. So such calls run in persistent workers (:mod:`distillgame.tasks.sandbox.worker`), one call at a
 time each, as many as there are processors. Works from every thread, and in scripts without a ``__main__``
 guard.
 """
@@ -16,6 +16,9 @@ import time
 from typing import Any, NamedTuple
 
 from distillgame.errors import DistillgameError
+
+WORKER = "distillgame.tasks.sandbox.worker"
+"""The module that a worker process runs."""
 
 STARTUP_LIMIT = 120.0
 """Seconds that a worker may take to start and to import what it is to call."""
@@ -45,7 +48,7 @@ class _Worker:
         # -P: the current folder must not shadow the standard library in a worker.
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "distillgame.tasks._worker"],
+            [sys.executable, "-P", "-m", WORKER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -147,7 +150,9 @@ class Sandbox:
                 else:
                     self._put_back(worker)
                     return reply
-        raise DistillgameError("the grading worker ends as soon as it starts: run python -m distillgame.tasks._worker")
+        raise DistillgameError(
+            "the grading worker ends as soon as it starts: run python -m distillgame.tasks.sandbox.worker"
+        )
 
     def close(self) -> None:
         """End all workers."""
