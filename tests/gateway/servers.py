@@ -16,9 +16,9 @@ import httpx2
 import yaml
 from sqlalchemy import select
 
-from distillgame.gateway.database import open_database
-from distillgame.gateway.keys import create_key
-from distillgame.gateway.schema import entries
+from distillgame.gateway.ledger.database import open_database
+from distillgame.gateway.ledger.keys import create_key
+from distillgame.gateway.ledger.tables import entries
 
 MODEL = "distillgame-embedded"
 

@@ -89,8 +89,8 @@ def test_kill_9_under_load_loses_no_accounted_release(
 def _balances(running: Running, prefix: str) -> float:
     from sqlalchemy import select
 
-    from distillgame.gateway.database import open_database
-    from distillgame.gateway.schema import balances
+    from distillgame.gateway.ledger.database import open_database
+    from distillgame.gateway.ledger.tables import balances
 
     engine = open_database(running.url)
     with engine.begin() as connection:

@@ -11,11 +11,11 @@ from sqlalchemy import Connection
 
 from distillgame.cli.options import ledger_options
 from distillgame.errors import DistillgameError
-from distillgame.gateway.accounts import flagged_owners
-from distillgame.gateway.books import Books
-from distillgame.gateway.database import open_database
-from distillgame.gateway.flags import clear_flag
-from distillgame.gateway.keys import create_key, list_keys, revoke_key
+from distillgame.gateway.access.flagged import clear_flag
+from distillgame.gateway.ledger.database import open_database
+from distillgame.gateway.ledger.keys import create_key, list_keys, revoke_key
+from distillgame.gateway.ledger.location import Books
+from distillgame.gateway.ledger.queries import flagged_owners
 
 T = TypeVar("T")
 

@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from distillgame.cli.options import ledger_options
-from distillgame.gateway.accounts import accounts
-from distillgame.gateway.books import Books
-from distillgame.gateway.database import open_database, reading
-from distillgame.gateway.days import span
-from distillgame.gateway.plot import plot_released
+from distillgame.gateway.ledger.database import open_database, reading
+from distillgame.gateway.ledger.days import span
+from distillgame.gateway.ledger.location import Books
+from distillgame.gateway.ledger.queries import accounts
+from distillgame.gateway.owner.plot import plot_released
 
 
 @click.command()

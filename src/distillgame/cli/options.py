@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import click
 import yaml
 
-from distillgame.gateway.books import open_books
+from distillgame.gateway.ledger.location import open_books
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -26,8 +26,8 @@ def serve(config: str | None, overrides: dict[str, Any], **given: Any) -> None:
     CONFIG is a YAML file or the name of a shipped one; without it the embedded pair is served. Make keys with
     `distillgame keys create`.
     """
-    from distillgame.gateway.reading import load_serving
-    from distillgame.gateway.server import serve as run
+    from distillgame.gateway.config.load import load_serving
+    from distillgame.gateway.web.server import serve as run
 
     places = {"host": "server.host", "port": "server.port", "tls_cert": "server.tls_cert", "tls_key": "server.tls_key",
               "upstream": "upstream.url"}  # fmt: skip

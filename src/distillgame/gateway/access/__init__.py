@@ -1,0 +1,1 @@
+"""Who may be served, and under which policy."""

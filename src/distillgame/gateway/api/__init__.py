@@ -1,0 +1,1 @@
+"""OpenAI's API: requests, jobs, responses and the OpenAPI document."""

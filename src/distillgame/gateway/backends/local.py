@@ -1,0 +1,151 @@
+"""Our engine, in a process of its own."""
+
+import asyncio
+import contextlib
+import multiprocessing
+import queue
+import threading
+from collections.abc import AsyncGenerator
+from itertools import count
+from multiprocessing.connection import Connection
+
+from distillgame.errors import DistillgameError
+from distillgame.gateway.backends import worker
+from distillgame.gateway.backends.base import Backend, Job, Piece
+from distillgame.gateway.backends.samplers import Event, Failure
+from distillgame.gateway.config.serve import ServeConfig
+from distillgame.gateway.errors import ApiError, overloaded
+
+GONE = Failure("the engine has stopped; the server has to be started again")
+
+
+class LocalBackend(Backend):
+    """Sends jobs to the engine's process and hands on what comes back.
+
+    Args:
+        config: The owner's configuration.
+    """
+
+    def __init__(self, config: ServeConfig):
+        self._config = config
+        self._most = config.engine.batch_size + config.engine.queue
+        self._numbers = count()
+        self._jobs: dict[int, asyncio.Queue[Piece | Failure]] = {}
+        self._outbox: queue.SimpleQueue[tuple[int, Job | None] | None] = queue.SimpleQueue()
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._state: str | None = "the engine is starting"
+        self._gone = asyncio.Event()
+        self._closing = False
+
+    async def start(self) -> None:
+        """Start the process and wait until its models are loaded."""
+        # Forking a process that has threads, or a GPU, is not safe.
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self._process = context.Process(target=worker.main, args=(theirs, self._config), name="engine", daemon=True)
+        self._process.start()
+        # Only the process may hold that end: its death has to close the pipe.
+        theirs.close()
+        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        for target in (self._read, self._write):
+            arguments = (ours, asyncio.get_running_loop())
+            threading.Thread(target=target, args=arguments, name="engine pipe", daemon=True).start()
+        await self._ready
+
+    async def run(self, job: Job) -> AsyncGenerator[Piece, None]:
+        """Sample one completion."""
+        if self._state is not None:
+            raise overloaded(self._state)
+        if len(self._jobs) >= self._most:
+            raise overloaded("the queue is full")
+        number = next(self._numbers)
+        pieces = self._jobs[number] = asyncio.Queue()
+        self._outbox.put((number, job))
+        finished = False
+        try:
+            while not finished:
+                piece = await pieces.get()
+                finished = isinstance(piece, Failure) or piece.finish is not None
+                if isinstance(piece, Failure):
+                    raise _error_of(piece, job)
+                yield piece
+        finally:
+            self._jobs.pop(number, None)
+            if not finished:
+                self._outbox.put((number, None))
+
+    def problem(self) -> str | None:
+        """Why nothing can be served."""
+        return self._state
+
+    def load(self) -> tuple[int, int]:
+        """Completions in the engine or before it, and how many there may be."""
+        return len(self._jobs), self._most
+
+    async def failed(self) -> None:
+        """Wait until the process is gone without having been told to."""
+        await self._gone.wait()
+
+    async def close(self) -> None:
+        """Close the pipe, which ends the process."""
+        self._state = "the server is stopping"
+        self._closing = True
+        self._outbox.put(None)
+        if self._process is not None:
+            await asyncio.to_thread(self._process.join, 10)
+            if self._process.is_alive():
+                self._process.kill()
+
+    def _write(self, connection: Connection, _: asyncio.AbstractEventLoop) -> None:
+        # In a thread: a full pipe must not stop the event loop.
+        with contextlib.suppress(OSError):
+            while (message := self._outbox.get()) is not None:
+                connection.send(message)
+            # Closing the pipe would not be noticed while the other thread reads it.
+            connection.send(None)
+
+    def _read(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            while True:
+                loop.call_soon_threadsafe(self._dispatch, connection.recv())
+        except (EOFError, OSError):
+            pass
+        # The loop may have ended before the process.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._lost)
+
+    def _dispatch(self, events: list[Event]) -> None:
+        for number, event in events:
+            if number == worker.READY:
+                self._settle_start(event if isinstance(event, Failure) else None)
+            elif number in self._jobs and event is not None:
+                self._jobs[number].put_nowait(event)
+
+    def _settle_start(self, failure: Failure | None) -> None:
+        if self._ready.done():
+            return
+        if failure is None:
+            self._state = None
+            self._ready.set_result(None)
+        else:
+            self._ready.set_exception(DistillgameError(failure.message))
+
+    def _lost(self) -> None:
+        if self._state is None:
+            self._state = GONE.message
+        self._settle_start(GONE)
+        if not self._closing:
+            self._gone.set()
+        for pieces in self._jobs.values():
+            pieces.put_nowait(GONE)
+
+
+def _error_of(failure: Failure, job: Job) -> ApiError:
+    if failure is GONE:
+        return overloaded(failure.message)
+    if failure.is_asked:
+        message = failure.message.split(": ", 1)[-1] if failure.message.startswith("request '") else failure.message
+        message = message.replace("max_new_tokens", "'max_tokens'")
+        param = "messages" if job.prompt is None else "prompt"
+        return ApiError(400, message, code="context_length_exceeded", param=param)
+    return ApiError(500, "sampling failed; try again", code="sampling_failed")

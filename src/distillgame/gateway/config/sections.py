@@ -1,0 +1,111 @@
+"""The parts of a server's configuration that are not about who is served what."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from distillgame.decoding import TOKEN_BUDGET, DerivativeName
+from distillgame.strict import Strict
+
+
+class EngineSettings(Strict):
+    """How the engine samples.
+
+    Attributes:
+        batch_size: Most sequences that are decoded together, for each policy.
+        token_budget: Bound on sequences x longest sequence, in tokens, for each policy.
+        queue: Most sequences that wait, for all policies together; past it requests get 503.
+        speculative: Let the proxy draft where that is faster.
+        derivative: How the proxy's derivative is computed.
+        device: ``auto`` takes a GPU if there is one.
+        threads: Threads of the engine's arithmetic.
+    """
+
+    batch_size: int = Field(64, ge=1)
+    token_budget: int = Field(TOKEN_BUDGET, ge=1)
+    queue: int = Field(512, ge=0)
+    speculative: bool = True
+    derivative: DerivativeName = "low_rank"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int | None = Field(None, ge=1)
+
+
+class Upstream(Strict):
+    """An OpenAI-compatible server behind the gateway.
+
+    Attributes:
+        url: Its base, as in ``http://127.0.0.1:8000/v1``.
+        model: What it calls the model; the name that clients use if None.
+        api_key_env: The environment variable that holds its key.
+        argument: The field of a request that carries a policy's name and strength.
+        measured: Whether it is a distillgame server whose key reports KL and value with each chunk.
+        timeout: Seconds to wait for its next byte.
+    """
+
+    url: str
+    model: str | None = None
+    api_key_env: str | None = None
+    argument: str = "vllm_xargs"
+    measured: bool = False
+    timeout: float = Field(60, gt=0)
+
+    @model_validator(mode="after")
+    def _check(self) -> "Upstream":
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url: an http:// or https:// address (found {self.url!r})")
+        return self
+
+
+class ServerSettings(Strict):
+    """The server itself.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port; 0 picks a free one.
+        request_timeout: Most seconds that a request takes before it is cancelled.
+        shutdown_timeout: Seconds that running requests are given to finish when the server is told to stop.
+        max_body_bytes: Largest body of a request.
+        max_connections: Most connections; further ones get 503.
+        stream_tokens: Tokens in a chunk of a stream. Every chunk has as many, so that chunks do not show how many
+            drafts were accepted.
+        log_prompts: Whether logs hold prompts and completions.
+        cors_origins: Web origins that may call from a browser; none by default.
+        tls_cert: Certificate chain, PEM.
+        tls_key: Its private key, PEM.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    request_timeout: float = Field(300, gt=0)
+    shutdown_timeout: float = Field(30, ge=0)
+    max_body_bytes: int = Field(1_000_000, ge=1)
+    max_connections: int = Field(2048, ge=1)
+    stream_tokens: int = Field(8, ge=1)
+    log_prompts: bool = False
+    cors_origins: list[str] = Field(default_factory=list)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> "ServerSettings":
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key: name both or neither")
+        for path in (self.tls_cert, self.tls_key):
+            if path is not None and not path.is_file():
+                raise ValueError(f"{path}: no such file")
+        return self
+
+
+class MonitorSettings(Strict):
+    """The campaign monitor (:mod:`distillgame.gateway.access.monitor`).
+
+    Attributes:
+        reference: Ordinary prompts, JSON lines of ``{"prompt": TEXT}`` or plain text lines; no monitor without.
+        window: Queries of an owner that are judged together.
+        false_alarm: Rate at which a window of the reference itself would be flagged.
+    """
+
+    reference: Path | None = None
+    window: int = Field(64, ge=8)
+    false_alarm: float = Field(0.001, gt=0, lt=0.5)

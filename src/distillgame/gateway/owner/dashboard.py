@@ -1,0 +1,162 @@
+"""The owner's page: who was released what, against which budget, and what was refused."""
+
+import base64
+import hashlib
+import time
+from datetime import UTC, datetime
+from importlib import resources
+from string import Template
+
+from sqlalchemy import Connection, select
+
+from distillgame.gateway.config.serve import ServeConfig
+from distillgame.gateway.ledger.database import Writer
+from distillgame.gateway.ledger.days import day_of
+from distillgame.gateway.ledger.keys import Key, list_keys
+from distillgame.gateway.ledger.queries import Account, Step, accounts, flagged_owners, history, refused
+from distillgame.gateway.ledger.tables import balances
+from distillgame.markup import Html, element, joined, table
+
+REFRESH_SECONDS = 10
+"""How often the page loads itself again."""
+
+HOURS = 24
+"""Hours that the page shows."""
+
+
+async def render_dashboard(writer: Writer, config: ServeConfig) -> tuple[str, str]:
+    """The page and its content security policy: no script, nothing from elsewhere."""
+    page = await writer.read(lambda connection: _page(connection, config))
+    digest = base64.b64encode(hashlib.sha256(_asset("dashboard.css").encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+    return page, policy
+
+
+def _page(connection: Connection, config: ServeConfig) -> str:
+    now = time.time()
+    since = now - HOURS * 3600
+    by_key = {account.name: account for account in accounts(connection, "key", since)}
+    keys = [key for key in list_keys(connection) if not key.admin]
+    refusals = refused(connection)
+    parts = {
+        "style": Html(_asset("dashboard.css")),
+        "refresh": str(REFRESH_SECONDS),
+        "model": joined(config.model),
+        "now": joined(_moment(now)),
+        "owners": _owners(connection, config, keys, now),
+        "keys": _keys(keys, by_key, refusals),
+        "steps": _chart(history(connection, "tier", since, 3600.0), now),
+        "anonymous": joined(_reasons(refusals.get("", {}))),
+    }
+    return Template(_asset("dashboard.html")).substitute(parts)
+
+
+def _owners(connection: Connection, config: ServeConfig, keys: list[Key], now: float) -> Html:
+    today = {row.owner: row for row in connection.execute(select(balances).where(balances.c.day == day_of(now)))}
+    flagged = flagged_owners(connection)
+    rows = []
+    for owner in sorted({key.owner for key in keys} | set(today)):
+        row = today.get(owner)
+        tiers = sorted({str(key.tier) for key in keys if key.owner == owner})
+        spent = (0, 0.0, 0.0) if row is None else (row.tokens, row.kl, row.value)
+        budgets = [config.tiers[tier].budget for tier in tiers if tier in config.tiers]
+        limits = [
+            min((limit for b in budgets if b is not None and (limit := getattr(b, name)) is not None), default=None)
+            for name in ("tokens_per_day", "kl_per_day", "value_per_day")
+        ]
+        mark = element("span", "flagged", class_="flag") if owner in flagged else ""
+        rows.append(
+            element(
+                "tr", element("th", owner, " ", mark, scope="row"), element("td", ", ".join(tiers)),
+                *(_spent(amount, limit) for amount, limit in zip(reversed(spent), reversed(limits), strict=True)),
+            )
+        )  # fmt: skip
+    return table(
+        _heads("owner", "tiers", "value (nats)", "KL (nats)", "tokens"), rows, id="owners", aria_label="Owners"
+    )
+
+
+def _keys(keys: list[Key], by_key: dict[str, Account], refusals: dict[str, dict[str, int]]) -> Html:
+    rows = []
+    for key in sorted(keys, key=lambda key: -(by_key[key.id].value or 0.0) if key.id in by_key else 0.0):
+        account = by_key.get(key.id)
+        rows.append(
+            element(
+                "tr",
+                element("th", key.id, scope="row"),
+                element("td", key.owner),
+                _figure(account.value if account else 0.0),
+                _figure(account.kl if account else 0.0),
+                _figure(account.tokens if account else 0),
+                _figure(account.requests if account else 0, _note(account) if account else ""),
+                element("td", f"{key.tier}" + ("" if key.revoked is None else ", revoked")),
+                element("td", _reasons(refusals.get(key.id, {}))),
+            )
+        )
+    heads = _heads("key", "owner", "value (nats)", "KL (nats)", "tokens", "requests", "tier", "refused today")
+    return table(heads, rows, id="keys", aria_label="Keys")
+
+
+def _chart(steps: list[Step], now: float) -> Html:
+    """Value released in each of the last hours, all keys together, as bars."""
+    first = int(now // 3600) - HOURS + 1
+    values = [0.0] * HOURS
+    for step in steps:
+        place = int(step.start // 3600) - first
+        if 0 <= place < HOURS:
+            values[place] += step.value
+    most = max(values) or 1.0
+    bars = []
+    for i, value in enumerate(values):
+        height = 100 * value / most
+        title = element("title", f"{_moment((first + i) * 3600)}: {value:,.1f} nats")
+        bars.append(
+            element("rect", title, x=f"{i * 10 + 1}", y=f"{100 - height:.2f}", width="8", height=f"{height:.2f}")
+        )
+    drawn = element("svg", *bars, viewBox=f"0 0 {HOURS * 10} 100", preserveAspectRatio="none", role="img",
+                    aria_label=f"Value released by the hour; most in an hour: {most:,.1f} nats")  # fmt: skip
+    span = f"from {_moment(first * 3600)} (left) to {_moment(now)} (right)"
+    caption = f"Value released by the hour, {span}. Highest bar: {max(values):,.1f} nats."
+    return element("figure", drawn, element("figcaption", caption))
+
+
+def _spent(amount: float, limit: float | None) -> Html:
+    if limit is None:
+        return _figure(amount)
+    share = amount / limit
+    level = "over" if share >= 1 else "near" if share >= 0.8 else "fine"
+    return element(
+        "td", f"{_shown(amount)} of {_shown(limit)} ", element("span", f"{share:.0%}", class_=level), class_="n"
+    )
+
+
+def _figure(amount: float | None, note: str = "") -> Html:
+    return element("td", _shown(amount), *([" ", element("small", note)] if note else []), class_="n")
+
+
+def _shown(amount: float | None) -> str:
+    return "not measured" if amount is None else f"{amount:,.1f}" if isinstance(amount, float) else f"{amount:,}"
+
+
+def _note(account: Account) -> str:
+    parts = {"open": account.open, "not measured": account.unmeasured}
+    return ", ".join(f"{count:,} {what}" for what, count in parts.items() if count)
+
+
+def _reasons(counts: dict[str, int]) -> str:
+    return ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items())) or "–"
+
+
+def _heads(*names: str) -> list[Html]:
+    numbers = ("(nats)", "tokens", "requests")
+    return [element("th", name, scope="col", class_="n" if name.endswith(numbers) else None) for name in names]
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _asset(name: str) -> str:
+    return resources.files("distillgame.gateway.owner").joinpath("assets", name).read_text(encoding="utf-8")
