@@ -16,16 +16,16 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from distillgame.arena import load_config
-from distillgame.arena.answers import Answers
-from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
-from distillgame.arena.calibrate import Calibrated, calibrate_policy
-from distillgame.arena.collect import Collector
-from distillgame.arena.config import GameConfig
-from distillgame.arena.lineup import Entry
-from distillgame.arena.plan import STANDARD, Planner
+from distillgame.arena.calibrate.budgets import AccuracyLoss, Budget, KLBudget
+from distillgame.arena.calibrate.policy import Calibrated, calibrate_policy
+from distillgame.arena.config.game import GameConfig
+from distillgame.arena.plan.lineup import Entry
+from distillgame.arena.plan.planner import STANDARD, Planner
 from distillgame.arena.play import pick_device, run_stages
+from distillgame.arena.results.collector import Collector
+from distillgame.arena.results.scores import Answers
+from distillgame.arena.run.store import Store, lock, write_text
 from distillgame.arena.stages import TRACES
-from distillgame.arena.store import Store, lock, write_text
 from distillgame.choices import Defense, NamedChoice
 from distillgame.models import quiet
 from distillgame.records import read_traces

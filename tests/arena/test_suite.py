@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import distillgame
-from distillgame.arena.outputs import report
+from distillgame.arena.results.files import report
 from distillgame.cli.main import main
 from distillgame.errors import DistillgameError
 from distillgame.records import Results, read_results, read_traces

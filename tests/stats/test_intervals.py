@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from distillgame.arena.flags import POWER
+from distillgame.arena.results.flags import POWER
 from distillgame.stats import area_between, estimate, holm, relative_gain
 
 

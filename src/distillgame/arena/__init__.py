@@ -1,8 +1,8 @@
 """A game as stages: sample, distill, evaluate; planned, scheduled, stored, resumed, collected."""
 
-from distillgame.arena.config import GameConfig
+from distillgame.arena.config.game import GameConfig
+from distillgame.arena.config.load import load_config
 from distillgame.arena.play import play
-from distillgame.arena.reading import load_config
 from distillgame.arena.sweep import attack, sweep
 
 __all__ = ["GameConfig", "attack", "load_config", "play", "sweep"]

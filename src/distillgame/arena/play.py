@@ -11,18 +11,18 @@ from typing import Any
 import torch
 import yaml
 
-from distillgame.arena.answers import Answers
-from distillgame.arena.collect import Collector
-from distillgame.arena.config import GameConfig
-from distillgame.arena.display import Live, Silent
-from distillgame.arena.lineup import Lineup, Round, Target, defenses_of
-from distillgame.arena.outputs import write_outputs
-from distillgame.arena.plan import Planner
-from distillgame.arena.reading import load_config
-from distillgame.arena.schedule import Pool, execute, in_order
+from distillgame.arena.config.game import GameConfig
+from distillgame.arena.config.load import load_config
+from distillgame.arena.plan.lineup import Lineup, Round, Target, defenses_of
+from distillgame.arena.plan.planner import Planner
+from distillgame.arena.results.collector import Collector
+from distillgame.arena.results.files import write_outputs
+from distillgame.arena.results.scores import Answers
+from distillgame.arena.results.viewer import value_stage, view
+from distillgame.arena.run.display import Live, Silent
+from distillgame.arena.run.scheduler import Pool, execute, in_order
+from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.arena.stages import TRACES, SampleStage, Stage
-from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
-from distillgame.arena.viewing import value_stage, view
 from distillgame.errors import DistillgameError
 from distillgame.models import require_alignable
 from distillgame.records import Results, read_outcomes

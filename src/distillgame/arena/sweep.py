@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distillgame.arena.config import GameConfig
-from distillgame.arena.plan import Planner
+from distillgame.arena.config.game import GameConfig
+from distillgame.arena.config.load import load_config
+from distillgame.arena.plan.planner import Planner
 from distillgame.arena.play import default_folder, play_rounds
-from distillgame.arena.reading import load_config
 from distillgame.arena.stages import GivenStage
 from distillgame.choices import Defense
 from distillgame.errors import DistillgameError

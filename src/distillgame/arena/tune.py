@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distillgame.arena.collect import Collector
-from distillgame.arena.config import GameConfig
-from distillgame.arena.plan import Planner
+from distillgame.arena.config.game import GameConfig
+from distillgame.arena.plan.planner import Planner
 from distillgame.arena.play import pick_device, run_stages
+from distillgame.arena.results.collector import Collector
+from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.arena.stages import Stage
-from distillgame.arena.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.choices import Defense, NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.strict import Strict

@@ -51,9 +51,9 @@ def calibrate(
         raise click.UsageError("--unit goes with --epsilon")
     if rho is not None and (pilot or fresh):
         raise click.UsageError("--pilot and --fresh do not go with --rho, whose trials are whole trainings")
-    from distillgame.arena.budgets import AccuracyLoss, Budget, KLBudget
-    from distillgame.arena.calibrate import as_yaml, calibrate_policy
-    from distillgame.arena.calibrate_student import calibrate_student
+    from distillgame.arena.calibrate.budgets import AccuracyLoss, Budget, KLBudget
+    from distillgame.arena.calibrate.policy import as_yaml, calibrate_policy
+    from distillgame.arena.calibrate.student import calibrate_student
 
     choice = NamedChoice(name=policy, options=assignments(strength, "NAME=VALUE"))
     game = load_config(config, quick=quick, overrides=overrides)

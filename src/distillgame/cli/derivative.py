@@ -22,7 +22,7 @@ def derivative(config: str | None, out: Path | None, traces: int, quick: bool, o
 
     Writes derivative.json, derivative.md and derivative.png.
     """
-    from distillgame.arena.derivative import compare_derivatives
+    from distillgame.arena.bench.derivative import compare_derivatives
     from distillgame.models import quiet
 
     quiet()

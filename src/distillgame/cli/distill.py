@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from distillgame.arena import load_config
-from distillgame.arena.single import distill_file
+from distillgame.arena.one_stage import distill_file
 from distillgame.choices import NamedChoice
 from distillgame.cli.options import assignments, overrides_option
 from distillgame.models import quiet

@@ -28,7 +28,7 @@ def solve(
     if (game is None) == (traces is None):
         raise DistillgameError("give either a GAME or --traces, and not both")
     if traces is not None:
-        from distillgame.arena.empirical import empirical_game
+        from distillgame.arena.solve import empirical_game
 
         if epsilon is None or rho is None:
             raise DistillgameError("--traces needs --epsilon and --rho")

@@ -5,8 +5,8 @@ import statistics
 import time
 from typing import ClassVar
 
-from distillgame.arena.config import CostSettings
-from distillgame.arena.generation import Generation
+from distillgame.arena.config.game import CostSettings
+from distillgame.arena.config.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.gradient import GradientStage
 from distillgame.arena.stages.problems import ProblemSet

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import ClassVar
 
-from distillgame.arena.config import make_task
+from distillgame.arena.config.game import make_task
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.rewrite import RewriteStage, Source

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import ClassVar
 
-from distillgame.arena.generation import Generation
+from distillgame.arena.config.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import TRACES, SampleStage

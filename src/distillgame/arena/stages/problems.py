@@ -3,7 +3,7 @@
 import hashlib
 from functools import lru_cache
 
-from distillgame.arena.config import GameConfig, make_task
+from distillgame.arena.config.game import GameConfig, make_task
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace

@@ -2,8 +2,8 @@
 
 from typing import ClassVar, Union
 
-from distillgame.arena.config import make_task
-from distillgame.arena.generation import Generation
+from distillgame.arena.config.game import make_task
+from distillgame.arena.config.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.form import FormStage
 from distillgame.arena.stages.given import GivenStage

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 from pydantic import Field
 from safetensors.torch import load_file
 
-from distillgame.arena.generation import Generation
+from distillgame.arena.config.generation import Generation
 from distillgame.arena.stages.base import Model, Stage, StageContext
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.choices import NamedChoice

@@ -1,0 +1,1 @@
+"""The strength that meets a budget: of a policy, or of the adaptive student."""

@@ -1,0 +1,180 @@
+"""What a game would take, without downloading or running anything."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from distillgame.arena.config.game import GameConfig
+from distillgame.arena.plan.lineup import Lineup
+from distillgame.arena.plan.planner import Planner
+from distillgame.arena.play import expected_stages
+from distillgame.arena.run.scheduler import in_order
+from distillgame.arena.stages import (
+    CostStage,
+    DistillStage,
+    FormStage,
+    GivenStage,
+    GradientStage,
+    RewriteStage,
+    SampleStage,
+    Stage,
+    ValueStage,
+)
+from distillgame.errors import DistillgameError
+from distillgame.models import ModelSpec, locate
+from distillgame.policies import make_policy
+from distillgame.policies.forms import make_form
+from distillgame.students import make_student
+
+PROMPT_TOKENS = 256
+"""Assumed length of a prompt."""
+
+GIGA = 1e9
+
+TRAINING_BYTES = 16
+"""Bytes a trained float32 parameter takes: weight, gradient and AdamW's two moments."""
+
+GRADIENT_BYTES = 12
+"""Bytes a float32 parameter takes in the defender's gradient: weight, one batch's gradient and the sum."""
+
+
+def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = False) -> str:
+    """Describe stages, sizes, memory and cost of a game.
+
+    Args:
+        config: The game.
+        queries: Numbers of queries, for a sweep.
+        choose: Whether the strongest student is chosen on the validation split, as in a sweep.
+
+    Costs are upper bounds in floating-point operations: every completion is counted at its full length, two
+    operations a parameter and token for a forward pass, six for a training step (ten with values).
+    """
+    stages = in_order(expected_stages(Lineup(Planner(config, resolve=False), None, queries, choose)))
+    specs = {"teacher": config.teacher, **config.all_proxies, "student": config.student}
+    sizes = {role: _parameters(spec) for role, spec in specs.items()}
+    lines = [f"task {config.task.label}, seeds {', '.join(map(str, config.seeds))}", "", "splits"]
+    lines += [f"  {name:<11} {size:>7,} problems" for name, size in config.splits.items()]
+    lines += ["", "models"]
+    for role, size in sizes.items():
+        lines.append(f"  {role:<8} {specs[role].source}  {_size(size)}")
+    lines += ["", "stages"]
+    totals: Counter[str] = Counter()
+    for kind, group in _groups(stages).items():
+        flops = sum(_flops(stage, config, sizes) for stage in group)
+        totals["flops"] += int(flops)
+        lines.append(f"  {len(group):>4} {kind:<10} {flops:9.2e} operations at most")
+    lines += [f"  {len(stages):>4} in all     {totals['flops']:9.2e} operations at most", ""]
+    lines += ["memory at most, weights and optimiser only (key-value caches and activations come on top)"]
+    lines += [
+        f"  sampling {_sampling_memory(config, sizes)}",
+        f"  gradient {_gradient_memory(config, sizes)}",
+        f"  training {_training_memory(config, sizes)}",
+    ]
+    hours = totals["flops"] / 1e14 / 3600
+    lines += ["", f"at 100 teraFLOP/s that would be {hours:.2g} hours; nothing was downloaded or run"]
+    return "\n".join(lines)
+
+
+def _groups(stages: Sequence[Stage]) -> dict[str, list[Stage]]:
+    groups: dict[str, list[Stage]] = {}
+    for stage in stages:
+        evaluating = isinstance(stage, SampleStage) and stage.trained is not None
+        groups.setdefault("evaluate" if evaluating else stage.kind, []).append(stage)
+    return groups
+
+
+def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> float:
+    teacher, student = sizes["teacher"] or 0, sizes["student"] or 0
+    proxies = {name: sizes[name] or 0 for name in config.all_proxies}
+    length = PROMPT_TOKENS + config.sampling.max_new_tokens
+    if isinstance(stage, SampleStage):
+        answering = student if stage.model.spec == config.student else teacher
+        passes = answering + _proxy_passes(stage) * sum(proxies[name] for name in stage.proxies)
+        return 2 * passes * stage.problems.size * (PROMPT_TOKENS + stage.sampling.max_new_tokens)
+    if isinstance(stage, GradientStage):
+        proxy = next(sizes[name] or 0 for name, spec in config.all_proxies.items() if spec == stage.proxy.spec)
+        return 6 * proxy * stage.problems.size * length
+    if isinstance(stage, DistillStage):
+        operations = 10 if make_student(stage.student.name, stage.student.options).needs_values else 6
+        examples = stage.queries or (stage.references.size if stage.references is not None else 0)
+        tokens = examples * min(length, stage.training.max_length)
+        return operations * student * stage.training.epochs * tokens
+    if isinstance(stage, CostStage):
+        repeated = stage.settings.prompts * stage.settings.repetitions * (len(stage.policies) + 1)
+        return 2 * (teacher + 2 * sum(proxies.values())) * repeated * length
+    return _reading_flops(stage, length, teacher, student, max(proxies.values(), default=0))
+
+
+def _reading_flops(stage: Stage, length: int, teacher: float, student: float, proxy: float) -> float:
+    """Of stages that read or rewrite traces which are there already."""
+    if isinstance(stage, FormStage):
+        return 2 * teacher * stage.problems.size * length if make_form(stage.form).needs_summary else 0.0
+    if isinstance(stage, RewriteStage):
+        asked = stage.traces.problems.size if not isinstance(stage.traces, GivenStage) else stage.traces.count
+        return 2 * student * asked * stage.k * (length + stage.sampling.max_new_tokens)
+    if isinstance(stage, ValueStage):
+        return 2 * proxy * stage.count * length
+    return 0.0
+
+
+def _proxy_passes(stage: SampleStage) -> int:
+    policy = make_policy(stage.policy.name, stage.policy.options)
+    return 2 if policy.needs_delta else int(policy.needs_proxy)
+
+
+def _sampling_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
+    teacher = sizes["teacher"]
+    if teacher is None:
+        return "unknown (say 'parameters' of the teacher)"
+    # Two perturbed float32 copies for ADS beside the proxy itself.
+    delta = any(policy.needs_delta for policy in config.make_policies())
+    proxies = sum((sizes[name] or 0) * (_bytes(spec) + 8 * delta) for name, spec in config.all_proxies.items())
+    return f"{(teacher * _bytes(config.teacher) + proxies) / GIGA:.3g} GB"
+
+
+def _gradient_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
+    if not any(policy.needs_delta for policy in config.make_policies()):
+        return "none"
+    known = [sizes[name] for name in config.all_proxies]
+    largest = max((size for size in known if size is not None), default=None)
+    if largest is None or None in known:
+        return "unknown (say 'parameters' of the proxy)"
+    return f"{largest * GRADIENT_BYTES / GIGA:.3g} GB"
+
+
+def _training_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
+    student = sizes["student"]
+    if student is None:
+        return "unknown (say 'parameters' of the student)"
+    each = 4 if config.training.lora else TRAINING_BYTES
+    return f"{student * each / GIGA:.3g} GB" + (" and the adapters" if config.training.lora else "")
+
+
+def _bytes(spec: ModelSpec) -> int:
+    on_gpu = torch.cuda.is_available()
+    return 4 if spec.dtype == "float32" or (spec.dtype == "auto" and not on_gpu) else 2
+
+
+def _parameters(spec: ModelSpec) -> float | None:
+    """Number of parameters: counted where the files are here, else as stated, else as the name says."""
+    if spec.parameters is not None:
+        return spec.parameters
+    try:
+        location = locate(spec.source)
+        if location.local and location.gguf_file is None and not spec.source.startswith("init:"):
+            with torch.device("meta"):
+                model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(location.name))
+            return float(sum(p.numel() for p in model.parameters()))
+    except (DistillgameError, OSError, ValueError):
+        pass
+    named = re.search(r"(\d+(?:\.\d+)?)([BM])\b", spec.source, re.IGNORECASE)
+    return None if named is None else float(named[1]) * (1e9 if named[2].upper() == "B" else 1e6)
+
+
+def _size(parameters: float | None) -> str:
+    if parameters is None:
+        return "(size unknown)"
+    return f"({parameters / 1e9:.2f}B parameters)" if parameters >= 1e8 else f"({parameters / 1e6:.2f}M parameters)"

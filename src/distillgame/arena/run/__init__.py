@@ -1,0 +1,1 @@
+"""Stages are computed here: scheduled, run by worker processes, stored, shown."""

@@ -1,0 +1,210 @@
+"""Run the stages of a game, each after its inputs, several at a time."""
+
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from distillgame.arena.run.store import Store
+from distillgame.arena.stages import Stage
+from distillgame.errors import DistillgameError
+
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""What worker processes run with."""
+
+
+class Display(Protocol):
+    """What shows how far a run is."""
+
+    def plan(self, total: int, finished: int) -> None:
+        """Say how many stages there are, and how many are finished already."""
+
+    def start(self, stage: Stage) -> None:
+        """A stage began."""
+
+    def advance(self, stage: Stage, done: int, total: int) -> None:
+        """A stage has done part of its work."""
+
+    def finish(self, stage: Stage) -> None:
+        """A stage is finished."""
+
+
+class StageError(DistillgameError):
+    """A stage that broke for a reason nobody foresaw.
+
+    Attributes:
+        details: The traceback of the process it ran in.
+    """
+
+    def __init__(self, message: str, details: str = ""):
+        super().__init__(message)
+        self.details = details
+
+
+def in_order(targets: Iterable[Stage]) -> list[Stage]:
+    """All stages that ``targets`` need, themselves included, each once and after its inputs."""
+    ordered: dict[Stage, None] = {}
+
+    def visit(stage: Stage) -> None:
+        if stage not in ordered:
+            for needed in stage.inputs():
+                visit(needed)
+            ordered[stage] = None
+
+    for target in targets:
+        visit(target)
+    return list(ordered)
+
+
+class Pool:
+    """Worker processes that stay for as long as the pool is open; each starts when it is first needed.
+
+    Args:
+        store: Where results are kept.
+        size: Number of processes.
+    """
+
+    def __init__(self, store: Store, size: int):
+        self.store, self.size = store, size
+        self.events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
+        self._stack = ExitStack()
+        self._started = 0
+        self._idle: list[_Worker] = []
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def take(self) -> "_Worker | None":
+        """A worker that has nothing to do, if there is one; those that died meanwhile are replaced."""
+        dead = [worker for worker in self._idle if not worker.alive]
+        self._idle = [worker for worker in self._idle if worker.alive]
+        self._started -= len(dead)
+        if not self._idle and self._started < self.size:
+            self._idle.append(self._stack.enter_context(_Worker(self.store, self._started, self.events)))
+            self._started += 1
+        return self._idle.pop() if self._idle else None
+
+    def give_back(self, worker: "_Worker") -> None:
+        """Take note that a worker has nothing to do."""
+        self._idle.append(worker)
+
+
+def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
+    """Compute what is missing of ``targets`` and of what they need.
+
+    Args:
+        targets: The stages whose results are wanted.
+        pool: Who computes them; of no use any more after a failure.
+        display: Told of every step.
+
+    Raises:
+        DistillgameError: The first failure of a stage; what was finished until then is kept.
+    """
+    stages = in_order(targets)
+    waiting = [stage for stage in stages if not pool.store.has(stage)]
+    display.plan(len(stages), len(stages) - len(waiting))
+    running: dict[_Worker, Stage] = {}
+    while waiting or running:
+        for stage in _ready(waiting, running, pool.store):
+            free = pool.take()
+            if free is None:
+                break
+            waiting.remove(stage)
+            running[free] = stage
+            display.start(stage)
+            free.order(stage)
+        worker, message = pool.events.get()
+        if worker not in running:
+            continue  # It died while it had nothing to do.
+        stage = running[worker]
+        if "progress" in message:
+            display.advance(stage, *message["progress"])
+            continue
+        del running[worker]
+        if "done" not in message:
+            raise StageError(f"stage '{stage.label}' failed: {message['error']}", message.get("traceback", ""))
+        pool.give_back(worker)
+        display.finish(stage)
+
+
+def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Store) -> list[Stage]:
+    """Stages that may start now. One that measures time starts alone, once no other can."""
+    if any(stage.exclusive for stage in running.values()):
+        return []
+    ready = [stage for stage in waiting if all(store.has(needed) for needed in stage.inputs())]
+    ordinary = [stage for stage in ready if not stage.exclusive]
+    if ordinary or running:
+        return ordinary
+    return ready[:1]
+
+
+def _gpu(device: str, number: int) -> dict[str, str]:
+    """A GPU for each worker, of those that this process may use."""
+    if device != "cuda":
+        return {}
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    visible = [name for name in listed if name] or [str(i) for i in range(torch.cuda.device_count())]
+    return {"CUDA_VISIBLE_DEVICES": visible[number % len(visible)]}
+
+
+class _Worker:
+    """A worker process and the thread that listens to it."""
+
+    def __init__(self, store: Store, number: int, events: "queue.Queue[tuple[_Worker, dict[str, Any]]]"):
+        self.store = store
+        self.events = events
+        logs = store.root / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        self.log = (logs / f"worker-{number}.log").open("a")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "distillgame.arena.run.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+            env=os.environ | ENVIRONMENT | _gpu(store.device, number),
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> "_Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def order(self, stage: Stage) -> None:
+        assert self.process.stdin is not None
+        order = {"stage": stage.spec(), "root": str(self.store.root), "device": self.store.device}
+        try:
+            self.process.stdin.write(json.dumps(order) + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass  # Its death is reported by the thread that listens.
+
+    def _listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.put((self, json.loads(line)))
+        code = self.process.wait()
+        reason = f"signal {-code}, perhaps out of memory" if code < 0 else f"exit status {code}"
+        self.events.put((self, {"error": f"its process died ({reason}); see {Path(self.log.name)}"}))
