@@ -24,7 +24,8 @@ from distillgame.stats.flags import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -128,12 +129,33 @@ def test_the_solving_page_is_what_the_command_prints(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out.startswith("[[")
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+PAGES = [*DOCS.glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+
+
+@pytest.mark.parametrize("path", sorted(PAGES), ids=lambda path: path.name)
 def test_every_page_has_a_title_and_working_links(path: Path) -> None:
     text = path.read_text()
     assert text.startswith("# ")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert target.startswith("http") or (DOCS / target).exists(), target
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+        assert target.startswith("http") or (path.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    listed = re.findall(r": (\S+\.md)$", (DOCS / "site" / "site.yml").read_text(), re.MULTILINE)
+    assert {path.relative_to(ROOT).as_posix() for path in PAGES} <= set(listed)
+
+
+def test_the_site_is_checked_for_dead_links_anchors_and_foreign_requests(tmp_path: Path) -> None:
+    problems = runpy.run_path(str(DOCS / "site" / "links.py"))["problems"]
+    (tmp_path / "a.html").write_text('<h1 id="top"></h1><a href="b.html#here"></a><a href="#top"></a>')
+    (tmp_path / "b.html").write_text('<p id="here"></p><a href="https://elsewhere.org"></a>')
+    assert problems(tmp_path) == []
+    (tmp_path / "b.html").write_text('<a href="c.html"></a><script src="https://elsewhere.org/x.js"></script>')
+    assert problems(tmp_path) == [
+        "a.html links to b.html#here, which has no such anchor",
+        "b.html links to c.html, which does not exist",
+        "b.html loads https://elsewhere.org/x.js",
+    ]
 
 
 def test_the_committed_comparison_is_what_its_rows_say() -> None:
