@@ -1,19 +1,16 @@
-"""The attackers: students, the suites that freeze them, and the one trainer that trains them."""
+"""Students, the attackers: the built-in ones, the suites that freeze them, and their training."""
 
-from distillgame.students import assisted, controls, informed, once, selecting, weighing  # noqa: F401  (they register)
-from distillgame.students.base import Needs, Objective, Prepared, Student, make_student, students
-from distillgame.students.distill import TrainingReport, distill
+from distillgame.students import attackers  # noqa: F401  (they register themselves)
+from distillgame.students.base import Objective, Prepared, Student, make_student, students
 from distillgame.students.lessons import Desk, Lesson, Soft
-from distillgame.students.settings import LoraSettings, TrainingSettings
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
-from distillgame.students.supplies import ReleasedLogprobs, Supplies
-from distillgame.students.trainer import DistillTrainer
+from distillgame.students.supplies import Needs, ReleasedLogprobs, Supplies
+from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill
 
 __all__ = [
     "CUSTOM",
     "SUITES",
     "Desk",
-    "DistillTrainer",
     "Lesson",
     "LoraSettings",
     "Needs",

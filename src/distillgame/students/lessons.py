@@ -1,4 +1,4 @@
-"""What a student trains on, and the desk at which it prepares that before training."""
+"""Lessons, the training examples of a student, and the desk at which it prepares them before training."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ from distillgame.values import (
 
 @dataclass(frozen=True)
 class Soft:
-    """Targets that are distributions: at each target position some tokens and their log-probabilities, (T, K) each."""
+    """Targets that are distributions: K tokens and their log-probabilities at each target position, (T, K) each."""
 
     tokens: torch.Tensor
     logprobs: torch.Tensor
@@ -36,7 +36,7 @@ class Lesson:
         cut: Whether it had to be cut to the trainer's length.
         log_weight: Log of its weight, up to a constant.
         keep: Which target tokens are trained on; None for all.
-        soft: Distributions to be learnt in place of the target tokens.
+        soft: Distributions to be learnt instead of the target tokens.
     """
 
     example: Example
@@ -47,7 +47,7 @@ class Lesson:
 
 
 def encode(model: LanguageModel, trace: ReleasedTrace, max_length: int) -> Lesson | None:
-    """Encode released text for a student, cut to ``max_length``; None where nothing would be left to learn."""
+    """Encode released text for a student, cut to ``max_length``; None if nothing would be left to learn."""
     example = training_example(model.tokenizer, trace.messages, trace.finish_reason == "stop")
     room = max_length - len(example.prompt)
     if not example.target or room <= 0:
@@ -61,8 +61,8 @@ def collate_lessons(
     """Pad lessons into a batch.
 
     Returns:
-        What :func:`distillgame.values.collate` returns, with tokens that are not kept ignored; ``log_weight`` of shape
-        (B,); and where lessons have soft targets ``soft_tokens`` and ``soft_probabilities`` of shape (B, T, K).
+        The batch from :func:`distillgame.values.collate`, in which tokens that are not kept are ignored; ``log_weight``
+        of shape (B,); and, if lessons have soft targets, ``soft_tokens`` and ``soft_probabilities`` of shape (B, T, K).
     """
     batch = collate([lesson.example for lesson in lessons], pad_id, device)
     batch["log_weight"] = torch.tensor([lesson.log_weight for lesson in lessons], device=device)
@@ -87,13 +87,13 @@ def collate_lessons(
 
 @dataclass
 class Desk:
-    """Where a student prepares: its base model, what it was supplied with, and its validation objective.
+    """The place where a student prepares: its base model, its supplies and its validation objective.
 
     Attributes:
-        model: The student's base model, not to be changed.
-        supplies: Released traces and all else it asked for.
+        model: The student's base model; it must not be changed.
+        supplies: Released traces and everything else it asked for.
         objective: Lessons of the validation objective; empty if the student needs none.
-        max_length: Tokens of prompt and completion together that are read.
+        max_length: Most tokens of prompt and completion together.
         batch_size: Examples in a forward pass.
         value_step: Finite-difference step along the unit-norm g.
     """
@@ -107,7 +107,7 @@ class Desk:
     _direction: Direction = field(default_factory=dict)
 
     def lessons(self, traces: Sequence[ReleasedTrace]) -> list[Lesson]:
-        """Encode traces; those of which nothing would be left are dropped."""
+        """Encode traces, dropping those of which nothing would be left."""
         encoded = (encode(self.model, trace, self.max_length) for trace in traces)
         return [lesson for lesson in encoded if lesson is not None]
 
@@ -116,7 +116,7 @@ class Desk:
         return encode(self.model, trace, self.max_length)
 
     def values(self, lessons: Sequence[Lesson]) -> list[float]:
-        """v_grad of each lesson at the base model's parameters, by a central difference, g on the whole objective."""
+        """Return v_grad of each lesson at the base model, by a central difference, with g on the whole objective."""
         if not self.objective:
             raise DistillgameError("values need validation examples, and there are none")
         if not self._direction:
@@ -129,7 +129,7 @@ class Desk:
 
     @torch.no_grad()
     def token_logprobs(self, lessons: Sequence[Lesson]) -> list[torch.Tensor]:
-        """Log-probabilities that the base model gives to each lesson's target tokens, (T,) each."""
+        """Return the base model's log-probabilities of each lesson's target tokens, (T,) each."""
         found = []
         for start, batch in zip(range(0, len(lessons), self.batch_size), self._batches(lessons), strict=True):
             rows = token_logprobs(self.model.model, batch)
@@ -145,5 +145,5 @@ class Desk:
 
 
 def reweighed(lessons: Sequence[Lesson], log_weights: Sequence[float]) -> list[Lesson]:
-    """The same lessons with other weights."""
+    """Return the same lessons with other weights."""
     return [replace(lesson, log_weight=weight) for lesson, weight in zip(lessons, log_weights, strict=True)]

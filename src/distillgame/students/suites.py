@@ -1,13 +1,13 @@
-"""Frozen suites of students: change anything, and a row is ``custom`` and compares with no other run."""
+"""Frozen suites of students: if anything is changed, a row is ``custom`` and compares with no other run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from distillgame.students.settings import LoraSettings, TrainingSettings
+from distillgame.students.training import LoraSettings, TrainingSettings
 
 CUSTOM = "custom"
-"""What a row is called whose student belongs to no suite."""
+"""The suite of a row whose student belongs to none."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class Suite:
 
     @property
     def label(self) -> str:
-        """Name and version, as rows have it."""
+        """Name and version, as in a row."""
         return f"{self.name} v{self.version}"
 
     def holds(self, student: str, settings: Mapping[str, Any]) -> bool:
-        """Whether a student at these settings is a member."""
+        """Return whether a student with these settings is a member."""
         return any(student == name and dict(settings) == dict(frozen) for name, frozen in self.members)
 
 
@@ -55,14 +55,14 @@ TEXT: tuple[tuple[str, Mapping[str, Any]], ...] = (
 """Students that train on released text alone."""
 
 ASSISTED: tuple[tuple[str, Mapping[str, Any]], ...] = (("mixed", {"share": 0.1}), ("mixed", {"share": 0.5}))
-"""Students that train on public worked solutions as well."""
+"""Students that also train on public worked solutions."""
 
 INFORMED: tuple[tuple[str, Mapping[str, Any]], ...] = (
     ("proxy_aware", {"eta": 4}),
     ("logit", {"gamma": 0.0}),
     ("logit", {"gamma": 0.5}),
 )
-"""Students that know the proxy, or see log-probabilities."""
+"""Students that know the proxy or see log-probabilities."""
 
 SUITES = {
     suite.name: suite
@@ -71,7 +71,7 @@ SUITES = {
         Suite("informed", 1, (*TEXT, *ASSISTED, *INFORMED)),
     )
 }
-"""All suites by name; ``informed`` is ``standard`` and what knows more than released text."""
+"""All suites by name; ``informed`` is ``standard`` and the students that know more than released text."""
 
 TRAININGS = {
     "embedded:student": TrainingSettings(
@@ -93,23 +93,23 @@ TRAININGS = {
         lora=LoraSettings(rank=128, alpha=128),
     ),
 }
-"""The trainings under which suites were frozen, by base model; the paper's for all others."""
+"""The training settings under which suites were frozen, by base model; the paper's for all others."""
 
 OBJECTIVE = "reference"
 """The validation objective under which suites were frozen."""
 
 
 def suite_of(student: str, settings: Mapping[str, Any], base: str, training: TrainingSettings, objective: str) -> str:
-    """The suite that holds a student at these settings, or :data:`CUSTOM`.
+    """Return the label of the suite that holds a student with these settings, or :data:`CUSTOM`.
 
     Args:
         student: The student's name.
         settings: Its settings.
-        base: The model that it starts from.
+        base: The model it starts from.
         training: How it is trained.
         objective: The attacker's validation objective.
     """
-    # How often checkpoints are written changes no result.
+    # The frequency of checkpoints does not affect results.
     plain = training.model_copy(update={"checkpoint_every": 0})
     if plain != TRAININGS.get(base, TRAININGS[""]) or objective != OBJECTIVE:
         return CUSTOM

@@ -1,10 +1,43 @@
-"""What a student is handed: released traces, and what it asked for beside them."""
+"""The supplies of a student: what it asks for, and what it is given."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
+
+
+@dataclass(frozen=True)
+class Needs:
+    """The supplies that a student asks for besides released traces.
+
+    Attributes:
+        traces: Whether it needs released traces at all.
+        draws: Traces per prompt; with k of them it asks 1/k of the prompts, so that its queries stay the same.
+        verdicts: Whether each trace's final answer is right, which an attacker can tell where answers are public.
+        references: Public worked solutions to train on.
+        own_samples: Completions per prompt by its own base model, graded.
+        rewrites: Rewritings per trace by its own base model.
+        logprobs: Released log-probabilities of the likeliest tokens at each position.
+        proxy: The defender's proxy.
+    """
+
+    traces: bool = True
+    draws: int = 1
+    verdicts: bool = False
+    references: bool = False
+    own_samples: int = 0
+    rewrites: int = 0
+    logprobs: bool = False
+    proxy: bool = False
+
+    @property
+    def level(self) -> Literal["text", "assisted", "informed"]:
+        """The level of the threat model at which a student with these needs is compared with others."""
+        if self.logprobs or self.proxy:
+            return "informed"
+        return "assisted" if self.references else "text"
 
 
 @dataclass(frozen=True)
@@ -13,7 +46,7 @@ class ReleasedLogprobs:
 
     Attributes:
         token_ids: The sampled tokens, in the teacher's vocabulary.
-        top_ids: At each position the likeliest tokens, likeliest first.
+        top_ids: The likeliest tokens at each position, likeliest first.
         top_logprobs: Their log-probabilities under pi_rel, after temperature, in nats.
     """
 
@@ -24,18 +57,20 @@ class ReleasedLogprobs:
 
 @dataclass(frozen=True)
 class Supplies:
-    """What a student may use. All sequences but the last three go trace by trace.
+    """Everything that a student may use.
+
+    All sequences except ``references`` have one entry per trace; ``further`` has such a sequence per further draw.
 
     Attributes:
         traces: The released traces.
-        further: More draws of the same prompts, one sequence a further draw.
+        further: More draws of the same prompts.
         verdicts: Whether each trace's final answer is right.
-        pass_rates: How many of how many own completions of each trace's problem were right.
+        pass_rates: Right completions and all completions of the base model on each trace's problem.
         rewrites: Rewritings of each trace, in the order they were sampled.
-        logprobs: What the server exposed with each trace.
+        logprobs: The log-probabilities that the server exposed with each trace.
         references: Public worked solutions.
         proxy: The defender's proxy.
-        temperature: The temperature at which the traces were sampled, which the attacker asked for.
+        temperature: The temperature at which the traces were sampled; the attacker asked for it.
         final_answer: Writes an answer as the task writes its last line.
     """
 

@@ -1,4 +1,4 @@
-"""Students that exist to be compared with (DESIGN, section 3)."""
+"""Control students: they are no attacks, but what attacks are compared with."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,15 +6,16 @@ from dataclasses import dataclass
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.students.base import Needs, Prepared, Student, students
+from distillgame.students.attackers.weighing import Adaptive
+from distillgame.students.base import Prepared, Student, students
 from distillgame.students.lessons import Desk, Lesson
-from distillgame.students.weighing import Adaptive
+from distillgame.students.supplies import Needs
 
 
 @students.register("untrained")
 @dataclass(frozen=True)
 class Untrained(Student):
-    """The attacker's base model as it is: what leaks has to be more than this."""
+    """The attacker's base model without any training: leakage is what exceeds its accuracy."""
 
     name = "untrained"
     control = True
@@ -26,14 +27,14 @@ class Untrained(Student):
         return Needs(traces=False)
 
     def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Never called by the trainer."""
+        """Raise: the trainer never calls this."""
         raise DistillgameError("the untrained student is not trained")
 
 
 @students.register("reference")
 @dataclass(frozen=True)
 class Reference(Prepared):
-    """Trains on the attacker's public worked solutions and on nothing that was released."""
+    """Trains on the attacker's public worked solutions only, and on no released trace."""
 
     name = "reference"
     control = True
@@ -44,14 +45,14 @@ class Reference(Prepared):
         return Needs(traces=False, references=True)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
-        """The public solutions."""
+        """Return the public solutions."""
         return desk.lessons(desk.supplies.references)
 
 
 @students.register("eta_zero")
 @dataclass(frozen=True)
 class EtaZero(Adaptive):
-    """The adaptive student with eta = 0: the very same code, which has to reproduce the passive student."""
+    """The adaptive student with eta = 0: the same code, which must reproduce the passive student."""
 
     eta: float = 0.0
     name = "eta_zero"
@@ -70,13 +71,13 @@ class EtaZero(Adaptive):
 @students.register("shuffled")
 @dataclass(frozen=True)
 class Shuffled(Adaptive):
-    """The adaptive student with its weights shuffled inside the minibatch: the same sizes, without the meaning."""
+    """The adaptive student with its weights shuffled within the minibatch: the same sizes without their meaning."""
 
     name = "shuffled"
     control = True
 
     def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """eta·v of another trace in the batch."""
+        """Return eta·v, each of another trace in the batch."""
         order = torch.randperm(len(values), generator=generator)
         return self.eta * values[order.to(values.device)]
 

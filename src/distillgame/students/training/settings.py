@@ -1,4 +1,4 @@
-"""How students are trained, whatever they weigh."""
+"""The settings of training, the same for all students."""
 
 from typing import Literal
 
@@ -15,24 +15,24 @@ class LoraSettings(Strict):
 
 
 class TrainingSettings(Strict):
-    """Settings of the one trainer.
+    """Settings of the trainer.
 
     Attributes:
         epochs: Passes over the traces.
-        min_steps: Optimiser steps at least; a student with fewer traces makes more passes over them.
+        min_steps: Smallest number of optimiser steps; a student with fewer traces makes more passes over them.
         batch_size: Traces in a forward pass.
         accumulate: Forward passes in an optimiser step. Weights are normalised over the whole step.
         learning_rate: Peak learning rate of AdamW.
         schedule: Learning-rate schedule after warm-up.
-        warmup: Part of the steps in which the rate rises linearly.
+        warmup: Share of the steps in which the rate rises linearly.
         weight_decay: AdamW's weight decay.
         max_grad_norm: Gradients are clipped to this norm.
-        max_length: Tokens of prompt and completion together that are read; the rest is cut.
+        max_length: Most tokens of prompt and completion together; the rest is cut.
         lora: Adapter settings; null trains all parameters.
-        objective_batch: Examples of the validation objective in one gradient g; they rotate.
+        objective_batch: Examples of the validation objective per gradient g; they rotate.
         objective_every: Optimiser steps between two gradients g.
         value_step: Finite-difference step along the unit-norm g.
-        checkpoint_every: Optimiser steps between checkpoints from which a killed training resumes; 0 writes none.
+        checkpoint_every: Optimiser steps between checkpoints, from which a killed training resumes; 0 writes none.
     """
 
     epochs: int = Field(3, ge=1)

@@ -6,31 +6,35 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import TrainingArguments
 
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
 from distillgame.students.base import Student
 from distillgame.students.lessons import Desk, Lesson, encode
-from distillgame.students.settings import TrainingSettings
 from distillgame.students.supplies import Supplies
-from distillgame.students.trainer import DistillTrainer, Progress
+from distillgame.students.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
+
+    from distillgame.students.training.trainer import Progress
 
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What a training did.
+    """The outcome of a training.
 
     Attributes:
         traces: Number of traces trained on.
-        cut: Number of them that were longer than ``max_length``.
+        cut: Number of those that were longer than ``max_length``.
         steps: Optimiser steps.
-        loss: Mean over steps of the weighted negative log-likelihood a token, in nats.
-        rho: Mean over steps of the KL of the minibatch weights to uniform, in nats (see DESIGN: it also reweights
-            prompts).
+        loss: Mean over steps of the weighted negative log-likelihood per token, in nats.
+        rho: Mean over steps of the KL of the minibatch weights to uniform, in nats. A minibatch has many prompts, so
+            that, unlike in the paper's game, this also counts how prompts are reweighted.
         effective_share: Mean over steps of the effective sample size, as a share of the step's traces.
     """
 
@@ -47,7 +51,7 @@ class TrainingReport:
 
 
 NOTHING = TrainingReport(traces=0, cut=0, steps=0, loss=0.0, rho=0.0, effective_share=1.0)
-"""Of a student that selected no trace at all."""
+"""The report of a student that selected no trace at all."""
 
 
 def distill(
@@ -58,27 +62,30 @@ def distill(
     settings: TrainingSettings,
     seed: int,
     checkpoints: Path | None = None,
-    progress: Progress | None = None,
+    progress: "Progress | None" = None,
 ) -> tuple[LanguageModel, TrainingReport]:
     """Train ``model`` in place on released traces as ``student`` selects, rewrites and weighs them.
 
     Args:
         model: The attacker's base model, in float32.
-        student: What is made of the traces.
-        supplies: Released text, which is all of the teacher that most students see, and what the student asked for
-            beside it.
+        student: Selects, rewrites and weighs the traces.
+        supplies: Released text, which is all that most students see of the teacher, and whatever else the student
+            asked for.
         objective: The attacker's validation examples; may be empty if the student needs none.
         settings: Training settings.
         seed: Seed of data order and adapter initialisation.
-        checkpoints: Folder for checkpoints; a training that was killed goes on from the last one there.
+        checkpoints: Folder for checkpoints; a killed training continues from the last one there.
         progress: Called after every step.
 
     Returns:
-        The trained model (with adapters, if settings say so) and a report.
+        The trained model (with adapters if the settings say so) and a report.
 
     Raises:
         DistillgameError: If there is nothing to train on, or no objective although the student needs one.
     """
+    # It imports the Hugging Face Trainer, which takes seconds.
+    from distillgame.students.training.trainer import DistillTrainer
+
     torch.manual_seed(seed)
     targets = [lesson for trace in objective if (lesson := encode(model, trace, settings.max_length)) is not None]
     if student.needs_objective or student.needs_values:
@@ -86,9 +93,9 @@ def distill(
     desk = Desk(model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step)
     lessons = student.prepare(desk)
     if not lessons and desk.lessons(supplies.traces):
-        # Whoever finds nothing worth learning keeps its base model.
+        # A student that finds nothing worth learning keeps its base model.
         return LanguageModel(model.model.eval(), model.tokenizer, model.source), NOTHING
-    # What was needed to prepare is as large as the model.
+    # The desk may hold tensors as large as the model.
     del desk
     if not lessons:
         raise DistillgameError(
@@ -133,7 +140,7 @@ def _with_adapters(model: LanguageModel, settings: TrainingSettings) -> torch.nn
         task_type="CAUSAL_LM",
     )
     adapted = get_peft_model(model.model, config)
-    # Without this, the adapter's file would name the path of this machine's checkpoint.
+    # Otherwise the adapter's file would contain the path of a checkpoint on this machine.
     adapted.peft_config["default"].base_model_name_or_path = model.source
     network: torch.nn.Module = adapted
     return network
@@ -141,10 +148,12 @@ def _with_adapters(model: LanguageModel, settings: TrainingSettings) -> torch.nn
 
 def _arguments(
     settings: TrainingSettings, seed: int, folder: Path, examples: int, model: LanguageModel
-) -> TrainingArguments:
-    steps_an_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulate)
-    epochs = max(settings.epochs, math.ceil(settings.min_steps / steps_an_epoch))
-    steps = epochs * steps_an_epoch
+) -> "TrainingArguments":
+    from transformers import TrainingArguments
+
+    steps_per_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulate)
+    epochs = max(settings.epochs, math.ceil(settings.min_steps / steps_per_epoch))
+    steps = epochs * steps_per_epoch
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,

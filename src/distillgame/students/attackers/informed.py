@@ -7,20 +7,19 @@ import torch
 from distillgame.errors import DistillgameError
 from distillgame.models import Example, LanguageModel
 from distillgame.records import ReleasedTrace
-from distillgame.students.base import Needs, Prepared, Student, students
-from distillgame.students.checks import require_eta
+from distillgame.students.base import Prepared, Student, require_eta, students
 from distillgame.students.lessons import Desk, Lesson, Soft, reweighed
-from distillgame.students.supplies import ReleasedLogprobs
+from distillgame.students.supplies import Needs, ReleasedLogprobs
 
 
 @students.register("proxy_aware")
 @dataclass(frozen=True)
 class ProxyAware(Student):
-    """Weighs traces by v_gap under the defender's proxy, which it knows: forward passes only.
+    """Weighs traces by v_gap under the defender's proxy, which it knows; this takes forward passes only.
 
-    v_gap = log pi_ref - log pi_stu, as the mean over tokens. The attacker has no log pi_ref; what it is learning to
-    imitate stands for it: log pi_theta at the current parameters, which the training step computes anyway. The proxy
-    reads each trace once.
+    v_gap = log pi_ref - log pi_stu, as the mean over tokens. The attacker does not have log pi_ref, so it uses its own
+    log pi_theta at the current parameters instead, which the training step computes anyway. The proxy reads each
+    trace once.
     """
 
     eta: float
@@ -36,7 +35,7 @@ class ProxyAware(Student):
         return Needs(proxy=True)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
-        """All traces, with the proxy's part of their weight."""
+        """Return all traces, weighed by the proxy's part of v_gap."""
         proxy = desk.supplies.proxy
         assert proxy is not None
         at_proxy = Desk(proxy, desk.supplies, (), desk.max_length, desk.batch_size, desk.value_step)
@@ -49,7 +48,7 @@ class ProxyAware(Student):
         return reweighed([ours for ours, _ in pairs], [-self.eta * value for value in likelihoods])
 
     def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """The student's own part: eta·log pi_theta."""
+        """Return the student's own part of the weight, eta·log pi_theta."""
         return self.eta * values
 
 
@@ -58,8 +57,8 @@ class ProxyAware(Student):
 class Logit(Prepared):
     """Distils released log-probabilities; with the proxy known, it first inverts PoE of strength ``gamma``.
 
-    log pi_ref = (log pi_rel - gamma·log pi_stu)/(1 - gamma) up to a constant, all at the sampling temperature: exact
-    where teacher and proxy share a vocabulary and all of it is exposed, cut to the exposed tokens otherwise.
+    log pi_ref = (log pi_rel - gamma·log pi_stu)/(1 - gamma) up to a constant, all at the sampling temperature. This is
+    exact where teacher and proxy share a vocabulary and all of it is exposed, and cut to the exposed tokens otherwise.
     """
 
     gamma: float = 0.0
@@ -71,11 +70,11 @@ class Logit(Prepared):
 
     @property
     def needs(self) -> Needs:
-        """Log-probabilities, and the proxy if there is something to invert."""
+        """Log-probabilities, and the proxy if a policy is to be inverted."""
         return Needs(logprobs=True, proxy=self.gamma > 0)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
-        """The sampled tokens with soft targets."""
+        """Return the sampled tokens with soft targets."""
         supplies = desk.supplies
         if self.gamma > 0:
             assert supplies.proxy is not None
@@ -111,7 +110,7 @@ class Logit(Prepared):
                 logits = proxy.model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float().cpu()
             theirs = torch.log_softmax(logits / desk.supplies.temperature, -1).gather(-1, tokens)
             logprobs = (logprobs - self.gamma * theirs) / (1 - self.gamma)
-        # A token that was exposed as impossible stays so.
+        # A token that was exposed as impossible stays impossible.
         return Soft(tokens, torch.log_softmax(logprobs.clamp(-1e4, 1e4), -1))
 
 

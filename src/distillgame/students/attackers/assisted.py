@@ -1,4 +1,4 @@
-"""Students that put something of their own beside the released traces: public solutions, own samples, own words."""
+"""Students that add something of their own to the released traces: public solutions, own samples, own rewritings."""
 
 import math
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from itertools import cycle, islice
 
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
-from distillgame.students.base import Needs, Prepared, students
-from distillgame.students.checks import require_share
+from distillgame.students.base import Prepared, require_at_least, require_share, students
 from distillgame.students.lessons import Desk, Lesson, reweighed
+from distillgame.students.supplies import Needs
 from distillgame.tasks import extract_answer, grade
 
 
 @students.register("mixed")
 @dataclass(frozen=True)
 class Mixed(Prepared):
-    """Mixes public worked solutions into the released traces until they are ``share`` of what it trains on.
+    """Mixes public worked solutions into the released traces until they make up ``share`` of the training set.
 
-    Where there are fewer solutions than that takes, they are repeated.
+    If there are too few solutions, they are repeated.
     """
 
     share: float
@@ -32,7 +32,7 @@ class Mixed(Prepared):
         return Needs(references=True)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
-        """The traces, then public solutions."""
+        """Return the traces, then public solutions."""
         lessons, references = super().prepare(desk), desk.lessons(desk.supplies.references)
         if not references:
             raise DistillgameError("student 'mixed': there are no public solutions to mix in")
@@ -43,26 +43,25 @@ class Mixed(Prepared):
 @students.register("curriculum")
 @dataclass(frozen=True)
 class Curriculum(Prepared):
-    """Weighs traces by p(1-p), p being how often the base model solves the problem itself.
+    """Weighs traces by p(1-p), where p is the rate at which the base model solves the problem itself.
 
-    So problems count that are neither easy nor hopeless for it. p is estimated from ``k`` own completions with half a
-    success and half a failure added, so that no weight is zero.
+    Problems that are neither easy nor hopeless for it thus count most. p is estimated from ``k`` own completions with
+    half a success and half a failure added, so that no weight is zero.
     """
 
     k: int = 4
     name = "curriculum"
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise DistillgameError(f"student 'curriculum': k must be at least 1 (found {self.k!r})")
+        require_at_least(self.name, "k", self.k, 1)
 
     @property
     def needs(self) -> Needs:
-        """Graded completions of its own, which takes public answers."""
+        """Graded completions of its own; grading them takes public answers."""
         return Needs(verdicts=True, own_samples=self.k)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
-        """All traces, weighed."""
+        """Return all traces, weighed."""
         weighed = []
         for trace, (right, tried) in zip(desk.supplies.traces, desk.supplies.pass_rates, strict=True):
             lesson = desk.lesson(trace)
@@ -75,17 +74,16 @@ class Curriculum(Prepared):
 @students.register("reconstructed")
 @dataclass(frozen=True)
 class Reconstructed(Prepared):
-    """Lets its own base model rewrite each trace, and trains on a rewriting that comes to the same answer.
+    """Lets its own base model rewrite each trace, and trains on a rewriting that reaches the same answer.
 
-    The first of ``k`` that does is taken; a trace of which none does stays as it was released.
+    The first such rewriting of ``k`` is taken; if none reaches the same answer, the trace stays as released.
     """
 
     k: int = 4
     name = "reconstructed"
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise DistillgameError(f"student 'reconstructed': k must be at least 1 (found {self.k!r})")
+        require_at_least(self.name, "k", self.k, 1)
 
     @property
     def needs(self) -> Needs:
@@ -93,7 +91,7 @@ class Reconstructed(Prepared):
         return Needs(rewrites=self.k)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
-        """Rewritten traces."""
+        """Return the traces, rewritten where possible."""
         chosen = []
         for trace, rewrites in zip(desk.supplies.traces, desk.supplies.rewrites, strict=True):
             answer = extract_answer(trace.messages[-1]["content"])
@@ -106,5 +104,5 @@ def _comes_to(answer: str | None, rewrite: ReleasedTrace) -> bool:
     try:
         return answer is not None and grade(rewrite.messages[-1]["content"], answer).correct
     except DistillgameError:
-        # What was extracted may be no answer (a marker at the end of a completion).
+        # The extracted text may not be an answer (a marker at the end of a completion).
         return False

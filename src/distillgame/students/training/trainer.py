@@ -1,6 +1,5 @@
 """The one trainer: weighted maximum likelihood on released traces, on top of the Hugging Face Trainer."""
 
-import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,7 +11,8 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from distillgame.seeding import derive_seed
 from distillgame.students.base import Student
 from distillgame.students.lessons import Lesson, collate_lessons
-from distillgame.students.settings import TrainingSettings
+from distillgame.students.training.settings import TrainingSettings
+from distillgame.students.training.weight_group import WeightGroup
 from distillgame.values import (
     Direction,
     mean_logprob,
@@ -22,26 +22,26 @@ from distillgame.values import (
 )
 
 Progress = Callable[[int, int], None]
-"""Called with the number of steps done and the number of steps in all."""
+"""Called with the number of steps done and the total number of steps."""
 
 PROGRESS = "distillgame.pt"
-"""The file that a checkpoint has beside those of the Hugging Face Trainer."""
+"""The file that a checkpoint has in addition to those of the Hugging Face Trainer."""
 
 
 class DistillTrainer(Trainer):  # type: ignore[misc]
     """Minimises the sum over a minibatch of w_i · (-mean log-likelihood of trace i), with w from the student.
 
-    The weights sum to one over the traces of an optimiser step, also when it is accumulated from several forward
-    passes: unnormalised terms are accumulated and the gradient is divided at the end. A passive student is the same
-    code with equal weights. A student that weighed the whole set has weights of mean one over the set instead.
+    The weights sum to one over the traces of an optimiser step, also when a step accumulates several forward passes:
+    unnormalised terms are accumulated and the gradient is divided at the end. A passive student runs the same code
+    with equal weights. A student that weighs the whole set has weights with mean one over the set instead.
 
     Args:
         model: The student's network.
-        student: How it weighs traces.
-        lessons: What it trains on.
+        student: The student, which weighs the traces.
+        lessons: The training examples.
         objective: Lessons of its validation objective L; empty if the student needs no values.
         settings: Training settings.
-        arguments: Arguments of the Hugging Face Trainer made from them.
+        arguments: Arguments of the Hugging Face Trainer, made from the settings.
         pad_id: Padding token.
         progress: Called after every step.
     """
@@ -65,9 +65,9 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             callbacks=[_Report(progress)] if progress else [],
         )
         self.add_callback(_SaveProgress(self))
-        # It would print a line after each training, whoever is listening.
+        # It would print a line after each training.
         self.remove_callback(PrinterCallback)
-        # Says that the loss needs no division by the number of accumulated batches.
+        # Tells the Trainer not to divide the loss by the number of accumulated batches.
         self.model_accepts_loss_kwargs = True
         self.student = student
         self.objective = list(objective)
@@ -77,11 +77,11 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self.losses: list[float] = []
         self.divergences: list[float] = []
         self.effective_shares: list[float] = []
-        self._group = _WeightGroup(student.whole_set)
+        self._group = WeightGroup(student.whole_set)
 
     def resume(self, checkpoints: Path | None) -> None:
-        """Train, from the newest whole checkpoint in the folder if there is one."""
-        found = _whole_checkpoints(checkpoints) if checkpoints is not None else []
+        """Train from the newest complete checkpoint in the folder, or from the start if there is none."""
+        found = _complete_checkpoints(checkpoints) if checkpoints is not None else []
         if found:
             saved = torch.load(found[-1] / PROGRESS, map_location=self.args.device, weights_only=True)
             self.direction, self.losses = saved["direction"], saved["losses"]
@@ -89,7 +89,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self.train(resume_from_checkpoint=str(found[-1]) if found else None)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
-        """One forward and backward pass; the last of an optimiser step normalises the accumulated gradient."""
+        """Run one forward and backward pass; the last of an optimiser step normalises the accumulated gradient."""
         due = self.state.global_step % self.settings.objective_every == 0 or not self.direction
         if self.student.needs_values and due and not self._group.started:
             self.direction = self._objective_gradient(model)
@@ -99,19 +99,19 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             return torch.zeros_like(part)
         sums = torch.tensor([self._group.total, self._group.loss], device=part.device)
         total, loss = self.accelerator.reduce(sums, "sum").tolist()
-        # A student may give nothing of a whole step any weight.
+        # A student may give zero weight to everything in a step.
         total = total or 1.0
         _scale_gradients(model, self.accelerator.num_processes / total)
         self.losses.append(loss / total)
         self.divergences.append(self._group.divergence())
         self.effective_shares.append(self._group.effective_share())
-        self._group = _WeightGroup(self.student.whole_set)
+        self._group = WeightGroup(self.student.whole_set)
         return torch.full_like(part, loss / total)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> torch.Tensor:
-        """The unnormalised weighted loss of one forward pass."""
+        """Return the unnormalised weighted loss of one forward pass."""
         devices = [self.args.device] if self.args.device.type == "cuda" else []
         before = [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in devices)]
         logprobs = mean_logprob(model, inputs)
@@ -119,7 +119,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         if self.student.needs_values:
             step = self.settings.value_step
             plain = self.accelerator.unwrap_model(model)
-            # Both points of the difference must drop the same units, where a model has dropout.
+            # If the model has dropout, both points of the difference must drop the same units.
             with torch.random.fork_rng(devices):
                 torch.set_rng_state(before[0])
                 for device, state in zip(devices, before[1:], strict=True):
@@ -135,7 +135,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         return -(weights * logprobs).sum()
 
     def _objective_gradient(self, model: Any) -> Direction:
-        """The gradient g on the next few examples of the objective; the step alone decides on which."""
+        """Return the gradient g on the next few examples of the objective; the step number alone decides which."""
         size = min(self.settings.objective_batch, len(self.objective))
         first = (self.state.global_step // self.settings.objective_every) * size
         chosen = [self.objective[(first + i) % len(self.objective)] for i in range(size)]
@@ -150,54 +150,8 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         return gradient
 
 
-class _WeightGroup:
-    """The weights of one optimiser step, relative to the largest log-weight seen so far, so that none overflows.
-
-    Args:
-        whole_set: Whether weights are absolute: then what they are divided by is the number of traces.
-    """
-
-    def __init__(self, whole_set: bool) -> None:
-        self.whole_set = whole_set
-        self.peak = -math.inf
-        self.total = 0.0
-        self.loss = 0.0
-        self.passes = 0
-        self._log_weights: list[torch.Tensor] = []
-
-    @property
-    def started(self) -> bool:
-        return self.passes > 0
-
-    def add(self, log_weights: torch.Tensor, peak: float) -> tuple[torch.Tensor, float]:
-        """Return the weights of one pass and the factor by which earlier terms shrink."""
-        # Weights over the whole set are at most its size: nothing can overflow, and small ones may all vanish.
-        new_peak = 0.0 if self.whole_set else max(self.peak, peak)
-        rescale = math.exp(self.peak - new_peak) if self.peak > -math.inf else 1.0
-        weights = torch.exp(log_weights - new_peak) if new_peak > -math.inf else torch.zeros_like(log_weights)
-        self.peak = new_peak
-        added = len(weights) if self.whole_set else float(weights.sum())
-        self.total = self.total * rescale + added
-        self.loss *= rescale
-        self.passes += 1
-        self._log_weights.append(log_weights)
-        return weights, rescale
-
-    def divergence(self) -> float:
-        """KL of the weights to uniform, in nats: the rho that this step spent."""
-        log_weights = torch.log_softmax(torch.cat(self._log_weights).double(), 0)
-        weights = log_weights.exp()
-        terms = weights * (log_weights + math.log(len(weights)))
-        return float(torch.where(weights > 0, terms, 0.0).sum())
-
-    def effective_share(self) -> float:
-        """Effective sample size over the number of traces."""
-        weights = torch.softmax(torch.cat(self._log_weights).double(), 0)
-        return 1 / (float(weights.square().sum()) * len(weights))
-
-
 class _SaveProgress(TrainerCallback):  # type: ignore[misc]
-    """Puts beside each checkpoint what the Trainer does not save; its presence says that the checkpoint is whole."""
+    """Saves with each checkpoint what the Trainer does not; the file's presence marks the checkpoint as complete."""
 
     def __init__(self, trainer: DistillTrainer):
         self.trainer = trainer
@@ -224,8 +178,8 @@ class _Report(TrainerCallback):  # type: ignore[misc]
         self.progress(state.global_step, state.max_steps)
 
 
-def _whole_checkpoints(folder: Path) -> list[Path]:
-    """The checkpoints that a kill did not cut short, oldest first."""
+def _complete_checkpoints(folder: Path) -> list[Path]:
+    """Return the complete checkpoints, oldest first; a kill may have cut others short."""
     found = [path for path in folder.glob("checkpoint-*") if (path / PROGRESS).is_file()]
     return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
 

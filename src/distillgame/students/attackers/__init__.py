@@ -1,0 +1,29 @@
+"""The built-in students, one file per family; importing this package registers them."""
+
+from distillgame.students.attackers.assisted import Curriculum, Mixed, Reconstructed
+from distillgame.students.attackers.controls import EtaZero, Oracle, Reference, Shuffled, Untrained
+from distillgame.students.attackers.informed import Logit, ProxyAware
+from distillgame.students.attackers.selecting import AnswerOnly, BestOfK, Filter, LossMasked, Truncated, Verified
+from distillgame.students.attackers.weighing import Adaptive, AdaptiveOnce, Passive
+
+__all__ = [
+    "Adaptive",
+    "AdaptiveOnce",
+    "AnswerOnly",
+    "BestOfK",
+    "Curriculum",
+    "EtaZero",
+    "Filter",
+    "Logit",
+    "LossMasked",
+    "Mixed",
+    "Oracle",
+    "Passive",
+    "ProxyAware",
+    "Reconstructed",
+    "Reference",
+    "Shuffled",
+    "Truncated",
+    "Untrained",
+    "Verified",
+]

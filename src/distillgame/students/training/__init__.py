@@ -1,0 +1,6 @@
+"""Training one student on what it prepared, with one trainer for all students."""
+
+from distillgame.students.training.distill import TrainingReport, distill
+from distillgame.students.training.settings import LoraSettings, TrainingSettings
+
+__all__ = ["LoraSettings", "TrainingReport", "TrainingSettings", "distill"]
