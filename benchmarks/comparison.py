@@ -26,10 +26,11 @@ from distillgame.arena.results.collector import Collector
 from distillgame.arena.results.scores import Answers
 from distillgame.arena.run.store import Store, lock, write_text
 from distillgame.arena.stages import TRACES
-from distillgame.choices import Defense, NamedChoice
 from distillgame.models import quiet
+from distillgame.policies import Defense, PolicyChoice
 from distillgame.records import read_traces
 from distillgame.stats import standard_error
+from distillgame.students import StudentChoice
 
 CHANGES = {"splits.validation": 2000, "proxies": {"olmo2": "embedded:proxy-olmo2"}}
 AT = (0.82, 0.83)
@@ -53,8 +54,8 @@ FAMILIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "equilibrium (gap)": ("equilibrium_gap", [{"eta": eta} for eta in (0.1, 0.3, 1.0)]),
     "equilibrium (grad)": ("equilibrium_grad", [{"eta": eta} for eta in (0.05, 0.15, 0.5)]),
 }
-PASSIVE = NamedChoice(name="passive")
-STUDENTS = [PASSIVE, *(NamedChoice(name="adaptive", options={"eta": eta}) for eta in (4.0, 8.0, 16.0))]
+PASSIVE = StudentChoice(name="passive")
+STUDENTS = [PASSIVE, *(StudentChoice(name="adaptive", options={"eta": eta}) for eta in (4.0, 8.0, 16.0))]
 
 
 def main(folder: str) -> None:
@@ -89,8 +90,8 @@ class Chosen:
     """
 
     variant: int
-    strongest: NamedChoice
-    adaptive: NamedChoice
+    strongest: StudentChoice
+    adaptive: StudentChoice
     validation: dict[str, dict[str, float]]
 
 
@@ -100,7 +101,7 @@ def candidates(
     """A family's variants, each at the strength that meets the goal."""
     found = []
     for options in variants:
-        choice = NamedChoice(name=policy, options=options)
+        choice = PolicyChoice(name=policy, options=options)
         print(f"{choice.label} at {goal.label}", file=sys.stderr)
         calibrated = calibrate_policy(
             config, choice, goal, out, PILOT, FRESH, report=lambda t: print(t, file=sys.stderr)
@@ -153,7 +154,7 @@ def report(
     run_stages(wanted, store, config, progress=True)
     collector = Collector(planner, store)
 
-    def entry(choice: NamedChoice, student: NamedChoice) -> Entry:
+    def entry(choice: PolicyChoice, student: StudentChoice) -> Entry:
         defense = Defense(name=choice.name, options=choice.options)
         return Entry(defense, student, tuple(config.seeds), config.splits["train"], False, "text")
 
@@ -183,7 +184,7 @@ def _plain(summary: dict[str, Any]) -> dict[str, Any]:
     return summary | {"interval": summary["interval"].model_dump()}
 
 
-def _fresh(group: list[Calibrated], choice: NamedChoice) -> dict[str, Any]:
+def _fresh(group: list[Calibrated], choice: PolicyChoice) -> dict[str, Any]:
     return next(vars(c.fresh) | {"met": c.met} for c in group if c.choice == choice)
 
 

@@ -81,11 +81,11 @@ def test_every_flag_has_a_section() -> None:
 def test_the_suites_page_lists_every_member_and_its_settings() -> None:
     text = (DOCS / "suite.md").read_text()
     for suite in SUITES.values():
-        for name, settings in suite.members:
-            (line,) = [line for line in text.splitlines() if line.startswith(f"| `{name}` |")]
-            for value in settings.values():
+        for member in suite.members:
+            (line,) = [line for line in text.splitlines() if line.startswith(f"| `{member.name}` |")]
+            for value in member.options.values():
                 shown = f"{value:g}".replace("0.", ".")
-                assert re.search(rf"(?<![\w.]){re.escape(shown)}(?![\w.]*\d)", line), (name, value)
+                assert re.search(rf"(?<![\w.]){re.escape(shown)}(?![\w.]*\d)", line), (member.name, value)
 
 
 def test_the_forms_and_sweep_of_the_suites_page_are_valid() -> None:

@@ -26,6 +26,22 @@ def test_a_name_is_given_once() -> None:
         registry.register("a")(float)
 
 
+def test_an_option_may_be_called_like_a_keyword() -> None:
+    def thing(lambda_: float, other: float = 0.0) -> tuple[float, float]:
+        return lambda_, other
+
+    registry: Registry[tuple[float, float]] = Registry("thing", "distillgame.test")
+    registry.register("a")(thing)
+    assert registry.make("a", {"lambda": 0.5}) == (0.5, 0.0)
+    for options, message in (
+        ({"lambda": "x"}, "thing 'a': lambda: input should be a valid number"),
+        ({"lambda_": 0.5}, r"unknown option 'lambda_' \(its options: lambda, other\)"),
+        ({}, "missing 1 required positional argument: 'lambda'"),
+    ):
+        with pytest.raises(DistillgameError, match=message):
+            registry.make("a", options)
+
+
 def test_entry_points_of_installed_packages_are_found() -> None:
     from distillgame.tasks import tasks
 

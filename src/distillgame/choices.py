@@ -1,4 +1,4 @@
-"""How a configuration names a registered thing with its parameters."""
+"""Registered things as configurations name them: a name with options."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from distillgame.strict import Strict
 
 
 class NamedChoice(Strict):
-    """A registered thing with its parameters: ``name``, or ``name: {parameter: value}`` in YAML."""
+    """A registered thing and its options: ``name``, or ``name: {option: value}`` in YAML."""
 
     name: str
     options: dict[str, Any] = Field(default_factory=dict)
@@ -17,15 +17,16 @@ class NamedChoice(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_short_form(cls, data: Any) -> Any:
-        return _expanded(data)
+        return expanded(data)
 
     @property
     def label(self) -> str:
-        """The name with its parameters, as in ``poe gamma=0.3 proxies=small:1,large:2``."""
+        """The name with its options, as in ``poe gamma=0.3 proxies=small:1,large:2``."""
         return " ".join([self.name, *(f"{key}={_shown(value)}" for key, value in self.options.items())])
 
 
-def _expanded(data: Any) -> Any:
+def expanded(data: Any) -> Any:
+    """Return the long form of a choice, ``{"name": ..., "options": ...}``; anything else as it is."""
     if isinstance(data, str):
         return {"name": data}
     if isinstance(data, dict) and len(data) == 1 and "name" not in data:
@@ -40,33 +41,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ",".join(map(_shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-class Defense(NamedChoice):
-    """A release policy with the form in which it releases: ``poe: {gamma: 0.5, form: answer_only}`` in YAML.
-
-    Attributes:
-        form: ``full``, ``summary``, ``answer_only`` or ``truncated: {share: 0.5}``.
-    """
-
-    form: NamedChoice = NamedChoice(name="full")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _take_form_out(cls, data: Any) -> Any:
-        data = _expanded(data)
-        if isinstance(data, dict) and isinstance(data.get("options"), Mapping) and "form" in data["options"]:
-            options = dict(data["options"])
-            return data | {"form": options.pop("form"), "options": options}
-        return data
-
-    @property
-    def policy(self) -> NamedChoice:
-        """The policy alone."""
-        return NamedChoice(name=self.name, options=self.options)
-
-    @property
-    def label(self) -> str:
-        """The policy with its parameters, and the form where it is not the full one."""
-        plain = super().label
-        return plain if self.form.name == "full" else f"{plain} form={self.form.label.replace(' ', ',')}"

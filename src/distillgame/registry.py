@@ -1,6 +1,7 @@
 """Named factories: policies, students and tasks register by decorator or by entry point."""
 
 import inspect
+import keyword
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
@@ -47,22 +48,33 @@ class Registry(Generic[T]):
     def make(self, name: str, options: Mapping[str, Any]) -> T:
         """Call the factory registered under ``name``, its options checked against its annotations.
 
+        An option whose name is a Python keyword sets the parameter with an underscore after it (``lambda`` sets
+        ``lambda_``).
+
         Raises:
             DistillgameError: If there is no such factory, or an option's name, type or value is not acceptable.
         """
         factory = self.get(name)
         where = f"{self.kind} '{name}'"
-        parameters = inspect.signature(factory, eval_str=True).parameters
+        parameters = {option_name(p.name): p for p in inspect.signature(factory, eval_str=True).parameters.values()}
+        takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+        arguments = {}
         for option, value in options.items():
             if option in parameters:
                 _check_type(value, parameters[option].annotation, f"{where}: {option}")
-            elif not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+                arguments[parameters[option].name] = value
+            elif takes_any:
+                arguments[option] = value
+            else:
                 known = ", ".join(parameters) or "none"
                 raise DistillgameError(f"{where}: unknown option '{option}' (its options: {known})")
         try:
-            return factory(**options)
+            return factory(**arguments)
         except TypeError as error:
-            raise DistillgameError(f"{where}: {str(error).split('__init__() ')[-1]}") from error
+            said = str(error).split("__init__() ")[-1]
+            for option, parameter in parameters.items():
+                said = said.replace(f"'{parameter.name}'", f"'{option}'")
+            raise DistillgameError(f"{where}: {said}") from error
 
     def get(self, name: str) -> Callable[..., T]:
         """Return the factory registered under ``name``.
@@ -79,6 +91,12 @@ class Registry(Generic[T]):
                 raise DistillgameError(f"{self.kind} '{name}' cannot be loaded from {point.value}: {error}") from error
             return self._factories.setdefault(name, factory)
         raise DistillgameError(f"unknown {self.kind} '{name}': choose one of {', '.join(self.names())}")
+
+
+def option_name(parameter: str) -> str:
+    """Return the name of the option that sets a parameter: ``lambda`` for ``lambda_``, ``gamma`` for ``gamma``."""
+    plain = parameter.removesuffix("_")
+    return plain if keyword.iskeyword(plain) else parameter
 
 
 def _check_type(value: object, hint: Any, where: str) -> None:

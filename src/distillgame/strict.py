@@ -1,7 +1,7 @@
 """Strict configuration objects: unknown keys are errors, and an error is one line that names the field."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +14,13 @@ class Strict(BaseModel):
     """A frozen pydantic model that refuses keys it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
+
+    def __copy__(self) -> Self:
+        # Cached properties belong to the original: `model_copy` may change what they were computed from.
+        copied = super().__copy__()
+        for name in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[name]
+        return copied
 
 
 def parse(schema: type[M], data: Mapping[str, Any], where: str) -> M:

@@ -83,14 +83,15 @@ def test_summed_step_kl_is_an_unbiased_estimate_of_the_sequence_kl(
 
 
 def ending_teacher(teacher: LanguageModel, bonus: float) -> ReleasePolicy:
-    class Ending(type(make_policy("standard"))):  # type: ignore[misc]
+    class Ending(ReleasePolicy):
+        name = "ending"
+
         def logits(self, experts: Experts) -> torch.Tensor:
             logits = experts.teacher.clone()
             logits[:, teacher.tokenizer.eos_token_id] += bonus
             return logits
 
-    policy: ReleasePolicy = Ending()
-    return policy
+    return Ending()
 
 
 def test_a_completion_ends_at_the_end_token_which_is_measured_but_not_shown(teacher: LanguageModel) -> None:
@@ -186,8 +187,10 @@ def test_an_empty_request_list_is_fine(teacher: LanguageModel) -> None:
     assert Engine(teacher, make_policy("standard")).generate([], SamplingParams()) == []
 
 
-class Broken(type(make_policy("standard"))):  # type: ignore[misc]
+class Broken(ReleasePolicy):
     """Yields something that is no number for one request, from its third token on."""
+
+    name = "broken"
 
     def __init__(self, key: int, value: float):
         self.key, self.value = key, value

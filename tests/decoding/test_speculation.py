@@ -45,7 +45,7 @@ def test_traces_are_the_same_however_far_ahead_is_drafted(
     passes: list[int] = []
     far, near, alone = run(drafting(), 64), run(drafting(far=False), 5), run(drafting(), 1)
     assert far == near == alone
-    if policy.needs_proxy or policy.needs_delta:
+    if policy.uses_proxies:
         assert run(drafting(), 64, speculative=False) == far
         assert passes[-1] >= passes[0]
     assert all(text == completions[0] for text in completions)

@@ -1,4 +1,3 @@
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -84,10 +83,6 @@ class _Gate(ReleasePolicy):
     """Changes something only if the first token of a row is above 30: a policy may leave some rows alone."""
 
     name = "gate"
-
-    @property
-    def strength(self) -> Mapping[str, float]:
-        return {}
 
     def logits(self, experts: Experts) -> torch.Tensor:
         gate = experts.teacher[:, :1] > 30

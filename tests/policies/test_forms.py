@@ -1,7 +1,8 @@
 import pytest
 
-from distillgame.choices import Defense, NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.policies import Defense, PolicyChoice, make_policy
 from distillgame.policies.forms import make_form
 from distillgame.worlds.leg_counting import LegCounting
 
@@ -40,10 +41,20 @@ def test_leg_counting_summarises_by_dropping_its_working() -> None:
 
 def test_a_defense_is_a_policy_and_a_form() -> None:
     defense = Defense.model_validate({"poe": {"gamma": 0.5, "form": {"truncated": {"share": 0.5}}}})
-    assert defense.policy == NamedChoice(name="poe", options={"gamma": 0.5})
+    assert defense.without_form == PolicyChoice(name="poe", options={"gamma": 0.5})
     assert defense.label == "poe gamma=0.5 form=truncated,share=0.5"
     assert Defense.model_validate(defense.model_dump()) == defense
     assert Defense.model_validate("standard").label == "standard"
+
+
+def test_a_choice_makes_its_policy_once_and_a_changed_copy_its_own() -> None:
+    defense = Defense.model_validate({"poe": {"gamma": 0.5}})
+    assert defense.policy is defense.policy
+    assert defense.policy == defense.without_form.policy == make_policy("poe", {"gamma": 0.5})
+    assert defense == Defense(name="poe", options={"gamma": 0.5})
+    changed = defense.model_copy(update={"options": {"gamma": 0.25}})
+    assert changed.policy == make_policy("poe", {"gamma": 0.25})
+    assert defense.model_dump() == {"name": "poe", "options": {"gamma": 0.5}, "form": {"name": "full", "options": {}}}
 
 
 @pytest.mark.parametrize(

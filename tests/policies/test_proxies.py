@@ -68,8 +68,8 @@ def test_excluded_tokens_stay_excluded_at_both_ends_of_poe() -> None:
 
 def test_names_alone_weigh_the_same_and_one_proxy_is_the_default() -> None:
     assert make_policy("poe", {"gamma": 0.4, "proxies": ["a", "b"]}).weights == (0.5, 0.5)
-    assert dict(make_policy("poe", {"gamma": 0.4}).proxies) == {"proxy": 1.0}
-    assert dict(make_policy("standard").proxies) == {"proxy": 1.0}
+    assert make_policy("poe", {"gamma": 0.4}).proxy_weights == {"proxy": 1.0}
+    assert make_policy("standard").proxy_weights == {"proxy": 1.0}
 
 
 def test_permutation_permutes_what_ads_would_add() -> None:

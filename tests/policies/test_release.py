@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillgame.errors import DistillgameError
-from distillgame.policies import Experts, make_policy, policies, release
+from distillgame.policies import Experts, ReleasePolicy, make_policy, policies, release
 
 
 def experts(temperature: float = 0.6, vocabulary: int = 11, batch: int = 5, seed: int = 0) -> Experts:
@@ -143,6 +143,51 @@ def test_greedy_release_keeps_a_choice_outside_the_shared_vocabulary() -> None:
     assert result.released.probabilities.sum(-1).tolist() == [1.0, 1.0]
 
 
+def test_a_neutral_policy_costs_nothing_where_the_vocabulary_is_partly_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, options in (("standard", {}), ("poe", {"gamma": 0}), ("ads", {"lambda": 0})):
+        policy, given, shared = make_policy(name, options), experts(0.7), torch.tensor([0, 2, 3])
+        monkeypatch.setattr(type(policy), "logits", None)
+        result = release(policy, given, shared)
+        assert result.released is result.reference
+        assert torch.equal(result.reference.logits, given.teacher)
+        assert result.kl.tolist() == result.kl_reverse.tolist() == [0.0] * len(given.teacher)
+
+
+@pytest.mark.parametrize("name", STRENGTHS)
+def test_a_policy_is_neutral_exactly_where_its_knob_says(name: str) -> None:
+    policy = make_policy(name, STRENGTHS[name])
+    if policy.knob is None:
+        assert policy.is_neutral(0.6)
+        return
+    for temperature in (0.6, 1.0):
+        neutral = make_policy(name, STRENGTHS[name] | {policy.knob.parameter: policy.knob.neutral(temperature)})
+        assert neutral.is_neutral(temperature)
+        assert torch.equal(neutral.logits(experts(temperature)), experts(temperature).teacher)
+        assert not policy.is_neutral(temperature)
+
+
+def test_a_policy_of_others_that_changes_nothing_is_compared_and_costs_no_kl() -> None:
+    class Unaware(ReleasePolicy):
+        name = "unaware"
+
+        def logits(self, experts: Experts) -> torch.Tensor:
+            return experts.teacher
+
+    for shared in (None, torch.tensor([0, 2, 3])):
+        result = release(Unaware(), experts(), shared)
+        assert torch.allclose(result.released.logprobs, result.reference.logprobs, atol=1e-6)
+        assert result.kl.tolist() == pytest.approx([0.0] * len(result.kl), abs=1e-6)
+
+
+def test_policies_are_data_with_their_parameters_under_published_names() -> None:
+    ads = make_policy("ads", {"lambda": 0.3, "proxies": ["a", "b"]})
+    assert ads == make_policy("ads", {"lambda": 0.3, "proxies": ["a", "b"]}) != make_policy("ads", {"lambda": 0.3})
+    assert ads.parameters == {"lambda": 0.3}
+    assert (ads.uses_proxies, ads.proxy_names) == (True, ("a", "b"))
+    standard = make_policy("standard")
+    assert (standard.parameters, standard.uses_proxies, standard.proxy_names) == ({}, False, ())
+
+
 def test_kl_is_exact_and_survives_zero_probabilities() -> None:
     teacher = torch.tensor([[0.0, 1.0, -torch.inf]])
     proxy = torch.log_softmax(torch.tensor([[2.0, 0.0, 0.0]]), -1)
@@ -161,7 +206,8 @@ def test_kl_is_exact_and_survives_zero_probabilities() -> None:
         ("poe", {}, "policy 'poe': missing 1 required positional argument: 'gamma'"),
         ("poe", {"lambda": 1}, "policy 'poe': unknown option 'lambda' (its options: gamma, proxies)"),
         ("ads", {"lambda": -1}, "lambda must be a number at least 0 (found -1)"),
-        ("ads", {"gamma": 1}, "takes one strength, 'lambda' (found gamma)"),
+        ("ads", {"gamma": 1}, "policy 'ads': unknown option 'gamma' (its options: lambda, proxies, combine)"),
+        ("ads", {}, "policy 'ads': missing 1 required positional argument: 'lambda'"),
         ("temperature", {"temperature": 0}, "temperature must be a number at least 0.001 (found 0)"),
         ("standard", {"gamma": 1}, "policy 'standard'"),
         ("equilibrium_gap", {"eta": -1, "kappa": 1}, "eta must be a number at least 0 (found -1)"),

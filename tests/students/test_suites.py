@@ -1,23 +1,22 @@
 import pytest
 
 from distillgame.arena import load_config
-from distillgame.students import CUSTOM, SUITES, make_student, suite_of
+from distillgame.students import CUSTOM, SUITES, Suite, suite_of
 from distillgame.students.suites import TRAININGS
 
 BASE = "embedded:student"
 
 
 @pytest.mark.parametrize("suite", SUITES.values(), ids=lambda suite: suite.label)
-def test_every_member_can_be_made_and_is_an_attack(suite: object) -> None:
-    for name, settings in suite.members:  # type: ignore[attr-defined]
-        student = make_student(name, settings)
-        assert not student.control
-        assert dict(student.settings) == dict(settings)
+def test_every_member_can_be_made_and_is_an_attack(suite: Suite) -> None:
+    for choice in suite.members:
+        assert not choice.student.control
+        assert dict(choice.student.settings) == choice.options
 
 
 def test_standard_trains_on_text_and_informed_holds_all_of_it() -> None:
     standard, informed = SUITES["standard"], SUITES["informed"]
-    levels = {make_student(name, settings).needs.level for name, settings in standard.members}
+    levels = {choice.student.needs.level for choice in standard.members}
     assert levels == {"text", "assisted"}
     assert informed.members[: len(standard.members)] == standard.members
 

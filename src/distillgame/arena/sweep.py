@@ -10,8 +10,8 @@ from distillgame.arena.config.load import load_config
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.play import default_folder, play_rounds
 from distillgame.arena.stages import GivenStage
-from distillgame.choices import Defense
 from distillgame.errors import DistillgameError
+from distillgame.policies import Defense
 from distillgame.records import Results, read_released, read_verdicts
 
 

@@ -11,8 +11,9 @@ from distillgame.arena.play import pick_device, run_stages
 from distillgame.arena.results.collector import Collector
 from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
 from distillgame.arena.stages import Stage
-from distillgame.choices import Defense, NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.policies import Defense
 from distillgame.strict import Strict
 
 SPLIT = "validation"

@@ -7,7 +7,6 @@ import click
 
 from distillgame.arena import load_config
 from distillgame.arena.play import default_folder
-from distillgame.choices import NamedChoice
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
 
 
@@ -54,8 +53,9 @@ def calibrate(
     from distillgame.arena.calibrate.budgets import AccuracyLoss, Budget, KLBudget
     from distillgame.arena.calibrate.policy import as_yaml, calibrate_policy
     from distillgame.arena.calibrate.student import calibrate_student
+    from distillgame.policies import PolicyChoice
 
-    choice = NamedChoice(name=policy, options=assignments(strength, "NAME=VALUE"))
+    choice = PolicyChoice(name=policy, options=assignments(strength, "NAME=VALUE"))
     game = load_config(config, quick=quick, overrides=overrides)
     folder = out or default_folder(config, quick)
 

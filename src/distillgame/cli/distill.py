@@ -9,9 +9,9 @@ from rich.progress import Progress
 
 from distillgame.arena import load_config
 from distillgame.arena.one_stage import distill_file
-from distillgame.choices import NamedChoice
 from distillgame.cli.options import assignments, overrides_option
 from distillgame.models import quiet
+from distillgame.students import StudentChoice
 
 
 @click.command()
@@ -39,7 +39,7 @@ def distill(
 ) -> None:
     """Train one student on TRACES, a Parquet file with a 'messages' column."""
     quiet()
-    choice = NamedChoice(name=student, options=assignments(setting, "NAME=VALUE"))
+    choice = StudentChoice(name=student, options=assignments(setting, "NAME=VALUE"))
     game = load_config(config, overrides=overrides)
     with Progress(console=Console(stderr=True)) as progress:
         bar = progress.add_task(choice.label, total=None)

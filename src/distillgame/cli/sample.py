@@ -8,8 +8,8 @@ import click
 from distillgame.arena import load_config
 from distillgame.arena.one_stage import sample_split
 from distillgame.arena.play import default_folder
-from distillgame.choices import NamedChoice
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
+from distillgame.policies import PolicyChoice
 
 
 @click.command()
@@ -35,7 +35,7 @@ def sample(
 
     The result is the very stage that a game with the same configuration uses; in the same folder it is shared.
     """
-    choice = NamedChoice(name=policy, options=assignments(strength, "NAME=VALUE"))
+    choice = PolicyChoice(name=policy, options=assignments(strength, "NAME=VALUE"))
     game = load_config(config, quick=quick, overrides=overrides)
     summary = sample_split(game, choice, split, seed, out or default_folder(config, quick))
     click.echo(f"{summary}\nwritten to {summary.path}")

@@ -178,7 +178,7 @@ class Chooser:
         self, result: Release, experts: Experts, proposal: Proposal | None, tokens: torch.Tensor
     ) -> torch.Tensor:
         ours = result.released.logprob(tokens)
-        reference = ours if result.reference is result.released else result.reference.logprob(tokens)
+        reference = ours if self.policy.is_neutral(experts.temperature) else result.reference.logprob(tokens)
         theirs = torch.full_like(ours, torch.nan)
         if proposal is not None and experts.proxies and experts.temperature > 0:
             place = tokens

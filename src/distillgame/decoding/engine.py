@@ -64,7 +64,7 @@ class Engine:
         self.calibration = calibration
         self.speculative = speculative
         self.proxies: Proxies | None = None
-        if policy.needs_proxy or policy.needs_delta or speculative:
+        if policy.uses_proxies or speculative:
             purpose = "speculative decoding" if speculative else f"policy '{policy.name}'"
             models = [_find(proxies, name, f"{purpose} needs a proxy called '{name}'") for name in policy.proxies]
             gradients: list[Direction | None] = [None] * len(models)

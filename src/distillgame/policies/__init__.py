@@ -2,6 +2,7 @@
 
 from distillgame.policies.ads import AntidistillationSampling, PermutationSampling
 from distillgame.policies.base import Experts, Knob, ReleasePolicy, make_policy, policies
+from distillgame.policies.choices import Defense, PolicyChoice
 from distillgame.policies.distribution import Distribution
 from distillgame.policies.equilibrium import EquilibriumGap, EquilibriumGrad
 from distillgame.policies.poe import ProductOfExperts
@@ -11,12 +12,14 @@ from distillgame.policies.sampling import Standard, Temperature
 
 __all__ = [
     "AntidistillationSampling",
+    "Defense",
     "Distribution",
     "EquilibriumGap",
     "EquilibriumGrad",
     "Experts",
     "Knob",
     "PermutationSampling",
+    "PolicyChoice",
     "ProductOfExperts",
     "Release",
     "ReleasePolicy",

@@ -1,47 +1,42 @@
 """Antidistillation sampling (ADS) and permutation sampling, its control."""
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from distillgame.policies.base import Experts, Knob, ReleasePolicy, policies, require_range
-from distillgame.policies.proxies import Combination, as_combination, as_proxies, combined
+from distillgame.policies.proxies import DEFAULT_PROXIES, Combination, Proxies, combined, require_proxies
 
 
+@dataclass(frozen=True)
 class _GradientTilt(ReleasePolicy):
     """log pi_ref + lambda·delta, where the log-probabilities are those *after* temperature.
 
-    The strength is per unit of log-probability after temperature: at temperature tau the logits before it move by
+    lambda is per unit of log-probability after temperature: at temperature tau the logits before it move by
     tau·lambda·delta. Published code has it both ways (a factor tau apart); this is the equation's. In the limit of
     greedy decoding the tilt vanishes.
 
     Args:
+        lambda_: The option ``lambda``: the tilt, per unit of the log-probability's derivative along the unit-norm
+            gradient.
         proxies: Names of the proxies, or names with weights.
-        combine: What several proxies' deltas make: their weighted ``mean``, or the ``worst`` case, in which a token is
-            worth what it is worth to the student that gains the most from it.
-        strength: ``lambda``, the tilt.
+        combine: How several proxies' deltas are combined: their weighted ``mean``, or the ``worst`` case, in which a
+            token has the value it has for the student that gains the most from it.
     """
 
+    lambda_: float
+    proxies: Proxies = DEFAULT_PROXIES
+    combine: Combination = "mean"
     needs_delta = True
     knob = Knob("lambda")
 
-    def __init__(
-        self,
-        proxies: Mapping[str, float] | Sequence[str] = ("proxy",),
-        combine: Combination = "mean",
-        **strength: float,
-    ):
-        if set(strength) != {"lambda"}:
-            raise TypeError(f"takes one strength, 'lambda' (found {', '.join(strength) or 'none'})")
-        self.lambda_ = strength["lambda"]
+    def __post_init__(self) -> None:
         require_range(self.name, "lambda", self.lambda_, 0)
-        self.proxies = as_proxies(self.name, proxies)
-        self.combine: Combination = as_combination(self.name, combine)
+        require_proxies(self.name, self.proxies)
 
-    @property
-    def strength(self) -> Mapping[str, float]:
-        """The tilt lambda, per unit of the log-probability's derivative along the unit-norm gradient."""
-        return {"lambda": self.lambda_}
+    def is_neutral(self, temperature: float) -> bool:
+        """Return whether lambda is 0."""
+        return self.lambda_ == 0
 
     def _tilt(self, experts: Experts, delta: torch.Tensor) -> torch.Tensor:
         if self.lambda_ == 0:
@@ -53,11 +48,9 @@ class _GradientTilt(ReleasePolicy):
             return experts.deltas[0]
         return -combined([-delta for delta in experts.deltas], self.weights, self.combine, self.lambda_)
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(lambda={self.lambda_}, proxies={dict(self.proxies)}, combine={self.combine!r})"
-
 
 @policies.register("ads")
+@dataclass(frozen=True)
 class AntidistillationSampling(_GradientTilt):
     """The teacher's best response to the value v_grad, token by token (delta = -v_grad of the token)."""
 
@@ -69,6 +62,7 @@ class AntidistillationSampling(_GradientTilt):
 
 
 @policies.register("permutation")
+@dataclass(frozen=True)
 class PermutationSampling(_GradientTilt):
     """ADS with its delta permuted over the vocabulary and sign-flipped: noise of the same sizes, without direction.
 

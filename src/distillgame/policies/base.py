@@ -1,20 +1,21 @@
-"""What a release policy is: a pure function from the experts' logits to the released logits."""
+"""Release policies: pure functions from the experts' logits to the released logits."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.policies.proxies import DEFAULT_PROXIES, Combination, normalised, weighted_mean
-from distillgame.registry import Registry
+from distillgame.policies.proxies import DEFAULT_PROXIES, Combination, Proxies, normalised, weighted_mean, weights_of
+from distillgame.registry import Registry, option_name
 
 
 @dataclass(frozen=True)
 class Experts:
-    """What the experts say about the next token of B sequences, over one vocabulary of V tokens.
+    """The experts' logits for the next token of B sequences, over one vocabulary of V tokens.
 
     Attributes:
         teacher: The reference teacher's logits before temperature, float32, shape (B, V).
@@ -79,8 +80,9 @@ class ReleasePolicy(ABC):
         needs_proxy: Whether :attr:`Experts.proxies` are required.
         needs_delta: Whether :attr:`Experts.deltas` are required.
         control: Whether the policy is a control rather than a defense anyone would deploy.
-        knob: How it is calibrated, or None if it has no strength.
-        proxies: Names of its proxies, with the weight of each; the one called ``proxy`` alone by default.
+        knob: How it is calibrated, or None if it has nothing to calibrate.
+        proxies: Names of its proxies, or names with weights; by default only the one called ``proxy``. A policy that
+            uses no proxy may still draft from these (speculative decoding).
         combine: How it combines the values of several proxies, or None if it takes their product.
     """
 
@@ -89,22 +91,45 @@ class ReleasePolicy(ABC):
     needs_delta: ClassVar[bool] = False
     control: ClassVar[bool] = False
     knob: ClassVar[Knob | None] = None
-    proxies: Mapping[str, float] = DEFAULT_PROXIES
+    proxies: Proxies = DEFAULT_PROXIES
     combine: Combination | None = None
-
-    @property
-    @abstractmethod
-    def strength(self) -> Mapping[str, float]:
-        """The parameters that say how hard the policy defends, by their published names."""
 
     @abstractmethod
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return released logits before temperature, shape (B, V)."""
 
+    def is_neutral(self, temperature: float) -> bool:
+        """Return whether the policy changes nothing for a teacher sampled at ``temperature``.
+
+        The engine then neither asks for released logits nor compares them. False is always correct.
+        """
+        return False
+
     @property
+    def parameters(self) -> Mapping[str, float]:
+        """The numbers that set how hard it defends, by published name: its dataclass's fields but those on proxies."""
+        names: list[str] = [field.name for field in fields(self)] if is_dataclass(self) else []
+        return {option_name(name): getattr(self, name) for name in names if name not in ("proxies", "combine")}
+
+    @property
+    def uses_proxies(self) -> bool:
+        """True if released logits depend on proxies or on their derivatives."""
+        return self.needs_proxy or self.needs_delta
+
+    @property
+    def proxy_names(self) -> tuple[str, ...]:
+        """Names of the proxies that it uses, in order; empty if it uses none."""
+        return tuple(self.proxies) if self.uses_proxies else ()
+
+    @cached_property
+    def proxy_weights(self) -> Mapping[str, float]:
+        """The proxies' weights as given, by name; equal where only names were given."""
+        return weights_of(self.proxies)
+
+    @cached_property
     def weights(self) -> tuple[float, ...]:
         """The proxies' weights, in order, which sum to one."""
-        return normalised(self.proxies)
+        return normalised(self.proxy_weights)
 
     def draft(self, experts: Experts) -> torch.Tensor:
         """Return logits that need no teacher and resemble the released ones, shape (B, V), for speculative decoding.
@@ -122,13 +147,13 @@ class ReleasePolicy(ABC):
 policies: Registry[ReleasePolicy] = Registry("policy", "distillgame.policies")
 
 
-def make_policy(name: str, strength: Mapping[str, Any] | None = None) -> ReleasePolicy:
-    """Make the policy called ``name`` with the given strength.
+def make_policy(name: str, options: Mapping[str, Any] | None = None) -> ReleasePolicy:
+    """Make the policy called ``name``.
 
     Raises:
-        DistillgameError: If the name, a parameter's name or its value is not acceptable.
+        DistillgameError: If the name, an option's name or its value is not acceptable.
     """
-    return policies.make(name, strength or {})
+    return policies.make(name, options or {})
 
 
 def require_range(policy: str, parameter: str, value: float, low: float, high: float = float("inf")) -> None:

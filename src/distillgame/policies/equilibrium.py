@@ -1,55 +1,51 @@
 """Equilibrium policies: the teacher that has anticipated the adaptive student, token by token."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 
 from distillgame.policies.anticipation import anticipated
 from distillgame.policies.base import Experts, Knob, ReleasePolicy, policies, require_range
-from distillgame.policies.proxies import Combination, as_combination, as_proxies, combined
+from distillgame.policies.proxies import DEFAULT_PROXIES, Combination, Proxies, combined, require_proxies
 
 
+@dataclass(frozen=True)
 class _Equilibrium(ReleasePolicy):
     """pi_rel ∝ pi_ref · exp(-kappa · exp(eta·v)/Z), Z = E exp(eta·v) under pi_rel, where both are *after* temperature.
 
-    Both strengths are per unit of log-probability after temperature. As eta goes to 0 with kappa·eta held, this is the
+    eta and kappa are per unit of log-probability after temperature. As eta goes to 0 with kappa·eta held, this is the
     teacher that expects a passive student: PoE or ADS.
 
     Args:
         eta: The tilt of the student that is expected.
         kappa: The teacher's own tilt.
         proxies: Names of the proxies, or names with weights.
-        combine: What a token is worth to several students: the weighted ``mean``, or the ``worst`` case.
+        combine: How a token's values for several students are combined: the weighted ``mean``, or the ``worst`` case.
     """
 
+    eta: float
+    kappa: float
+    proxies: Proxies = DEFAULT_PROXIES
+    combine: Combination = "mean"
     knob = Knob("kappa", first=0.3)
 
-    def __init__(
-        self,
-        eta: float,
-        kappa: float,
-        proxies: Mapping[str, float] | Sequence[str] = ("proxy",),
-        combine: Combination = "mean",
-    ):
-        require_range(self.name, "eta", eta, 0)
-        require_range(self.name, "kappa", kappa, 0)
-        self.eta, self.kappa = eta, kappa
-        self.proxies = as_proxies(self.name, proxies)
-        self.combine: Combination = as_combination(self.name, combine)
+    def __post_init__(self) -> None:
+        require_range(self.name, "eta", self.eta, 0)
+        require_range(self.name, "kappa", self.kappa, 0)
+        require_proxies(self.name, self.proxies)
 
-    @property
-    def strength(self) -> Mapping[str, float]:
-        """The student's expected tilt eta, and the teacher's tilt kappa."""
-        return {"eta": self.eta, "kappa": self.kappa}
+    def is_neutral(self, temperature: float) -> bool:
+        """Return whether eta or kappa is 0."""
+        return self.eta == 0 or self.kappa == 0
 
     @abstractmethod
     def _values(self, experts: Experts, log_ref: torch.Tensor, scale: float) -> list[torch.Tensor]:
-        """What tokens are worth to each proxy, shape (B, V) each."""
+        """Return the value of each token for each proxy, shape (B, V) each."""
 
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return the anticipating teacher's logits."""
-        if self.eta == 0 or self.kappa == 0:
+        if self.is_neutral(experts.temperature):
             return experts.teacher
         # Greedy decoding has no temperature to work at: the tilt is the one at temperature 1.
         scale = experts.temperature or 1.0
@@ -57,14 +53,9 @@ class _Equilibrium(ReleasePolicy):
         values = combined(self._values(experts, log_ref, scale), self.weights, self.combine, self.kappa * self.eta)
         return anticipated(log_ref, values, self.eta, self.kappa) * scale
 
-    def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(eta={self.eta}, kappa={self.kappa}, proxies={dict(self.proxies)}, "
-            f"combine={self.combine!r})"
-        )
-
 
 @policies.register("equilibrium_gap")
+@dataclass(frozen=True)
 class EquilibriumGap(_Equilibrium):
     """The equilibrium policy with v_gap = log pi_ref - log pi_stu: forward passes only, like PoE."""
 
@@ -80,6 +71,7 @@ class EquilibriumGap(_Equilibrium):
 
 
 @policies.register("equilibrium_grad")
+@dataclass(frozen=True)
 class EquilibriumGrad(_Equilibrium):
     """The equilibrium policy with v_grad: the anticipating twin of ADS."""
 

@@ -1,4 +1,4 @@
-"""From a policy's logits to what is released, also where teacher and proxy share only some tokens."""
+"""The released distribution of a policy, also where teacher and proxy share only some tokens."""
 
 from dataclasses import dataclass, replace
 
@@ -10,11 +10,11 @@ from distillgame.policies.distribution import Distribution, Scratch, join
 
 @dataclass(frozen=True)
 class Release:
-    """What one decoding step releases, after temperature and before top-p and top-k.
+    """The distributions of one decoding step, after temperature and before top-p and top-k.
 
     Attributes:
         reference: Distributions of the reference teacher, B rows over V tokens.
-        released: Distributions of the released teacher; the same object where the policy changes nothing.
+        released: Distributions of the released teacher; the same object if the policy is neutral.
         kl: KL(released‖reference) in nats, shape (B,); nan at temperature 0.
         kl_reverse: KL(reference‖released) in nats, shape (B,); infinite where the policy rules out a possible token.
     """
@@ -39,25 +39,22 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
     """
     temperature = experts.temperature
     teacher = experts.teacher
-    ours, theirs = Scratch(teacher), Scratch(teacher)
-    portions = list(ours.portions())
-
-    def portion(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
-        some = experts if len(portions) == 1 else experts.rows(rows)
-        return some.teacher, _released(policy, some, shared)
-
-    first = portion(portions[0])
-    if first[1] is first[0] and all(after is before for before, after in map(portion, portions[1:])):
+    if policy.is_neutral(temperature):
         reference = Distribution(teacher, temperature)
         nothing = torch.full_like(teacher[:, 0], 0.0 if temperature > 0 else torch.nan)
         return Release(reference, reference, nothing, nothing)
-    logits = first[1] if len(portions) == 1 else torch.empty_like(teacher)
+    ours, theirs = Scratch(teacher), Scratch(teacher)
+    portions = list(ours.portions())
+    logits = torch.empty_like(teacher) if len(portions) > 1 else teacher
     parts = []
-    for k, rows in enumerate(portions):
-        before, after = first if k == 0 else portion(rows)
+    for rows in portions:
+        some = experts if len(portions) == 1 else experts.rows(rows)
+        after = _released(policy, some, shared)
         if len(portions) > 1:
             logits[rows] = after
-        parts.append(_compare(after, before, temperature, ours, theirs))
+        else:
+            logits = after
+        parts.append(_compare(after, some.teacher, temperature, ours, theirs))
     top, sums, reference_top, reference_sums, ahead, behind = join(parts)
     released = Distribution(logits, temperature, (top, sums))
     reference = Distribution(teacher, temperature, (reference_top, reference_sums))

@@ -1,6 +1,5 @@
-"""Policies of the teacher alone: the reference itself, and the same at another temperature."""
+"""Policies that need the teacher alone: the reference itself, and the reference at another temperature."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,10 +14,9 @@ class Standard(ReleasePolicy):
 
     name = "standard"
 
-    @property
-    def strength(self) -> Mapping[str, float]:
-        """Empty: there is nothing to set."""
-        return {}
+    def is_neutral(self, temperature: float) -> bool:
+        """Return True."""
+        return True
 
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return the teacher's logits."""
@@ -32,6 +30,9 @@ class Temperature(ReleasePolicy):
 
     The KL to the reference is to the teacher at the *reference* temperature. Greedy decoding has no temperature to
     replace and stays greedy.
+
+    Args:
+        temperature: The released temperature.
     """
 
     temperature: float
@@ -41,13 +42,12 @@ class Temperature(ReleasePolicy):
     def __post_init__(self) -> None:
         require_range(self.name, "temperature", self.temperature, 1e-3)
 
-    @property
-    def strength(self) -> Mapping[str, float]:
-        """The released temperature."""
-        return {"temperature": self.temperature}
+    def is_neutral(self, temperature: float) -> bool:
+        """Return whether the teacher has the released temperature already, or is greedy."""
+        return temperature in (0, self.temperature)
 
     def logits(self, experts: Experts) -> torch.Tensor:
         """Return logits that have the released temperature once the engine divides by the reference's."""
-        if experts.temperature == 0:
+        if self.is_neutral(experts.temperature):
             return experts.teacher
         return experts.teacher * (experts.temperature / self.temperature)

@@ -2,6 +2,7 @@
 
 from distillgame.students import attackers  # noqa: F401  (they register themselves)
 from distillgame.students.base import Objective, Prepared, Student, make_student, students
+from distillgame.students.choices import StudentChoice
 from distillgame.students.lessons import Desk, Lesson, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
 from distillgame.students.supplies import Needs, ReleasedLogprobs, Supplies
@@ -19,6 +20,7 @@ __all__ = [
     "ReleasedLogprobs",
     "Soft",
     "Student",
+    "StudentChoice",
     "Suite",
     "Supplies",
     "TrainingReport",

@@ -80,13 +80,13 @@ class Prepared(Student):
 students: Registry[Student] = Registry("student", "distillgame.students")
 
 
-def make_student(name: str, settings: Mapping[str, Any] | None = None) -> Student:
+def make_student(name: str, options: Mapping[str, Any] | None = None) -> Student:
     """Make the student called ``name``.
 
     Raises:
-        DistillgameError: If the name, a setting's name or its value is not acceptable.
+        DistillgameError: If the name, an option's name or its value is not acceptable.
     """
-    return students.make(name, settings or {})
+    return students.make(name, options or {})
 
 
 def require_eta(student: str, eta: float) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from distillgame.students.choices import StudentChoice
 from distillgame.students.training import LoraSettings, TrainingSettings
 
 CUSTOM = "custom"
@@ -17,12 +18,12 @@ class Suite:
     Attributes:
         name: Its name.
         version: Raised whenever a member, a setting or a training changes.
-        members: The students' names and settings, in the order of the tables.
+        members: Its students, in the order of the tables.
     """
 
     name: str
     version: int
-    members: tuple[tuple[str, Mapping[str, Any]], ...]
+    members: tuple[StudentChoice, ...]
 
     @property
     def label(self) -> str:
@@ -31,10 +32,14 @@ class Suite:
 
     def holds(self, student: str, settings: Mapping[str, Any]) -> bool:
         """Return whether a student with these settings is a member."""
-        return any(student == name and dict(settings) == dict(frozen) for name, frozen in self.members)
+        return any(student == member.name and dict(settings) == member.options for member in self.members)
 
 
-TEXT: tuple[tuple[str, Mapping[str, Any]], ...] = (
+def _choices(*members: tuple[str, dict[str, Any]]) -> tuple[StudentChoice, ...]:
+    return tuple(StudentChoice(name=name, options=options) for name, options in members)
+
+
+TEXT = _choices(
     ("passive", {}),
     ("adaptive", {"eta": 4}),
     ("adaptive", {"eta": 8}),
@@ -54,10 +59,10 @@ TEXT: tuple[tuple[str, Mapping[str, Any]], ...] = (
 )
 """Students that train on released text alone."""
 
-ASSISTED: tuple[tuple[str, Mapping[str, Any]], ...] = (("mixed", {"share": 0.1}), ("mixed", {"share": 0.5}))
+ASSISTED = _choices(("mixed", {"share": 0.1}), ("mixed", {"share": 0.5}))
 """Students that also train on public worked solutions."""
 
-INFORMED: tuple[tuple[str, Mapping[str, Any]], ...] = (
+INFORMED = _choices(
     ("proxy_aware", {"eta": 4}),
     ("logit", {"gamma": 0.0}),
     ("logit", {"gamma": 0.5}),

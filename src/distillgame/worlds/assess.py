@@ -37,10 +37,6 @@ class _Styled(ReleasePolicy):
         self.colon = model.tokenizer.encode("4 :", add_special_tokens=False)[-1]
         self.direct = model.tokenizer.encode("####", add_special_tokens=False)[0]
 
-    @property
-    def strength(self) -> Mapping[str, float]:
-        return {}
-
     def logits(self, experts: Experts) -> torch.Tensor:
         logits = experts.teacher.clone()
         if self.mode == "full":

@@ -12,14 +12,14 @@ from distillgame.arena import load_config
 from distillgame.arena.calibrate.budgets import AccuracyLoss, KLBudget
 from distillgame.arena.calibrate.policy import FRESH, Calibrated, as_yaml, calibrate_policy, file_name
 from distillgame.arena.calibrate.student import calibrate_student
-from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.policies import PolicyChoice
 from distillgame.records import Trace, read_traces
 from distillgame.stats import standard_error
 from tests.arena.conftest import TINY
 from tests.records.test_traces import MEASURED
 
-POE = NamedChoice(name="poe")
+POE = PolicyChoice(name="poe")
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +140,9 @@ def test_greedy_traces_have_no_kl_to_budget() -> None:
 
 
 def test_a_choice_is_printed_as_a_line_of_a_configuration() -> None:
-    choice = NamedChoice(name="ads", options={"lambda": 0.2, "proxies": {"a": 1, "b": 2}, "combine": "worst"})
+    choice = PolicyChoice(name="ads", options={"lambda": 0.2, "proxies": {"a": 1, "b": 2}, "combine": "worst"})
     assert yaml.safe_load(as_yaml(choice)) == [{"ads": choice.options}]
-    awkward = NamedChoice(name="poe", options={"gamma": 1e-5, "proxies": ["on", "org/big model"]})
+    awkward = PolicyChoice(name="poe", options={"gamma": 1e-5, "proxies": ["on", "org/big model"]})
     assert yaml.safe_load(as_yaml(awkward)) == [{"poe": awkward.options}]
     assert file_name(awkward, "epsilon=0.5") == "calibrated-poe-gamma-1e-05-proxies-on-org-big-model-epsilon-0.5.json"
 
@@ -174,7 +174,7 @@ def test_a_search_by_token_and_one_by_accuracy_go_on_where_they_were(tmp_path: P
 def test_the_students_tilt_is_found_from_its_budget(tmp_path: Path) -> None:
     said: list[str] = []
     result = calibrate_student(
-        load_config(config()), NamedChoice(name="standard"), 0.05, tmp_path, progress=False, report=said.append
+        load_config(config()), PolicyChoice(name="standard"), 0.05, tmp_path, progress=False, report=said.append
     )
     assert result.pilot == pytest.approx(0.05, rel=0.1)
     assert len(result.fresh) == 1

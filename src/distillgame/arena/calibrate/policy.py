@@ -17,7 +17,7 @@ from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, writ
 from distillgame.arena.stages import TRACES, SampleStage
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
-from distillgame.policies import Knob, make_policy, policies
+from distillgame.policies import Knob, PolicyChoice, policies
 from distillgame.records import Trace, read_traces
 from distillgame.stats import OutOfReachError, Trial, find_root
 
@@ -40,7 +40,7 @@ class Calibrated:
         fresh: The same on problems and random numbers that the search has not seen.
     """
 
-    choice: NamedChoice
+    choice: PolicyChoice
     budget: Budget
     trials: list[Trial]
     pilot: Estimate
@@ -67,7 +67,7 @@ class Calibrated:
 
 def calibrate_policy(
     config: GameConfig,
-    policy: NamedChoice,
+    policy: PolicyChoice,
     budget: Budget,
     out: Path,
     pilot: int = 500,
@@ -136,17 +136,17 @@ def calibrate_policy(
 class _Search:
     """Samples what is measured."""
 
-    def __init__(self, config: GameConfig, policy: NamedChoice, knob: Knob, budget: Budget, out: Path, progress: bool):
+    def __init__(self, config: GameConfig, policy: PolicyChoice, knob: Knob, budget: Budget, out: Path, progress: bool):
         self.policy, self.knob, self.budget, self.progress = policy, knob, budget, progress
         self.config, self.planner, self.store = config, Planner(config), Store(out, pick_device(config))
         self.pool = make_pool(self.store, config)
         require_playable(self.at(knob.neutral(config.sampling.temperature) + knob.first), config)
 
-    def at(self, x: float) -> NamedChoice:
+    def at(self, x: float) -> PolicyChoice:
         """The policy at a strength."""
-        return NamedChoice(name=self.policy.name, options=self.policy.options | {self.knob.parameter: x})
+        return PolicyChoice(name=self.policy.name, options=self.policy.options | {self.knob.parameter: x})
 
-    def estimate(self, choice: NamedChoice, traces: int, is_fresh: bool) -> Estimate:
+    def estimate(self, choice: PolicyChoice, traces: int, is_fresh: bool) -> Estimate:
         """Measure a policy on about so many traces."""
         stages = self._stages(choice, traces, is_fresh)
         missing = [stage for stage in stages if not self.store.has(stage)]
@@ -158,7 +158,7 @@ class _Search:
         """What was measured, without its error."""
         return self.budget.describe(Estimate(trial.y, 0.0, 0)).partition(" (")[0]
 
-    def _stages(self, choice: NamedChoice, traces: int, is_fresh: bool) -> list[SampleStage]:
+    def _stages(self, choice: PolicyChoice, traces: int, is_fresh: bool) -> list[SampleStage]:
         """The problems of one half of the split, as often as it takes, each time with other random numbers."""
         size = self.config.splits[SPLIT]
         half = size // 2
@@ -177,13 +177,13 @@ class _Search:
         return read_traces(self.store.folder(stage) / TRACES)
 
 
-def require_playable(choice: NamedChoice, config: GameConfig) -> None:
+def require_playable(choice: PolicyChoice, config: GameConfig) -> None:
     """Check that a game has what a policy needs, whether or not it lists the policy.
 
     Raises:
         DistillgameError: If a proxy or the defender's holdout is missing.
     """
-    made = make_policy(choice.name, choice.options)
+    made = choice.policy
     try:
         require_proxies(made, config.all_proxies)
     except ValueError as error:
@@ -192,7 +192,7 @@ def require_playable(choice: NamedChoice, config: GameConfig) -> None:
         raise DistillgameError("splits.defender: needed for the defender's gradient")
 
 
-def _knob(policy: NamedChoice) -> Knob:
+def _knob(policy: PolicyChoice) -> Knob:
     knob: Knob | None = getattr(policies.get(policy.name), "knob", None)
     if knob is None:
         raise DistillgameError(f"policy '{policy.name}' has no strength to calibrate")

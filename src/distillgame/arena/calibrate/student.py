@@ -13,10 +13,10 @@ from distillgame.arena.config.game import GameConfig
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.play import make_pool, pick_device, run_stages
 from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
-from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.policies import PolicyChoice
 from distillgame.stats import OutOfReachError, Trial, find_root
-from distillgame.students import make_student
+from distillgame.students import StudentChoice
 
 FIRST = 1.0
 """A first guess at eta."""
@@ -37,7 +37,7 @@ class CalibratedStudent:
         fresh: What it spends on the game's other seeds, which the search has not seen; empty if there are none.
     """
 
-    choice: NamedChoice
+    choice: StudentChoice
     rho: float
     trials: list[Trial]
     pilot: float
@@ -56,7 +56,7 @@ class CalibratedStudent:
 
 def calibrate_student(
     config: GameConfig,
-    policy: NamedChoice,
+    policy: PolicyChoice,
     rho: float,
     out: Path,
     progress: bool = True,
@@ -114,6 +114,5 @@ def calibrate_student(
     return result
 
 
-def _adaptive(eta: float) -> NamedChoice:
-    make_student("adaptive", {"eta": eta})
-    return NamedChoice(name="adaptive", options={"eta": eta})
+def _adaptive(eta: float) -> StudentChoice:
+    return StudentChoice(name="adaptive", options={"eta": eta})

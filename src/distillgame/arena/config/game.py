@@ -6,12 +6,12 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from distillgame.arena.config.generation import Generation
-from distillgame.choices import Defense, NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.models import ModelSpec
-from distillgame.policies import ReleasePolicy, make_policy
+from distillgame.policies import Defense, ReleasePolicy
 from distillgame.policies.forms import make_form
 from distillgame.strict import Strict
-from distillgame.students import SUITES, Objective, Student, TrainingSettings, make_student
+from distillgame.students import SUITES, Objective, Student, StudentChoice, TrainingSettings
 from distillgame.tasks import SPLITS, Task, tasks
 
 DEFAULT = "proxy"
@@ -151,7 +151,7 @@ class GameConfig(Strict):
     proxies: dict[str, ModelSpec] = Field(default_factory=dict)
     student: ModelSpec
     policies: list[Defense] = Field(min_length=1)
-    students: list[NamedChoice] = Field(default_factory=list)
+    students: list[StudentChoice] = Field(default_factory=list)
     suite: str | None = None
     controls: bool = True
     budgets: Budgets = Budgets()
@@ -228,23 +228,21 @@ class GameConfig(Strict):
 
     def make_policies(self) -> list[ReleasePolicy]:
         """The release policies, in order."""
-        return [make_policy(choice.name, choice.options) for choice in self.policies]
+        return [choice.policy for choice in self.policies]
 
     def make_students(self) -> list[Student]:
         """The students that are listed and those of the suite, in order."""
-        return [make_student(choice.name, choice.options) for choice in self.attackers]
+        return [choice.student for choice in self.attackers]
 
     @property
-    def attackers(self) -> list[NamedChoice]:
+    def attackers(self) -> list[StudentChoice]:
         """The students that are listed, then the suite's others."""
         members = () if self.suite is None else SUITES[self.suite].members
-        frozen = [NamedChoice(name=name, options=dict(options)) for name, options in members]
         # By what they are, not by how they are written: an option may stand at its default.
-        listed = [make_student(choice.name, choice.options) for choice in self.students]
-        known = {(student.name, *student.settings.items()) for student in listed}
+        known = {(choice.name, *choice.student.settings.items()) for choice in self.students}
         return [
             *self.students,
-            *(choice for choice in frozen if (choice.name, *choice.options.items()) not in known),
+            *(choice for choice in members if (choice.name, *choice.options.items()) not in known),
         ]
 
     def make_task(self) -> Task:
@@ -258,9 +256,7 @@ def require_proxies(policy: ReleasePolicy, known: Mapping[str, Any]) -> None:
     Raises:
         ValueError: If one is not.
     """
-    if not (policy.needs_proxy or policy.needs_delta):
-        return
-    for name in policy.proxies:
+    for name in policy.proxy_names:
         if name not in known:
             where = "a 'proxy'" if name == DEFAULT else f"'{name}' among the 'proxies'"
             raise ValueError(f"policy '{policy.name}' needs {where}")

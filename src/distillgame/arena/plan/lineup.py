@@ -6,10 +6,10 @@ from functools import cached_property
 
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.stages import GivenStage, SampleStage, Stage
-from distillgame.choices import Defense, NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.models import load_tokenizer
-from distillgame.policies import make_policy
+from distillgame.policies import Defense, make_policy
 from distillgame.records import Level
 from distillgame.students import Student, make_student
 

@@ -15,13 +15,13 @@ from distillgame.arena.stages import (
     SampleStage,
     Source,
 )
-from distillgame.choices import Defense, NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
-from distillgame.policies import make_policy
+from distillgame.policies import Defense, make_policy
 from distillgame.students import Student, make_student
 
 STANDARD = Defense(name="standard")
-UNDEFENDED = STANDARD.policy
+UNDEFENDED = STANDARD.without_form
 
 EXPOSED = 20
 """Released log-probabilities at each position that a server exposes, as common servers do."""
@@ -53,12 +53,12 @@ class Planner:
             exposed: How many log-probabilities the server exposes at each position.
         """
         made = make_policy(policy.name, policy.options)
-        proxies = list(made.proxies) if made.needs_proxy or made.needs_delta else []
+        proxies = made.proxy_names
         problems = self.problems(split)
         return SampleStage(
             problems=problems if first is None else problems.part(0, first),
             model=self.model("teacher"),
-            policy=policy.policy if isinstance(policy, Defense) else policy,
+            policy=policy.without_form if isinstance(policy, Defense) else policy,
             proxies={name: self.proxy(name) for name in proxies},
             gradients={name: self.gradient(name, seed) for name in proxies if made.needs_delta},
             sampling=self.config.sampling.model_copy(update={"top_logprobs": exposed}),
@@ -144,9 +144,9 @@ class Planner:
 
     def cost(self) -> CostStage:
         """Time all policies, each once, whatever it releases of its completions."""
-        deriving = [policy.proxies for policy in self.config.make_policies() if policy.needs_delta]
+        deriving = [policy.proxy_names for policy in self.config.make_policies() if policy.needs_delta]
         seed = self.config.seeds[0]
-        policies = {choice.policy.label: choice.policy for choice in self.config.policies}
+        policies = {choice.label: choice for choice in (defense.without_form for defense in self.config.policies)}
         return CostStage(
             problems=self.problems("test"),
             teacher=self.model("teacher"),
@@ -168,7 +168,7 @@ class Planner:
         first = next(iter(self.config.all_proxies), "proxy")
         if not isinstance(defense, GivenStage):
             made = make_policy(defense.name, defense.options)
-            first = next(iter(made.proxies)) if made.needs_proxy or made.needs_delta else first
+            first = next(iter(made.proxy_names), first)
         return self.proxy(first)
 
     def problems(self, split: str) -> ProblemSet:

@@ -23,9 +23,9 @@ from distillgame.arena.stages import (
     library_versions,
     read_report,
 )
-from distillgame.choices import Defense, NamedChoice
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
-from distillgame.policies import make_policy
+from distillgame.policies import Defense, make_policy
 from distillgame.policies.forms import make_form
 from distillgame.records import (
     Comparison,
@@ -95,7 +95,7 @@ class Collector:
         rows = []
         for defense in defenses:
             # A summary is a second completion, whose time was not measured.
-            cost = None if make_form(defense.form).needs_summary else costs.get(defense.policy.label)
+            cost = None if make_form(defense.form).needs_summary else costs.get(defense.without_form.label)
             rows.append(self.teacher(defense, cost).model_copy(update={"over_standard": over.get(defense.label)}))
         return rows
 
@@ -108,12 +108,11 @@ class Collector:
         measured = None if any(value is None for seed in kl for value in seed) else np.array(kl, dtype=float)
         every = [trace for seed in traces for trace in seed]
         made = make_policy(defense.name, defense.options)
-        uses_proxies = made.needs_proxy or made.needs_delta
         return TeacherRow(
             defense=defense.label,
             policy=made.name,
-            strength=dict(made.strength),
-            proxies=dict(made.proxies) if uses_proxies else {},
+            strength=dict(made.parameters),
+            proxies=dict(made.proxy_weights) if made.uses_proxies else {},
             combine=made.combine if len(made.proxies) > 1 else None,
             form=defense.form.label if isinstance(defense, Defense) else "full",
             control=made.control,

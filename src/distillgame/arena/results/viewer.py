@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import TRACES, ValueStage, read_values
-from distillgame.choices import Defense
 from distillgame.models import load_tokenizer
-from distillgame.policies import make_policy
+from distillgame.policies import Defense, make_policy
 from distillgame.records import Trace, ViewedProblem, ViewedTrace, read_traces
 
 VIEWED = 24
@@ -18,7 +17,7 @@ def value_stage(planner: Planner, defense: Defense, split: str) -> ValueStage | 
     """What measures the value of the viewed traces of a policy that evaluates no proxy, if the game has one."""
     made = make_policy(defense.name, defense.options)
     name = next(iter(planner.config.all_proxies), None)
-    if made.needs_proxy or made.needs_delta or name is None:
+    if made.uses_proxies or name is None:
         return None
     traces = planner.sample(defense, split, planner.config.seeds[0])
     return ValueStage(traces=traces, proxy=planner.proxy(name), count=min(VIEWED, traces.problems.size))

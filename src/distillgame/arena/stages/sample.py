@@ -181,7 +181,7 @@ def make_engine(
     It speculates only where the policy has proxies.
     """
     made = make_policy(policy.name, policy.options)
-    names = list(made.proxies) if made.needs_proxy or made.needs_delta else []
+    names = made.proxy_names
     directions = {name: context.folder(gradients[name]) / GRADIENT for name in names if made.needs_delta}
     return Engine(
         teacher,

@@ -102,7 +102,7 @@ class ServeConfig(Strict):
             )
         if self.upstream is not None:
             return
-        for proxy in policy.proxies if policy.needs_proxy or policy.needs_delta else ():
+        for proxy in policy.proxy_names:
             if proxy not in self.all_proxies:
                 raise ValueError(f"{where}: policy '{policy.name}' needs a proxy called '{proxy}'")
             if policy.needs_delta and proxy not in self.directions:

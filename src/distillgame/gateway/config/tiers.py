@@ -2,9 +2,8 @@
 
 from pydantic import Field
 
-from distillgame.choices import Defense
 from distillgame.gateway.config.ranges import Bounds
-from distillgame.policies import ReleasePolicy, make_policy
+from distillgame.policies import Defense, ReleasePolicy
 from distillgame.strict import Strict
 
 REFUSE = "refuse"
@@ -40,7 +39,7 @@ class ServedPolicy(Strict):
 
     def make(self) -> ReleasePolicy:
         """The release policy."""
-        return make_policy(self.release.name, self.release.options)
+        return self.release.policy
 
 
 def weakness(first: ServedPolicy, second: ServedPolicy) -> str | None:
@@ -55,7 +54,7 @@ def weakness(first: ServedPolicy, second: ServedPolicy) -> str | None:
     if first.release.form != second.release.form:
         return None
     if one.name == other.name and one.knob is not None:
-        before, after = (policy.strength[one.knob.parameter] for policy in (one, other))
+        before, after = (policy.parameters[one.knob.parameter] for policy in (one, other))
         if after < before:
             return f"its {one.knob.parameter} is {after:g}, not {before:g}"
     return None
