@@ -17,9 +17,7 @@ from distillgame.cli.main import main
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace
-from distillgame.report import name_of, percent
-from distillgame.report.bench import render_bench
-from distillgame.report.leaderboard import read_rows, render_leaderboard
+from distillgame.report import name_of, percent, read_rows, render_bench, render_leaderboard
 from distillgame.stats.flags import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks

@@ -82,7 +82,7 @@ def test_the_summary_shows_the_table(played: tuple[Path, Results]) -> None:
     text = (played[0] / "summary.md").read_text()
     assert "| policy | teacher | passive | adaptive | untrained | gain | KL | finished | cost |" in text
     assert "| poe 0.5 |" in text
-    assert "released text only (24 traces a seed)" in text
+    assert "released text only (24 traces per seed)" in text
 
 
 def test_traces_are_graded_and_measured(played: tuple[Path, Results]) -> None:

@@ -12,7 +12,7 @@ from distillgame.arena.results.files import report
 from distillgame.cli.main import main
 from distillgame.errors import DistillgameError
 from distillgame.records import Results, read_results, read_traces
-from distillgame.report.leaderboard import read_rows, render_leaderboard
+from distillgame.report import read_rows, render_leaderboard
 from distillgame.students import SUITES
 
 CHANGES: dict[str, Any] = {

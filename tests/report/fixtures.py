@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from distillgame.records import (
-    Bounds,
-    Comparison,
+    ComparisonRow,
+    ConfidenceInterval,
     Difference,
     FlagRow,
-    Interval,
     Level,
+    MedianRange,
     Results,
     StudentRow,
     TeacherRow,
@@ -94,8 +94,8 @@ PLAIN = [
 """What a game without a suite plays."""
 
 
-def bounds(value: float, error: float) -> Bounds:
-    return Bounds(low=value - 1.97 * error, high=value + 1.97 * error)
+def bounds(value: float, error: float) -> ConfidenceInterval:
+    return ConfidenceInterval(low=value - 1.97 * error, high=value + 1.97 * error)
 
 
 def difference(value: float, error: float, base: float | None = None) -> Difference:
@@ -121,7 +121,7 @@ def game(
     ]
     pairs = [(a, b) for i, a in enumerate(defenses) for b in defenses[i + 1 :]]
     comparisons = [
-        Comparison(
+        ComparisonRow(
             first=a.key,
             second=b.key,
             first_student="adaptive eta=2",
@@ -207,7 +207,7 @@ def _teacher(defense: Defense, undefended: Defense) -> TeacherRow:
         defense=defense.key, policy=defense.policy, strength=defense.strength, proxies=defense.proxies,
         form=defense.form, control=defense.control, over_standard=over, kl_per_trace=defense.kl,
         kl_standard_error=0.02, time_cost=cost,
-        time_cost_range=None if cost is None else Interval(median=cost, min=cost * 0.96, max=cost * 1.05),
+        time_cost_range=None if cost is None else MedianRange(median=cost, min=cost * 0.96, max=cost * 1.05),
         accuracy_if_finished=defense.teacher, mean_tokens=41.0, released_characters=118.0,
         **_measured(defense.teacher, 0.009),
     )  # fmt: skip

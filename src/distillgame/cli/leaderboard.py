@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from distillgame.report.leaderboard import read_rows, render_leaderboard
+from distillgame.report import read_rows, render_leaderboard
 
 
 @click.command()

@@ -38,12 +38,12 @@ def solve(
         chosen = read_game(game, epsilon, rho)
     solution = run(chosen)
     if plot is not None:
-        from distillgame.report.game import draw_solution
+        from distillgame.report import draw_solution
 
         draw_solution(solution, plot)
     if as_json:
         click.echo(json.dumps(solution.as_json(), allow_nan=False))
     else:
-        from distillgame.report.game import render_solution
+        from distillgame.report import render_solution
 
         click.echo(render_solution(solution), nl=False)

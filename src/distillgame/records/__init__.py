@@ -2,12 +2,12 @@
 
 from distillgame.records.results import Results, read_results
 from distillgame.records.rows import (
-    Bounds,
-    Comparison,
+    ComparisonRow,
+    ConfidenceInterval,
     Difference,
     FlagRow,
-    Interval,
     Level,
+    MedianRange,
     StudentRow,
     TeacherRow,
     ThreatModel,
@@ -26,12 +26,12 @@ from distillgame.records.traces import (
 from distillgame.records.viewed import ViewedProblem, ViewedTrace
 
 __all__ = [
-    "Bounds",
-    "Comparison",
+    "ComparisonRow",
+    "ConfidenceInterval",
     "Difference",
     "FlagRow",
-    "Interval",
     "Level",
+    "MedianRange",
     "Outcome",
     "ReleasedTrace",
     "Results",

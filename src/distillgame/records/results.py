@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from distillgame.errors import DistillgameError
-from distillgame.records.rows import Comparison, FlagRow, StudentRow, TeacherRow
+from distillgame.records.rows import ComparisonRow, FlagRow, StudentRow, TeacherRow
 from distillgame.strict import Strict, parse
 
 SCHEMA = 2
@@ -45,7 +45,7 @@ class Results(Strict):
     suite: str | None
     teachers: list[TeacherRow]
     students: list[StudentRow]
-    comparisons: list[Comparison]
+    comparisons: list[ComparisonRow]
     flags: list[FlagRow]
     config: dict[str, Any]
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from distillgame.strict import Strict
 
 
-class Interval(Strict):
+class MedianRange(Strict):
     """A median with the range it came from."""
 
     median: float
@@ -15,7 +15,7 @@ class Interval(Strict):
     max: float
 
 
-class Bounds(Strict):
+class ConfidenceInterval(Strict):
     """A 95% confidence interval."""
 
     low: float
@@ -37,11 +37,11 @@ class Difference(Strict):
 
     value: float
     standard_error: float
-    interval: Bounds
+    interval: ConfidenceInterval
     p_value: float
     significant: bool
     relative: float | None = None
-    relative_interval: Bounds | None = None
+    relative_interval: ConfidenceInterval | None = None
 
 
 class MeasuredRow(Strict):
@@ -60,7 +60,7 @@ class MeasuredRow(Strict):
 
     accuracy: float
     standard_error: float
-    interval: Bounds
+    interval: ConfidenceInterval
     n: int
     seeds: list[int]
     accuracies: list[float]
@@ -100,7 +100,7 @@ class TeacherRow(MeasuredRow):
     kl_per_trace: float | None
     kl_standard_error: float | None
     time_cost: float | None
-    time_cost_range: Interval | None
+    time_cost_range: MedianRange | None
     mean_tokens: float
     released_characters: float
 
@@ -170,7 +170,7 @@ class StudentRow(MeasuredRow):
         return " ".join([self.student, *(f"{key}={value:g}" for key, value in self.settings.items())])
 
 
-class Comparison(Strict):
+class ComparisonRow(Strict):
     """The strongest students of two defenses, paired by seed and problem.
 
     Attributes:

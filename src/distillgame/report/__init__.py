@@ -1,23 +1,50 @@
-"""Tables, figures, summaries and the page of a game's results."""
+"""Tables, figures, summaries and the page of a game's results, and the reports of other studies."""
 
-from distillgame.report.figure import draw_frontier, draw_queries
+from distillgame.report.figures import draw_frontier, draw_queries
+from distillgame.report.findings import Verdict, name_of, percent, verdict
 from distillgame.report.page import render_page
-from distillgame.report.summary import attack_summary, markdown_summary
-from distillgame.report.table import CAPTION, header, rows, students_of
-from distillgame.report.verdict import Verdict, verdict
-from distillgame.report.words import name_of, percent
+from distillgame.report.studies import (
+    case_name,
+    draw_bench,
+    draw_derivative,
+    draw_solution,
+    render_bench,
+    render_derivative,
+    render_solution,
+)
+from distillgame.report.tables import (
+    CAPTION,
+    attack_summary,
+    header,
+    leaderboard_rows,
+    markdown_summary,
+    read_rows,
+    render_leaderboard,
+    rows,
+    students_of,
+)
 
 __all__ = [
     "CAPTION",
     "Verdict",
     "attack_summary",
+    "case_name",
+    "draw_bench",
+    "draw_derivative",
     "draw_frontier",
     "draw_queries",
+    "draw_solution",
     "header",
+    "leaderboard_rows",
     "markdown_summary",
     "name_of",
     "percent",
+    "read_rows",
+    "render_bench",
+    "render_derivative",
+    "render_leaderboard",
     "render_page",
+    "render_solution",
     "rows",
     "students_of",
     "verdict",

@@ -6,13 +6,13 @@ import pytest
 
 from distillgame.arena import load_config
 from distillgame.arena.results.flags import raise_flags
-from distillgame.records import Bounds, Difference, Results, StudentRow, TeacherRow
+from distillgame.records import ConfidenceInterval, Difference, Results, StudentRow, TeacherRow
 from distillgame.stats.flags import FLAGS
 from tests.report.fixtures import game
 
 
 def difference(value: float, error: float = 0.01, significant: bool = True) -> Difference:
-    bounds = Bounds(low=value - 2 * error, high=value + 2 * error)
+    bounds = ConfidenceInterval(low=value - 2 * error, high=value + 2 * error)
     return Difference(value=value, standard_error=error, interval=bounds, p_value=0.5, significant=significant)
 
 
@@ -106,7 +106,7 @@ def test_public_solutions_that_teach_as_much_are_named() -> None:
     results = clean()
     defense = teacher_of(results).defense
     control = row_of(results, "untrained").model_copy(
-        update={"student": "reference", "interval": Bounds(low=0.9, high=0.99)}
+        update={"student": "reference", "interval": ConfidenceInterval(low=0.9, high=0.99)}
     )
     rows = [
         row.model_copy(update={"strongest": row.defense == defense and row.student == "passive"})

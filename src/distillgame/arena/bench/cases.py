@@ -10,7 +10,7 @@ import torch
 from distillgame.arena.bench.baseline import Baseline
 from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, Pair
 from distillgame.decoding import Calibration, DerivativeName, Engine, SamplingParams
-from distillgame.report.bench import case_name
+from distillgame.report import case_name
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from distillgame.arena.stages import GRADIENT
 from distillgame.decoding.readers import DERIVATIVE_STEP, LOW_RANK_ERROR
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel, load_model, training_example
-from distillgame.report.derivative import draw_derivative, render_derivative
+from distillgame.report import draw_derivative, render_derivative
 from distillgame.values import IGNORED, Batch, Direction, collate, low_rank_pair, moved_copy
 
 STEPS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)

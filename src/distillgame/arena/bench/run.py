@@ -22,7 +22,7 @@ from distillgame.arena.run.store import write_text
 from distillgame.arena.stages.base import library_versions
 from distillgame.decoding import Calibration, Engine
 from distillgame.memory import keep_freed_memory
-from distillgame.report.bench import draw_bench, render_bench
+from distillgame.report import draw_bench, render_bench
 
 TAIL_REPETITIONS = 2
 Row = dict[str, Any]

@@ -28,8 +28,8 @@ from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, make_policy
 from distillgame.policies.forms import make_form
 from distillgame.records import (
-    Comparison,
-    Interval,
+    ComparisonRow,
+    MedianRange,
     Results,
     StudentRow,
     TeacherRow,
@@ -120,7 +120,7 @@ class Collector:
             kl_per_trace=None if measured is None else float(measured.mean()),
             kl_standard_error=None if measured is None else standard_error(measured),
             time_cost=None if cost is None else cost["median"],
-            time_cost_range=None if cost is None else Interval(**cost),
+            time_cost_range=None if cost is None else MedianRange(**cost),
             mean_tokens=float(np.mean([trace.sampled_tokens for trace in every])),
             released_characters=float(np.mean([len(trace.completion) for trace in every])),
             **answers.summary(seeds),
@@ -205,14 +205,14 @@ class Collector:
     def _released(self, defense: NamedChoice) -> list[SampleStage | FormStage]:
         return [self.planner.release(defense, self.split, seed) for seed in self.config.seeds]
 
-    def _comparisons(self, entries: Sequence[Entry]) -> list[Comparison]:
+    def _comparisons(self, entries: Sequence[Entry]) -> list[ComparisonRow]:
         """The strongest students of all pairs of defenses, by level, at the most queries."""
         most = max((entry.queries for entry in entries), default=0)
         strongest = [entry for entry in entries if entry.strongest and entry.queries == most]
         pairs = [(a, b) for a, b in combinations(strongest, 2) if a.level == b.level and a.target != b.target]
         found = differences([(self.answers(a), self.answers(b)) for a, b in pairs])
         return [
-            Comparison(
+            ComparisonRow(
                 first=_name(a.target),
                 second=_name(b.target),
                 first_student=a.student.label,

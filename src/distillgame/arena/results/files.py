@@ -8,8 +8,14 @@ from pathlib import Path
 from distillgame.arena.run.store import write_text
 from distillgame.errors import DistillgameError
 from distillgame.records import Results, ViewedProblem, read_results
-from distillgame.report import attack_summary, draw_frontier, draw_queries, markdown_summary, render_page
-from distillgame.report.leaderboard import leaderboard_rows
+from distillgame.report import (
+    attack_summary,
+    draw_frontier,
+    draw_queries,
+    leaderboard_rows,
+    markdown_summary,
+    render_page,
+)
 
 RESULTS, SUMMARY, PAGE = "results.json", "summary.md", "report.html"
 VIEWER, ROWS = "viewer.json", "rows"

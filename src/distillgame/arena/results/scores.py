@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from distillgame.records import Bounds, Difference, Outcome, Trace
+from distillgame.records import ConfidenceInterval, Difference, Outcome, Trace
 from distillgame.stats import estimate, holm, relative_gain
 
 ALPHA = 0.05
@@ -37,7 +37,7 @@ class Answers:
             "accuracy": found.value,
             "standard_error": found.standard_error,
             # A t-interval knows nothing of where accuracies end.
-            "interval": Bounds(low=max(0.0, found.low), high=min(1.0, found.high)),
+            "interval": ConfidenceInterval(low=max(0.0, found.low), high=min(1.0, found.high)),
             "n": self.correct.shape[1],
             "seeds": list(seeds),
             "accuracies": [float(value) for value in self.correct.mean(1)],
@@ -67,11 +67,11 @@ def differences(pairs: Sequence[tuple[Answers, Answers]]) -> list[Difference]:
             Difference(
                 value=each.value,
                 standard_error=each.standard_error,
-                interval=Bounds(low=each.low, high=each.high),
+                interval=ConfidenceInterval(low=each.low, high=each.high),
                 p_value=p_value,
                 significant=p_value < ALPHA,
                 relative=None if relative is None else relative[0],
-                relative_interval=None if relative is None else Bounds(low=relative[1], high=relative[2]),
+                relative_interval=None if relative is None else ConfidenceInterval(low=relative[1], high=relative[2]),
             )
         )
     return result

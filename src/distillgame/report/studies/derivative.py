@@ -1,13 +1,11 @@
-"""How the ways to compute a derivative agree, as Markdown and as a figure."""
+"""The agreement between ways to compute a derivative, as Markdown and as a figure."""
 
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 
 def render_derivative(result: dict[str, Any]) -> str:
-    """The table as Markdown."""
+    """Return the table as Markdown."""
     lines = [
         "# The proxy's derivative along g",
         "",
@@ -27,7 +25,9 @@ def render_derivative(result: dict[str, Any]) -> str:
 
 
 def draw_derivative(result: dict[str, Any], path: Path) -> None:
-    """Draw the relative error over the step for central differences, with forward mode as levels, as PNG."""
+    """Draw the relative error of central differences over the step, with forward mode as levels, as PNG."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4.4), layout="constrained")
     axes = figure.subplots()
     colors = {"float32": "C0", "bfloat16": "C3"}

@@ -1,23 +1,23 @@
-"""What came out, in plain words: computed from the rows, so that it never says more than they do."""
+"""The verdict on a game in plain words, computed from its rows so that it never claims more than they show."""
 
 from dataclasses import dataclass
 
 from distillgame.records import Difference, Results, StudentRow, TeacherRow
-from distillgame.report import picks
-from distillgame.report.words import INSIGNIFICANT, name_of, p_value, points
+from distillgame.report.findings import picks
+from distillgame.report.findings.words import INSIGNIFICANT, name_of, p_value, points
 
 EQUAL_UTILITY = 0.02
-"""Teachers whose accuracies are further apart are not compared without a word about it."""
+"""Teachers whose accuracies differ by more are not compared without saying so."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came out.
+    """The outcome of a game.
 
     Attributes:
-        headline: In a few words.
-        sentences: What it rests on.
-        least: The defense that leaked least, if one leaked less than none.
+        headline: The outcome in a few words.
+        sentences: The evidence for it.
+        least: The defense that leaked least, if it leaked less than no defense at all.
     """
 
     headline: str
@@ -26,7 +26,7 @@ class Verdict:
 
 
 def verdict(results: Results) -> Verdict:
-    """Which defense leaked least, what it cost, and whether that is more than chance."""
+    """Return the defense that leaked least, its cost, and whether its lead is more than chance."""
     ranked = _ranked(results)
     undefended = next((row for row in results.teachers if row.defense == picks.UNDEFENDED), None)
     before = picks.strongest(results, undefended) if undefended else None
@@ -61,16 +61,21 @@ def verdict(results: Results) -> Verdict:
 
 
 def compare(results: Results, first: TeacherRow, second: TeacherRow) -> Difference | None:
-    """The first defense's leakage minus the second's, of students that have text only, if it was tested."""
+    """Return the first defense's leakage minus the second's to students with text only; None if not tested."""
     for row in results.comparisons:
         if row.level == "text" and (row.first, row.second) == (first.defense, second.defense):
             return row.difference
         if row.level == "text" and (row.first, row.second) == (second.defense, first.defense):
             found, interval = row.difference, row.difference.interval
-            turned = interval.model_copy(update={"low": -interval.high, "high": -interval.low})
-            # A ratio does not turn round by its sign, and nobody asks for it here.
+            reversed_interval = interval.model_copy(update={"low": -interval.high, "high": -interval.low})
+            # A ratio cannot be reversed by changing its sign, and it is not needed here.
             return found.model_copy(
-                update={"value": -found.value, "interval": turned, "relative": None, "relative_interval": None}
+                update={
+                    "value": -found.value,
+                    "interval": reversed_interval,
+                    "relative": None,
+                    "relative_interval": None,
+                }
             )
     return None
 
@@ -84,7 +89,7 @@ def _ranked(results: Results) -> list[tuple[TeacherRow, StudentRow]]:
 def _none_protects(
     results: Results, ranked: list[tuple[TeacherRow, StudentRow]], undefended: TeacherRow | None
 ) -> bool:
-    """Whether every defense was tested against none, and none leaked significantly less."""
+    """Return whether every defense was tested against no defense, and none leaked significantly less."""
     tests = [compare(results, teacher, undefended) for teacher, _ in ranked] if undefended else [None]
     return all(test is not None and not (test.significant and test.value < 0) for test in tests)
 

@@ -1,10 +1,10 @@
-"""The points of a frontier: one series a defense, or a family of one policy at several strengths."""
+"""The points of a frontier: a series per defense, or per policy that was played at several strengths."""
 
 from dataclasses import dataclass
 
 from distillgame.records import Results, StudentRow, TeacherRow
-from distillgame.report import picks
-from distillgame.report.words import name_of
+from distillgame.report.findings import picks
+from distillgame.report.findings.words import name_of
 from distillgame.stats import area_between
 
 
@@ -19,10 +19,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Series:
-    """A policy at one or several strengths, by rising strength.
+    """A policy at one or several strengths, in ascending order.
 
     Attributes:
-        name: With the strength where there is one only.
+        name: The policy's name; with the strength if there is only one.
         control: Whether it is a control.
         places: Its points.
     """
@@ -33,7 +33,7 @@ class Series:
 
 
 def series_of(results: Results) -> list[Series]:
-    """All series, in the order of the table."""
+    """Return all series, in the order of the table."""
     families: dict[str, list[TeacherRow]] = {}
     for teacher in results.teachers:
         families.setdefault(name_of(teacher.model_copy(update={"strength": {}})), []).append(teacher)
@@ -46,7 +46,7 @@ def series_of(results: Results) -> list[Series]:
 
 
 def areas(results: Results) -> dict[str, float]:
-    """Area between the passive and the strongest student's curve, by policy, where a policy has several strengths."""
+    """Return the area between the passive and the strongest student's curve of each policy with several strengths."""
     found = {}
     for series in series_of(results):
         curves = [

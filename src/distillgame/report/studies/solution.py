@@ -1,20 +1,21 @@
-"""A solved game as text and as a figure."""
+"""A solved game, as text and as a figure."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from distillgame.errors import DistillgameError
-from distillgame.game import Game, Solution, largest_epsilon, value_grid
+
+if TYPE_CHECKING:
+    from distillgame.game import Game, Solution
 
 SHOWN = 8
-"""Most contexts and outputs that are printed or drawn."""
+"""The largest number of contexts, and of outputs per context, that is printed or drawn."""
 
 
-def render_solution(solution: Solution) -> str:
-    """Both best responses, the equilibrium and its certificate as Markdown."""
+def render_solution(solution: "Solution") -> str:
+    """Return both best responses, the equilibrium and its certificate as Markdown."""
     game, found = solution.game, solution.equilibrium
     certificate = found.certificate
     lines = [
@@ -37,8 +38,10 @@ def render_solution(solution: Solution) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw_solution(solution: Solution, path: Path) -> None:
-    """Draw V over both budgets and where the three teachers put their mass, as PNG."""
+def draw_solution(solution: "Solution", path: Path) -> None:
+    """Draw V over both budgets and the probability mass of the three teachers, as PNG."""
+    from matplotlib.figure import Figure
+
     game = solution.game
     figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -50,7 +53,9 @@ def draw_solution(solution: Solution, path: Path) -> None:
         raise DistillgameError(f"{path}: cannot be written to ({error.strerror}); choose another file") from error
 
 
-def _draw_values(axes: Any, game: Game) -> None:
+def _draw_values(axes: Any, game: "Game") -> None:
+    from distillgame.game import largest_epsilon, value_grid
+
     most = max(min(game.epsilon, largest_epsilon(game.contexts)), 0.05)
     epsilons = np.linspace(0, 2 * most, 13)
     is_usual = 0 < game.rho < np.inf
@@ -68,7 +73,7 @@ def _draw_values(axes: Any, game: Game) -> None:
     axes.legend(fontsize=8)
 
 
-def _draw_mass(axes: Any, solution: Solution) -> None:
+def _draw_mass(axes: Any, solution: "Solution") -> None:
     contexts = solution.game.contexts
     order = [(i, j) for i in range(len(contexts.lengths)) for j in range(contexts.lengths[i])][: 3 * SHOWN]
     order.sort(key=lambda place: (place[0], -contexts.v[place]))
@@ -82,7 +87,7 @@ def _draw_mass(axes: Any, solution: Solution) -> None:
     axes.legend(fontsize=8)
 
 
-def _teachers(solution: Solution) -> dict[str, Any]:
+def _teachers(solution: "Solution") -> dict[str, Any]:
     found = solution.equilibrium
     return {
         "reference": solution.game.contexts.pi,
@@ -92,7 +97,7 @@ def _teachers(solution: Solution) -> dict[str, Any]:
     }
 
 
-def _mass(solution: Solution) -> list[str]:
+def _mass(solution: "Solution") -> list[str]:
     contexts = solution.game.contexts
     lines = [
         "| context | value | reference | one-sided | equilibrium | student, adapted |",
@@ -106,7 +111,7 @@ def _mass(solution: Solution) -> list[str]:
     return [*lines, *([f"({left_out} further outputs are in --json)"] if left_out else [])]
 
 
-def _reach(solution: Solution) -> str:
+def _reach(solution: "Solution") -> str:
     certificate = solution.equilibrium.certificate
     if certificate.lower_bound is None:
         return "The game is too large for a lower bound: a better teacher may exist."

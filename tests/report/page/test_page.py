@@ -11,7 +11,7 @@ from distillgame.markup import Html, element, script_json
 from distillgame.records import Results, ViewedProblem
 from distillgame.report import render_page
 
-from .fixtures import DEFENSES, PLAIN, Attack, Defense, game, problems
+from ..fixtures import DEFENSES, PLAIN, Attack, Defense, game, problems
 
 ATTACKS = [
     "</script><script>alert(1)</script>",

@@ -2,13 +2,12 @@
 
 from distillgame.markup import Html, element, joined, table
 from distillgame.records import Results, StudentRow, TeacherRow
-from distillgame.report import picks
-from distillgame.report.tables import accuracy, small, sortable
-from distillgame.report.words import bounds, name_of
+from distillgame.report.findings import bounds, name_of, picks
+from distillgame.report.page.cells import accuracy, small, sortable
 
 
 def control_tables(results: Results) -> Html:
-    """The students that are no attacks under each defense, and the policies that are no defenses."""
+    """Return the tables of control students under each defense, and of control policies."""
     names = dict.fromkeys(name for row in results.students if (name := picks.control_name(row)))
     columns = [element("th", name_of(teacher), scope="col") for teacher in results.teachers]
     rows = [
@@ -26,14 +25,14 @@ def control_tables(results: Results) -> Html:
 
 
 def all_students(results: Results) -> Html:
-    """Every student (rows) under every defense (columns), shaded by accuracy, the strongest in bold."""
+    """Return the table of every student (rows) under every defense (columns), the strongest in bold."""
     cells: dict[tuple[str, str, str], dict[str, StudentRow]] = {}
     for teacher in results.teachers:
         for row in picks.students_at(results, teacher):
             key = (row.label, row.threat_model.level, row.threat_model.objective or "")
             cells.setdefault(key, {})[teacher.defense] = row
     head = [sortable("student", None, "text"), *(sortable(name_of(teacher), None) for teacher in results.teachers)]
-    # Attacks first: controls are read against them.
+    # Attacks come first, since controls are compared with them.
     ordered = sorted(cells.values(), key=lambda found: picks.control_name(next(iter(found.values()))) is not None)
     body = [_student(results, found) for found in ordered]
     return table(head, body, class_="sortable heat", id="students", aria_label="All students by defense")
@@ -49,7 +48,7 @@ def _across(results: Results, name: str) -> list[Html]:
 
 
 def _control(results: Results, teacher: TeacherRow, row: StudentRow | None) -> Html:
-    """A control's accuracy; where it has fewer seeds than the game, the difference to the passive student on those."""
+    """Return a control's accuracy, with the difference to the passive student if it has fewer seeds than the game."""
     if row is None or len(row.seeds) == len(teacher.seeds) or row.over_passive is None:
         return accuracy(row)
     gap = 100 * row.over_passive.value

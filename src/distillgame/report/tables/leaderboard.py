@@ -1,4 +1,4 @@
-"""A folder of JSON rows, one a defense, as a leaderboard."""
+"""Leaderboards: tables of a folder of JSON rows, one per defense."""
 
 import json
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 from distillgame.errors import DistillgameError
 from distillgame.records import FlagRow, Results, StudentRow, TeacherRow
-from distillgame.report.words import percent
+from distillgame.report.findings import percent
 from distillgame.strict import Strict, parse
 
 
 class LeaderboardRow(Strict):
-    """One row: a defense, its students and what made them; fields as in :class:`distillgame.records.Results`."""
+    """One defense, its students and their provenance; fields as in :class:`distillgame.records.Results`."""
 
     teacher: TeacherRow
     students: list[StudentRow]
@@ -35,7 +35,7 @@ class LeaderboardRow(Strict):
 
     @property
     def kind(self) -> tuple[str, str, str]:
-        """What rows must share to be compared: task and problems, suite, and the student attacked with."""
+        """The properties that comparable rows share: task and problems, suite, and the student model."""
         suites = {row.suite for row in self.students if not row.control}
         suite = self.suite or "no suite"
         queries = 0 if self.strongest is None else self.strongest.threat_model.queries
@@ -47,7 +47,7 @@ class LeaderboardRow(Strict):
 
 
 def leaderboard_rows(results: Results) -> dict[str, LeaderboardRow]:
-    """The rows of a game, by defense."""
+    """Return the rows of a game by defense."""
     shared = ("command", "task", "split", "suite", "versions", "hashes", "models", "device", "config")
     return {
         teacher.defense: LeaderboardRow(
@@ -61,7 +61,7 @@ def leaderboard_rows(results: Results) -> dict[str, LeaderboardRow]:
 
 
 def read_rows(folder: Path) -> list[LeaderboardRow]:
-    """All rows in a folder and the folders below it.
+    """Read all rows in a folder and the folders below it.
 
     Raises:
         DistillgameError: If there is none, or one is not readable.
@@ -81,7 +81,7 @@ def read_rows(folder: Path) -> list[LeaderboardRow]:
 
 
 def render_leaderboard(rows: Sequence[LeaderboardRow]) -> str:
-    """Markdown tables, one for each kind of row, least leakage first."""
+    """Return Markdown tables, one for each kind of row, least leakage first."""
     lines = ["# Leaderboard", ""]
     for kind in sorted({row.kind for row in rows}):
         here = [row for row in rows if row.kind == kind]

@@ -1,4 +1,4 @@
-"""The report: one HTML file that explains itself, needs no network and trusts no text it shows."""
+"""The report: one self-contained HTML file that needs no network and trusts no text it shows."""
 
 import base64
 import hashlib
@@ -9,37 +9,40 @@ from typing import Any
 
 from distillgame.markup import Html, element, joined, script_json
 from distillgame.records import Results, ViewedProblem
-from distillgame.report import picks
-from distillgame.report.figure import COLOURS, MARKERS, cost_panel, has_costs, queries_panel, utility_panel
-from distillgame.report.inline import inline_svg
-from distillgame.report.overview import overview
-from distillgame.report.provenance import flag_list, how_made
-from distillgame.report.series import areas, series_of
-from distillgame.report.student_tables import all_students, control_tables
-from distillgame.report.tables import main_table
-from distillgame.report.verdict import Verdict, verdict
-from distillgame.report.words import name_of, tested
+from distillgame.report.figures import (
+    COLOURS,
+    MARKERS,
+    cost_panel,
+    has_costs,
+    inline_svg,
+    queries_panel,
+    utility_panel,
+)
+from distillgame.report.findings import Verdict, areas, name_of, picks, series_of, tested, verdict
+from distillgame.report.page.defenses import main_table, overview
+from distillgame.report.page.provenance import flag_list, how_made
+from distillgame.report.page.students import all_students, control_tables
 
 GLYPHS = dict(zip(MARKERS, "●■◆▲▼✚✖⬟", strict=True))
-"""Markers of the figures as text."""
+"""The figures' markers as text."""
 
 AREA = (
     "Between the curves of {name}'s passive and strongest students lies an area of {area:.0f} (points of teacher "
     "accuracy × points of leakage): what a passive evaluation misses over the whole curve."
 )
-"""What the area between two curves is called."""
+"""The sentence on the area between two curves."""
 
 
 def render_page(results: Results, problems: Sequence[ViewedProblem]) -> str:
-    """The report of a game as one HTML file.
+    """Return the report of a game as one HTML file.
 
     Args:
         results: The game.
-        problems: What the trace viewer shows.
+        problems: The problems in the trace viewer, with what each defense released.
 
     Returns:
-        HTML with its style, script, figures and data inside. Every text of a trace, a label or the configuration is
-        escaped, and the page's own policy forbids any script but this one and any network.
+        HTML that contains its style, script, figures and data. All text from traces, labels and the configuration is
+        escaped, and the page's security policy forbids every other script and all network access.
     """
     found = verdict(results)
     script = _asset("page.js")
@@ -65,12 +68,12 @@ def render_page(results: Results, problems: Sequence[ViewedProblem]) -> str:
         "data": script_json(_viewed(results, problems)),
         "script": Html(script),
     }
-    # All are filled in at once: a dollar sign in a text stays what it is.
+    # All parts are filled in at once, so that a dollar sign in one of them stays a dollar sign.
     return Template(_asset("page.html")).substitute(parts)
 
 
 def _asset(name: str) -> str:
-    return resources.files("distillgame.report").joinpath("assets", name).read_text(encoding="utf-8")
+    return resources.files("distillgame.report.page").joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _kicker(results: Results) -> str:
@@ -131,7 +134,7 @@ def _legend(series: list[tuple[str, bool]]) -> Html:
 
 
 def _viewed(results: Results, problems: Sequence[ViewedProblem]) -> dict[str, Any]:
-    """What the viewer's script reads: defenses in the order of the table, controls hidden at first."""
+    """Return the data of the viewer's script: defenses in the order of the table, controls hidden at first."""
     defenses = [
         {"key": row.defense, "name": name_of(row), "shown": not picks.is_control(row)} for row in results.teachers
     ]

@@ -3,7 +3,7 @@ import re
 from distillgame.records import Results
 from distillgame.report import header, markdown_summary, name_of, rows, students_of
 
-from .fixtures import DEFENSES, PLAIN, SUITE, Defense, game
+from ..fixtures import DEFENSES, PLAIN, SUITE, Defense, game
 
 
 def table(results: Results) -> list[dict[str, str]]:
@@ -94,7 +94,7 @@ def test_the_summary_says_what_came_out_and_under_what_threat() -> None:
     assert "- poe 0.5 vs permutation 0.7: +0.2 ± 1.4 [-2.6, 3.0], p = .89, not significant\n" in text
     assert "- **edge_of_suite** (ads 0.2, adaptive eta=4): The strongest" in text
     assert "- **custom_suite** (the whole game): 2 students" in text
-    assert re.search(r"- text: sees released text only \(1500 traces a seed\); objective reference, released", text)
+    assert re.search(r"- text: sees released text only \(1500 traces per seed\); objective reference, released", text)
     assert re.search(r"- informed: .* some know the proxy", text)
 
 

@@ -11,9 +11,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from distillgame.report import render_page
+from tests.browsing import chromium, needs_chromium
 
-from ..browsing import chromium, needs_chromium
-from .fixtures import game, problems
+from ..fixtures import game, problems
 from .test_page import ATTACKS, HOSTILE, hostile
 
 pytestmark = needs_chromium

@@ -1,28 +1,58 @@
-"""The main table of the page, and what a cell looks like in all of them."""
+"""The defenses on the page: at a glance, and in the main table."""
 
 from distillgame.markup import Html, element, joined, table
 from distillgame.records import Difference, FlagRow, Level, Results, StudentRow, TeacherRow
-from distillgame.report import picks
-from distillgame.report.verdict import Verdict
-from distillgame.report.words import bounds, name_of, number, percent, points, relative, relative_bounds
+from distillgame.report.findings import Verdict, name_of, number, picks, points, relative, relative_bounds
+from distillgame.report.page.cells import accuracy, badge, small, sortable
+
+KINDS = ("untrained", "passive", "strongest", "teacher")
+"""The marks of a defense in the overview."""
 
 COLUMNS = {
     "teacher": "Accuracy of the released teacher: what users get",
-    "passive student": "Student trained on all released traces alike",
-    "strongest student": "Student chosen as the strongest on the validation split, with released text only",
-    "strongest, assisted": "Strongest of the students that also train on public solutions",
-    "strongest, informed": "Strongest of the students that know more than text",
+    "passive student": "Student trained on all released traces with equal weights",
+    "strongest student": "The strongest student with released text only, chosen on the validation split",
+    "strongest, assisted": "The strongest student that also trains on public solutions",
+    "strongest, informed": "The strongest student that knows more than text",
     "gain over passive": "Strongest minus passive: what a passive evaluation would have missed",
-    "KL": "Nats a trace between the released and the undefended teacher",
-    "finished": "Share of completions that ended by themselves, and how many of the strongest student's are right",
-    "time": "Seconds a token relative to undefended sampling",
-    "form": "What is released of a completion",
+    "KL": "KL divergence of the released teacher from the undefended one, in nats per trace",
+    "finished": "Share of completions that ended by themselves; for the strongest student also their accuracy",
+    "time": "Seconds per token, relative to undefended sampling",
+    "form": "The part of a completion that is released",
 }
-"""Columns and what they mean; those of a level that nobody plays are left out."""
+"""Columns and their meaning; columns of a level that no student plays are left out."""
+
+
+def overview(results: Results) -> Html:
+    """Return one line per defense with four marks between 0 and 100%; the table below has the numbers."""
+    items = [element("li", *_overview_line(results, teacher)) for teacher in results.teachers]
+    key = [element("li", _mark(kind), f"{kind}{'' if kind == 'teacher' else ' student'}") for kind in KINDS]
+    axis = element("p", *(element("span", text) for text in ("0%", "50%", "100%")), class_="axis", aria_hidden="true")
+    return joined(element("ul", *items, class_="lines"), axis, element("ul", *key, class_="key", aria_hidden="true"))
+
+
+def _overview_line(results: Results, teacher: TeacherRow) -> list[Html]:
+    pick = picks.strongest(results, teacher)
+    students = (
+        picks.control(results, teacher, "untrained"),
+        picks.passive(results, teacher),
+        pick.row if pick else None,
+    )
+    places = {kind: row.accuracy for kind, row in zip(KINDS, (*students, teacher), strict=True) if row}
+    said = ", ".join(f"{kind} {100 * value:.0f}%" for kind, value in places.items())
+    span = [places[kind] for kind in ("passive", "strongest") if kind in places]
+    bar = [element("span", class_="span", style=f"--from: {min(span):.4f}; --to: {max(span):.4f}")] if span else []
+    marks = [_mark(kind, f"--at: {value:.4f}") for kind, value in places.items()]
+    track = element("span", *bar, *marks, class_="track", role="img", aria_label=said, title=said)
+    return [element("span", name_of(teacher), class_="name"), track]
+
+
+def _mark(kind: str, style: str | None = None) -> Html:
+    return element("span", class_=f"mark {kind}", style=style)
 
 
 def main_table(results: Results, found: Verdict) -> Html:
-    """One row a defense."""
+    """Return the main table, one row per defense."""
     absent = {f"strongest, {level}" for level in ("assisted", "informed") if level not in picks.levels(results)}
     columns = {name: meaning for name, meaning in COLUMNS.items() if name not in absent}
     head = [
@@ -33,40 +63,15 @@ def main_table(results: Results, found: Verdict) -> Html:
     return table(head, body, class_="sortable", id="defenses", aria_label="All defenses")
 
 
-def sortable(title: str, meaning: str | None, kind: str = "number") -> Html:
-    """A column's head that sorts its table."""
-    return element("th", element("button", title, type="button"), scope="col", title=meaning, data_kind=kind,
-                   class_=kind, aria_sort="none")  # fmt: skip
-
-
-def accuracy(row: TeacherRow | StudentRow | None, note: str = "") -> Html:
-    """A cell with an accuracy, its interval and a note."""
-    if row is None:
-        return element("td", "–", data_sort="")
-    value = f"{row.accuracy:.6f}"
-    return element("td", percent(row.accuracy, row.standard_error), small(bounds(row.interval)),
-                   *([small(note)] if note else []), data_sort=value)  # fmt: skip
-
-
-def small(text: str) -> Html:
-    """A second line in a cell."""
-    return element("span", text, class_="small")
-
-
 def defense_name(teacher: TeacherRow, *more: Html) -> Html:
-    """A defense's name, and below it a badge if it is a control, and more."""
-    badges = [*([_badge("control")] if picks.is_control(teacher) else []), *more]
+    """Return a defense's name, and below it further badges, first one that marks a control."""
+    badges = [*([badge("control")] if picks.is_control(teacher) else []), *more]
     name = element("span", name_of(teacher), class_="name")
     return joined(name, element("span", *badges, class_="badges")) if badges else name
 
 
-def _badge(text: str, kind: str = "") -> Html:
-    """A word that marks a row."""
-    return element("span", text, class_=f"badge {kind}".strip())
-
-
-def flag_badges(flags: list[FlagRow]) -> list[Html]:
-    """A badge for each kind of flag, which leads to its explanation."""
+def flagbadges(flags: list[FlagRow]) -> list[Html]:
+    """Return a badge for each kind of flag, with a link to its explanation."""
     names = dict.fromkeys(row.flag for row in flags)
     return [element("a", f"⚑ {name.replace('_', ' ')}", class_="badge flag", href="#flags") for name in names]
 
@@ -75,8 +80,8 @@ def _row(results: Results, teacher: TeacherRow, found: Verdict) -> Html:
     least = found.least is not None and teacher.defense == found.least.defense
     most = max(picks.query_counts(results), default=0)
     about = [row for row in results.flags if row.defense == teacher.defense and row.queries in (None, 0, most)]
-    badges = flag_badges(about)
-    marks = [_badge("leaked least", "least")] if least else []
+    badges = flagbadges(about)
+    marks = [badge("leaked least", "least")] if least else []
     pick = picks.strongest(results, teacher)
     beyond = [_strongest(results, teacher, level) for level in picks.levels(results)]
     kl, cost = teacher.kl_per_trace, teacher.time_cost
@@ -97,7 +102,7 @@ def _row(results: Results, teacher: TeacherRow, found: Verdict) -> Html:
 
 
 def _finished(teacher: TeacherRow, student: StudentRow | None) -> Html:
-    """How many answers end by themselves, and how good those of the strongest student are."""
+    """Return the share of answers that end by themselves, and the accuracy of those of the strongest student."""
     lines = [f"{100 * teacher.finish_rate:.0f}%"]
     if student is not None and student.accuracy_if_finished is not None:
         lines.append(small(f"student {100 * student.finish_rate:.0f}%"))
@@ -119,7 +124,7 @@ def _gain(row: StudentRow | None) -> Html:
 
 
 def _gain_cell(gain: Difference) -> Html:
-    """A cell with a gain: relative where it is significant, else in points with the plain words."""
+    """Return a cell with a gain: relative if it is significant, else in points."""
     if gain.significant and relative(gain):
         lines = [relative(gain), small(relative_bounds(gain)), small(f"{points(gain)} points")]
     else:

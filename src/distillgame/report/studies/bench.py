@@ -1,9 +1,7 @@
-"""What a bench measured, as Markdown and as a figure."""
+"""The results of a bench, as Markdown and as a figure."""
 
 from pathlib import Path
 from typing import Any
-
-from matplotlib.figure import Figure
 
 EXPLANATION = """Medians over interleaved, paired repetitions, with their range.
 
@@ -16,7 +14,7 @@ and nothing else."""
 
 
 def render_bench(result: dict[str, Any]) -> str:
-    """All tables of a bench as Markdown."""
+    """Return all tables of a bench as Markdown."""
     versions = result["versions"]
     made = f"Measured by `{result['command']}` on {result['machine']}; torch {versions['torch']}, transformers "
     lines = ["# Time costs", "", f"{made}{versions['transformers']}. {EXPLANATION}"]
@@ -54,7 +52,9 @@ def render_bench(result: dict[str, Any]) -> str:
 
 
 def draw_bench(result: dict[str, Any], path: Path) -> None:
-    """Draw the costs by batch, one panel a pair, as PNG."""
+    """Draw the costs by batch, one panel per pair, as PNG."""
+    from matplotlib.figure import Figure
+
     pairs = list(dict.fromkeys(row["pair"] for row in result["rows"]))
     figure = Figure(figsize=(6 * len(pairs), 4.2), layout="constrained")
     for axes, pair in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
@@ -72,10 +72,10 @@ def draw_bench(result: dict[str, Any], path: Path) -> None:
         axes.set_xticks(range(len(batches)), [str(batch) for batch in batches])
         axes.set_ylim(bottom=0)
         axes.set_xlabel("batch")
-        axes.set_ylabel("time a token, relative to undefended sampling")
+        axes.set_ylabel("time per token, relative to undefended sampling")
         axes.set_title(pair, fontsize=10)
         axes.grid(alpha=0.25)
-    # Beside the panels: there is no corner of either without points.
+    # Beside the panels, because every corner of them may have points.
     figure.legend(*axes.get_legend_handles_labels(), fontsize=8, loc="outside right center")
     figure.savefig(path, dpi=130, format="png")
 
@@ -90,7 +90,7 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def case_name(policy: str, derivative: str | None, speculative: bool, engine: str) -> str:
-    """What a way to sample is called in tables and figures."""
+    """Return the name of a way to sample in tables and figures."""
     words = [policy, (derivative or "").replace("_", " "), "speculative" if speculative else ""]
     return " ".join(word for word in words if word) + (" (transformers)" if engine == "transformers" else "")
 

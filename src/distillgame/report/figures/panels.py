@@ -1,90 +1,26 @@
-"""The figures of a game: utility and cost against leakage, and leakage against the number of queries."""
+"""The panels of a game's figures: leakage against utility, against cost, and against the number of queries."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
-
-from distillgame.records import Bounds, Results, StudentRow
-from distillgame.report import picks
-from distillgame.report.series import Place, Series, series_of
-
-INK, MUTED, RULE, SURFACE = "#23272e", "#69707d", "#d9dce1", "#ffffff"
-"""Text, lesser text, grid lines, and what fills a hollow point."""
-
-COLOURS = ["#5f6b7a", "#b3541e", "#2563b0", "#1e7f5c", "#8f3f97", "#a8791a", "#14808f", "#b03060"]
-"""One a series, in turn; the first is the undefended teacher's."""
-
-MARKERS = "osD^vPXp"
-"""One a series too: colour is not all that tells them apart."""
+from distillgame.records import ConfidenceInterval, Results, StudentRow
+from distillgame.report.figures.style import INK, MUTED, RULE, SURFACE, look
+from distillgame.report.findings import Place, picks, series_of
 
 ASIDE = 1.035
-"""By what factor points at one number of queries stand apart."""
+"""The factor between points at one number of queries, which would otherwise hide each other."""
 
 Reach = tuple[float, float, float]
-"""A value, and how far its interval reaches down and up."""
-
-
-def draw_frontier(results: Results, path: Path) -> None:
-    """Draw teacher accuracy, and beside it time cost, against student accuracy with 95% intervals.
-
-    A point further right is a better teacher (or a slower one), a lower one leaks less. A line joins the passive
-    student (hollow) and the strongest (filled): its length is what a passive evaluation would have missed.
-
-    Args:
-        results: A game.
-        path: A PNG or an SVG, by its suffix; it appears whole or not at all.
-    """
-    with style():
-        panels: list[Callable[[Any, Results], None]] = [utility_panel, *([cost_panel] if has_costs(results) else [])]
-        figure = Figure(figsize=(5.2 * len(panels) + 1.6, 4.4), layout="constrained")
-        for axes, panel in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
-            panel(axes, results)
-        for axes in figure.axes[1:]:
-            axes.set_ylabel("")
-        _legend(figure, series_of(results))
-        _save(figure, path)
-
-
-def draw_queries(results: Results, path: Path) -> None:
-    """Draw leakage against the number of traces an attacker asks for, a line a defense; PNG or SVG by the suffix."""
-    with style():
-        figure = Figure(figsize=(6.8, 4.4), layout="constrained")
-        queries_panel(figure.subplots(), results)
-        _legend(figure, series_of(results))
-        _save(figure, path)
-
-
-def style() -> AbstractContextManager[None]:
-    """The settings that all figures are drawn with."""
-    return mpl.rc_context(
-        {
-            "font.family": ["DejaVu Sans"],
-            "font.size": 9,
-            "svg.fonttype": "none",
-            "svg.hashsalt": "distillgame",
-            "text.parse_math": False,  # names come from configurations, and a dollar sign in one is a dollar sign
-        }
-    )
-
-
-def look(index: int) -> dict[str, str]:
-    """Colour and marker of a series."""
-    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}
+"""A value, and the lengths of its interval downwards and upwards."""
 
 
 def has_costs(results: Results) -> bool:
-    """Whether time costs were measured."""
+    """Return whether time costs were measured."""
     return any(row.time_cost is not None for row in results.teachers)
 
 
 def utility_panel(axes: Any, results: Results) -> None:
-    """Student accuracy over teacher accuracy."""
+    """Draw student accuracy over teacher accuracy."""
 
     def at(place: Place) -> Reach:
         return _percents(place.teacher.accuracy, place.teacher.interval)
@@ -94,7 +30,8 @@ def utility_panel(axes: Any, results: Results) -> None:
 
 
 def cost_panel(axes: Any, results: Results) -> None:
-    """Student accuracy over the time a token takes."""
+    """Draw student accuracy over the time per token."""
+    from matplotlib.ticker import FuncFormatter
 
     def at(place: Place) -> Reach | None:
         cost, spread = place.teacher.time_cost, place.teacher.time_cost_range
@@ -104,16 +41,18 @@ def cost_panel(axes: Any, results: Results) -> None:
 
     _panel(axes, results, at, curves=False)
     axes.axvline(1, color=MUTED, linewidth=0.8, linestyle=":")
-    axes.set_xlabel("time a token, relative to no defense (cost)", color=INK)
+    axes.set_xlabel("time per token, relative to no defense (cost)", color=INK)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}×"))
 
 
 def queries_panel(axes: Any, results: Results) -> None:
-    """Student accuracy over the number of traces, on a logarithmic axis."""
+    """Draw student accuracy over the number of traces, on a logarithmic axis."""
+    from matplotlib.ticker import NullLocator
+
     counts = picks.query_counts(results)
     places = [(i, place, len(series.places)) for i, series in enumerate(series_of(results)) for place in series.places]
     for k, (i, place, strengths) in enumerate(places):
-        # Side by side, or the intervals at one number of queries would hide each other.
+        # Points at one number of queries stand side by side, or their intervals would hide each other.
         shift = ASIDE ** (k - (len(places) - 1) / 2)
         for kind, dashes in (("passive", "--"), ("strongest", "-")):
             rows = [(count, row) for count in counts if (row := _student(results, place.teacher, kind, count))]
@@ -130,7 +69,7 @@ def queries_panel(axes: Any, results: Results) -> None:
 
 
 def _panel(axes: Any, results: Results, at: Callable[[Place], Reach | None], *, curves: bool) -> None:
-    """Both students of every defense at a place of their own, joined to curves where a policy has several strengths."""
+    """Draw both students of every defense, joined to curves where a policy has several strengths."""
     for i, series in enumerate(series_of(results)):
         found = [(x, place) for place in series.places if (x := at(place))]
         for x, place in found:
@@ -148,7 +87,7 @@ def _panel(axes: Any, results: Results, at: Callable[[Place], Reach | None], *, 
 
 
 def _points(axes: Any, xs: list[Reach], rows: list[StudentRow], index: int, kind: str, dashes: str) -> None:
-    """Points of one kind of student with their intervals, joined where there are several."""
+    """Draw the points of one kind of student with their intervals, joined if there are several."""
     if not rows:
         return
     ys = [_percents(row.accuracy, row.interval) for row in rows]
@@ -163,7 +102,7 @@ def _points(axes: Any, xs: list[Reach], rows: list[StudentRow], index: int, kind
 
 
 def _finish(axes: Any, results: Results) -> None:
-    """The untrained student's level, the grid, and colours that a page can change."""
+    """Draw the untrained student's level and the grid, in colours that a page can change."""
     untrained = [row for row in results.students if picks.control_name(row) == "untrained"]
     if untrained:
         level = 100 * untrained[0].accuracy
@@ -180,22 +119,6 @@ def _finish(axes: Any, results: Results) -> None:
     axes.spines[["left", "bottom"]].set_color(RULE)
 
 
-def _legend(figure: Figure, series: list[Series]) -> None:
-    handles = [Line2D([], [], linestyle="none", markersize=6.5, **look(i)) for i in range(len(series))]  # type: ignore[arg-type]
-    for fill in (SURFACE, INK):
-        handles.append(Line2D([], [], linestyle="none", marker="o", color=INK, markerfacecolor=fill, markersize=6.5))
-    names = [entry.name + (" (control)" if entry.control else "") for entry in series]
-    figure.legend(handles, [*names, "hollow: passive student", "filled: strongest student"], fontsize=8,
-                  loc="outside right upper", frameon=False)  # fmt: skip
-
-
-def _save(figure: Figure, path: Path) -> None:
-    partial = path.with_name(path.name + ".partial")
-    kind = path.suffix.removeprefix(".").lower()
-    figure.savefig(partial, dpi=150, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    partial.replace(path)
-
-
 def _student(results: Results, teacher: Any, kind: str, queries: int) -> StudentRow | None:
     if kind == "passive":
         return picks.passive(results, teacher, queries)
@@ -203,6 +126,6 @@ def _student(results: Results, teacher: Any, kind: str, queries: int) -> Student
     return pick.row if pick else None
 
 
-def _percents(value: float, interval: Bounds) -> Reach:
-    """A value and how far its interval reaches down and up."""
+def _percents(value: float, interval: ConfidenceInterval) -> Reach:
+    """Return a value in percent, and the lengths of its interval downwards and upwards."""
     return 100 * value, 100 * max(value - interval.low, 0.0), 100 * max(interval.high - value, 0.0)

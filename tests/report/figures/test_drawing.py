@@ -4,10 +4,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from distillgame.report import draw_frontier, draw_queries
-from distillgame.report.figure import COLOURS, utility_panel
-from distillgame.report.inline import inline_svg
+from distillgame.report.figures import COLOURS, inline_svg, utility_panel
 
-from .fixtures import DEFENSES, Defense, game
+from ..fixtures import DEFENSES, Defense, game
 
 WEAKER = Defense("poe", {"gamma": 0.3}, 0.91, 0.66, 0.838, 0.6, 1.72, proxies={"proxy": 1.0})
 HOSTILE = Defense("$x_1$<script>&--", {"gamma": 0.5}, 0.8, 0.5, 0.7)

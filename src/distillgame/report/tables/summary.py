@@ -1,11 +1,8 @@
-"""A short Markdown summary of a game."""
+"""Summaries of a game in Markdown."""
 
 from distillgame.records import Results, ThreatModel
-from distillgame.report import picks
-from distillgame.report.series import areas
-from distillgame.report.table import CAPTION, header, rows
-from distillgame.report.verdict import verdict
-from distillgame.report.words import name_of, percent, points, tested
+from distillgame.report.findings import areas, name_of, percent, picks, points, tested, verdict
+from distillgame.report.tables.narrow import CAPTION, header, rows
 from distillgame.stats.flags import FLAGS
 
 MEANINGS = {
@@ -13,11 +10,11 @@ MEANINGS = {
     "assisted": "released text, and public worked solutions to train on",
     "informed": "more than text: log-probabilities, or the defender's proxy",
 }
-"""What the students of each level have."""
+"""The sources that students of each level have."""
 
 
 def markdown_summary(results: Results) -> str:
-    """The summary as Markdown: what was played, what came out, the table, the threat model, how to repeat it."""
+    """Return the summary of a game as Markdown: setup, verdict, table, comparisons, flags and threat model."""
     first, found = results.teachers[0], verdict(results)
     sections = [
         f"# The distillation game on {results.task}",
@@ -43,7 +40,7 @@ def markdown_summary(results: Results) -> str:
 
 
 def attack_summary(results: Results) -> str:
-    """The summary of an attack on traces from elsewhere: there is no teacher to be measured."""
+    """Return the summary of an attack on traces from elsewhere, which has no teacher to be measured."""
     first = results.students[0]
     cells = [
         [
@@ -74,7 +71,7 @@ def attack_summary(results: Results) -> str:
 
 
 def threat_model(results: Results) -> str:
-    """What the attackers know, a line a level, as a Markdown list."""
+    """Return the attackers' knowledge as a Markdown list, one item per level."""
     by_level: dict[str, list[ThreatModel]] = {}
     for row in results.students:
         if picks.control_name(row) is None:
@@ -85,7 +82,7 @@ def threat_model(results: Results) -> str:
         objectives = ", ".join(sorted({model.objective for model in models if model.objective})) or "none"
         knows = "some know the proxy" if any(model.knows_proxy for model in models) else "the proxy is unknown"
         lines.append(
-            f"- {level}: sees {MEANINGS[level]} ({queries} traces a seed); objective {objectives}; {knows}; starts "
+            f"- {level}: sees {MEANINGS[level]} ({queries} traces per seed); objective {objectives}; {knows}; starts "
             f"from {', '.join(sorted({f'`{model.base_model}`' for model in models}))}."
         )
     return "\n".join([lines[0], "", *lines[1:]])

@@ -1,15 +1,15 @@
-"""What a reader needs to believe a page: its flags, the threat model, and how it was made."""
+"""The provenance of a page: its flags, the threat model, and how it was made."""
 
 import json
 
 from distillgame.markup import Html, element, joined, table
 from distillgame.records import Results, ThreatModel
-from distillgame.report.words import name_of
+from distillgame.report.findings import name_of
 from distillgame.stats.flags import FLAGS
 
 
 def flag_list(results: Results) -> Html:
-    """Every flag with its meaning and what it is about."""
+    """Return every flag with its subject and its meaning."""
     if not results.flags:
         return element("p", "No flags: no check found anything suspicious.")
     names = {row.defense: name_of(row) for row in results.teachers}
@@ -23,19 +23,19 @@ def flag_list(results: Results) -> Html:
 
 
 def threat_models(results: Results) -> Html:
-    """What the students of each kind know and may do."""
+    """Return the table of what students of each level know and may do."""
     found: dict[str, tuple[ThreatModel, list[str]]] = {}
     for row in results.students:
         _, students = found.setdefault(row.threat_model.model_dump_json(), (row.threat_model, []))
         if row.label not in students:
             students.append(row.label)
-    titles = ("level", "students", "sees", "traces a seed", "objective", "knows the proxy", "trains on solutions")
+    titles = ("level", "students", "sees", "traces per seed", "objective", "knows the proxy", "trains on solutions")
     head = [element("th", title, scope="col", class_="text") for title in (*titles, "starts from")]
     return table(head, [_threat(model, students) for model, students in found.values()], aria_label="Threat models")
 
 
 def how_made(results: Results) -> Html:
-    """Command, versions, hashes, seeds, task and the whole configuration."""
+    """Return the command, versions, hashes, seeds, task and the whole configuration."""
     first = results.teachers[0]
     models = [f"{name} {source}" for name, source in results.models.items() if source]
     facts = {

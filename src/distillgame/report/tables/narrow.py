@@ -1,19 +1,19 @@
-"""The narrow table of a game, for terminals and Markdown: one row a defense, utility, leakage and cost side by side."""
+"""The narrow table of a game for terminals and Markdown: one row per defense with utility, leakage and cost."""
 
 from distillgame.records import Difference, Results, StudentRow, TeacherRow
-from distillgame.report import picks
-from distillgame.report.words import name_of, number, percent, points, relative
+from distillgame.report.findings import name_of, number, percent, picks, points, relative
 
 CAPTION = (
     "Accuracies in percent ± standard error (over problems and seeds). The strongest student is chosen on the "
-    "validation split among those that have released text only. Gain is its accuracy (without a choice: the first "
-    "adaptive student's) minus the passive one's, paired; in brackets relative to it. KL is nats a trace; finished is "
-    "the lowest share of completions that ended by themselves; cost is seconds a token relative to standard sampling."
+    "validation split among those that have released text only. Gain is its accuracy (or, if none was chosen, that of "
+    "the first adaptive student) minus the passive one's, paired, and in brackets relative to it. KL is in nats per "
+    "trace. Finished is the lowest share of completions that ended by themselves. Cost is seconds per token relative "
+    "to standard sampling."
 )
 
 
 def header(results: Results) -> list[str]:
-    """Column titles."""
+    """Return the column titles."""
     if not _is_chosen(results):
         return ["policy", "teacher", *_students(results), "gain", "KL", "finished", "cost"]
     controls = [name for name in ("untrained", "reference") if _has(results, name)]
@@ -21,12 +21,12 @@ def header(results: Results) -> list[str]:
 
 
 def rows(results: Results) -> list[list[str]]:
-    """Cells as text, one list a defense."""
+    """Return the cells as text, one list per defense."""
     return [_row(results, teacher) for teacher in results.teachers]
 
 
 def students_of(results: Results, teacher: TeacherRow) -> dict[str, StudentRow]:
-    """The students of a defense at the most queries, by name; by name and settings where it has several of a name."""
+    """Return the students of a defense at the most queries, by name, and by settings where several share a name."""
     found = picks.students_at(results, teacher)
     names = [row.student for row in found]
     return {row.student if names.count(row.student) == 1 else _with_settings(row): row for row in found}

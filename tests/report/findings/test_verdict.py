@@ -1,9 +1,9 @@
 from dataclasses import replace
 
-from distillgame.records import Bounds, Results
+from distillgame.records import ConfidenceInterval, Results
 from distillgame.report import verdict
 
-from .fixtures import DEFENSES, PLAIN, Defense, game
+from ..fixtures import DEFENSES, PLAIN, Defense, game
 
 STANDARD, TEMPERATURE, POE, ADS, PERMUTATION = DEFENSES
 
@@ -87,7 +87,7 @@ def test_a_defense_without_students_is_not_judged() -> None:
 def test_public_solutions_that_teach_as_much_are_said() -> None:
     results = game()
     rows = [
-        row.model_copy(update={"accuracy": 0.95, "interval": Bounds(low=0.93, high=0.97)})
+        row.model_copy(update={"accuracy": 0.95, "interval": ConfidenceInterval(low=0.93, high=0.97)})
         if row.student == "reference"
         else row
         for row in results.students

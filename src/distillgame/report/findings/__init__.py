@@ -1,0 +1,33 @@
+"""The findings of a game: the rows a reader looks for, the points of its curves, its verdict, and their wording."""
+
+from distillgame.report.findings import picks
+from distillgame.report.findings.series import Place, Series, areas, series_of
+from distillgame.report.findings.verdict import Verdict, verdict
+from distillgame.report.findings.words import (
+    bounds,
+    name_of,
+    number,
+    percent,
+    points,
+    relative,
+    relative_bounds,
+    tested,
+)
+
+__all__ = [
+    "Place",
+    "Series",
+    "Verdict",
+    "areas",
+    "bounds",
+    "name_of",
+    "number",
+    "percent",
+    "picks",
+    "points",
+    "relative",
+    "relative_bounds",
+    "series_of",
+    "tested",
+    "verdict",
+]
