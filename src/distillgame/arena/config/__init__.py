@@ -1,1 +1,17 @@
 """The configuration of a game: its schema, and how it is read."""
+
+from distillgame.arena.config.game import DEFAULT, GameConfig, require_proxies
+from distillgame.arena.config.generation import Generation
+from distillgame.arena.config.load import default_folder, load_config
+from distillgame.arena.config.sections import CostSettings, make_task
+
+__all__ = [
+    "DEFAULT",
+    "CostSettings",
+    "GameConfig",
+    "Generation",
+    "default_folder",
+    "load_config",
+    "make_task",
+    "require_proxies",
+]

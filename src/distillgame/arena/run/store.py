@@ -7,18 +7,16 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import Any
 
+from distillgame.arena.run.files import full_disk_is_an_error, write_text
 from distillgame.arena.stages import Stage, StageContext, library_versions
 from distillgame.arena.stages.base import Progress
 from distillgame.errors import DistillgameError
 
 MANIFEST = "stage.json"
-"""What a finished stage's folder says of itself; its presence makes the stage finished."""
-
+"""The file by which a finished stage's folder describes itself; its presence makes the stage finished."""
 
 MOST_CHARACTERS = 150
 """Of a label in a folder's name, which file systems limit."""
@@ -41,16 +39,16 @@ class Store:
         self._verified: set[str] = set()
 
     def path(self, stage: Stage) -> Path:
-        """The folder a stage's result has, finished or not."""
+        """Return the folder of a stage's result, finished or not."""
         slug = re.sub(r"[^a-zA-Z0-9.]+", "-", stage.label).strip("-")[:MOST_CHARACTERS]
         return self.root / "stages" / f"{slug}-{stage.key(self.device)[:12]}"
 
     def has(self, stage: Stage) -> bool:
-        """Whether the stage is finished."""
+        """Return whether the stage is finished."""
         return (self.path(stage) / MANIFEST).is_file()
 
     def folder(self, stage: Stage) -> Path:
-        """The folder of a finished stage, its files verified against the manifest.
+        """Return the folder of a finished stage, its files verified against the manifest.
 
         Raises:
             DistillgameError: If it is not finished, or a file is missing or changed.
@@ -106,55 +104,6 @@ class Store:
         for name, digest in files.items():
             if not (path / name).is_file() or _hash(path / name) != digest:
                 raise DistillgameError(f"{path / name}: corrupt or missing; {hint}")
-
-
-@contextmanager
-def full_disk_is_an_error(root: Path) -> Iterator[None]:
-    """Turn the system's report of a full disk into one line; what was finished stays."""
-    try:
-        yield
-    except Exception as error:
-        # Writers of weights raise errors of their own, which only quote the system's.
-        quoted = any(os.strerror(number) in str(error) for number in (ENOSPC, EDQUOT))
-        if not quoted and getattr(error, "errno", None) not in (ENOSPC, EDQUOT):
-            raise
-        raise DistillgameError(
-            f"no space left on the disk of {root}: free some and start again; finished stages are kept"
-        ) from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
-@contextmanager
-def lock(root: Path) -> Iterator[None]:
-    """Hold the run's folder for this process; the lock goes with the process, however it ends.
-
-    Raises:
-        DistillgameError: If another process holds it, or the folder cannot be made.
-    """
-    import fcntl
-
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        file = (root / ".lock").open("w")
-    except OSError as error:
-        raise DistillgameError(f"{root}: cannot be written to ({error.strerror}); choose another folder") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DistillgameError(
-                f"{root}: another run is using this folder; wait for it or choose another"
-            ) from error
-        yield
 
 
 def _files(folder: Path) -> Iterator[Path]:

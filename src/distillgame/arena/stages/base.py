@@ -1,4 +1,8 @@
-"""What a stage is: a pure function of its fields and of the stages they refer to."""
+"""The stage: a pure function of its fields and of the stages they refer to.
+
+A stage declares its inputs by what it reads of them, not by who makes them (:mod:`distillgame.arena.stages.inputs`). Its
+``kind`` says in JSON which type of stage it is, so that a field of an abstract type can hold any stage that fits.
+"""
 
 import hashlib
 import json
@@ -8,25 +12,28 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.metadata import entry_points, version
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from distillgame.models import LanguageModel, ModelSpec, fingerprint, load_model, pinned
+from pydantic import ModelWrapValidatorHandler, SerializerFunctionWrapHandler, model_serializer, model_validator
+
 from distillgame.strict import Strict
 
 Progress = Callable[[int, int], None]
-"""Called with the amount of work done and the amount in all."""
-
+"""Called with the amount of work done and the total."""
 
 LIBRARIES = (
     "distillgame", "torch", "transformers", "tokenizers", "accelerate", "peft", "gguf", "math-verify",
     "latex2sympy2_extended", "sympy", "reasoning-gym",
 )  # fmt: skip
-"""What sampling, training and grading rest on."""
+"""The libraries that sampling, training and grading rest on."""
+
+STAGES: dict[str, type["Stage"]] = {}
+"""All kinds of stage, by name."""
 
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a running stage is given.
+    """The surroundings of a running stage.
 
     Attributes:
         out: The folder it writes to. It may hold what an earlier, killed run of the same stage had finished.
@@ -48,7 +55,7 @@ class Stage(Strict):
     fields are the same stage, wherever they stand.
 
     Attributes:
-        kind: The stage's type.
+        kind: The name of the type, which identifies it in JSON.
         revision: Raised whenever the stage's code comes to give another result.
         exclusive: Whether it measures time, so that nothing else may run beside it.
     """
@@ -56,6 +63,11 @@ class Stage(Strict):
     kind: ClassVar[str]
     revision: ClassVar[int] = 1
     exclusive: ClassVar[bool] = False
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if "kind" in cls.__dict__:
+            STAGES[cls.kind] = cls
 
     @property
     @abstractmethod
@@ -67,7 +79,7 @@ class Stage(Strict):
         """Do the work and leave the result in ``context.out``."""
 
     def inputs(self) -> list["Stage"]:
-        """The stages whose results this one reads."""
+        """Return the stages whose results this one reads."""
         values: list[Any] = []
         for value in dict(self).values():
             if isinstance(value, Mapping):
@@ -77,7 +89,7 @@ class Stage(Strict):
         return [value for value in values if isinstance(value, Stage)]
 
     def key(self, device: str) -> str:
-        """A hash of all that the result depends on, library versions and kind of device included."""
+        """Return a hash of everything the result depends on, library versions and kind of device included."""
         if device not in self.known_keys:
             parts = [
                 self.revision,
@@ -95,12 +107,24 @@ class Stage(Strict):
         return {}
 
     def spec(self) -> dict[str, Any]:
-        """The fields as plain data, inputs in full."""
-        return {"kind": self.kind, **self.model_dump(mode="json")}
+        """Return the fields as plain data, inputs in full and every stage with its kind."""
+        return self.model_dump(mode="json", serialize_as_any=True)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _of_its_kind(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if isinstance(data, Mapping) and "kind" in data:
+            fields = {name: value for name, value in data.items() if name != "kind"}
+            data = STAGES[data["kind"]].model_validate(fields)
+        return handler(data)
+
+    @model_serializer(mode="wrap")
+    def _with_kind(self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"kind": self.kind, **fields(self)}
 
     @cached_property
     def identity(self) -> str:
-        """The fields as text: what makes two stages the same."""
+        """The fields as text: two stages with the same text are the same stage."""
         return json.dumps(self.spec(), sort_keys=True)
 
     def __eq__(self, other: object) -> bool:
@@ -110,37 +134,14 @@ class Stage(Strict):
         return hash(self.identity)
 
 
-class Model(Strict):
-    """A model and the hash of its files.
-
-    Attributes:
-        spec: How it is named.
-        hash: From :func:`distillgame.models.fingerprint`.
-    """
-
-    spec: ModelSpec
-    hash: str
-
-    @classmethod
-    def of(cls, spec: ModelSpec, resolve: bool = True) -> "Model":
-        """Fingerprint a model; without ``resolve`` nothing is read, and the stage can be described but not run."""
-        if not resolve:
-            return cls(spec=spec, hash="")
-        return cls(spec=pinned(spec), hash=fingerprint(pinned(spec)))
-
-    def load(self, device: str) -> LanguageModel:
-        """Load it; the last few are kept in memory and must not be changed."""
-        return _load(self, device)
-
-
-@lru_cache(maxsize=4)
-def _load(model: Model, device: str) -> LanguageModel:
-    return load_model(model.spec, device)
+def stage_from_spec(spec: Mapping[str, Any]) -> Stage:
+    """Return the stage that :meth:`Stage.spec` describes."""
+    return Stage.model_validate(spec)
 
 
 @lru_cache
 def library_versions() -> dict[str, str]:
-    """Versions of the libraries that results depend on, and of packages that bring policies, students or tasks."""
+    """Return versions of the libraries that results depend on, and of packages that bring policies, students or tasks."""
     versions = {name: version(name) for name in LIBRARIES}
     points = [
         point for kind in ("policies", "students", "tasks") for point in entry_points(group=f"distillgame.{kind}")

@@ -1,4 +1,4 @@
-"""What a policy costs: time a sampled token, relative to undefended sampling in the same engine."""
+"""The cost of a policy: time per sampled token, relative to undefended sampling in the same engine."""
 
 import json
 import statistics
@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from distillgame.arena.config.game import CostSettings
 from distillgame.arena.config.generation import Generation
-from distillgame.arena.stages.base import Model, Stage, StageContext
-from distillgame.arena.stages.gradient import GradientStage
+from distillgame.arena.stages.base import Stage, StageContext
+from distillgame.arena.stages.engine import make_engine
+from distillgame.arena.stages.inputs import GradientStage
+from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.sample import make_engine
-from distillgame.choices import NamedChoice
 from distillgame.decoding import Request
+from distillgame.policies import PolicyChoice
 
 COST_TOKENS = 128
 """Most tokens of a completion that is timed."""
@@ -34,7 +35,7 @@ class CostStage(Stage):
         teacher: The teacher.
         proxies: The proxies by name.
         gradients: The defender's gradient at each, where a policy needs it.
-        policies: What is timed.
+        policies: The policies that are timed.
         sampling: How it is sampled.
         settings: Prompts and repetitions.
     """
@@ -47,13 +48,13 @@ class CostStage(Stage):
     teacher: Model
     proxies: dict[str, Model]
     gradients: dict[str, GradientStage]
-    policies: tuple[NamedChoice, ...]
+    policies: tuple[PolicyChoice, ...]
     sampling: Generation
     settings: CostSettings
 
     @property
     def label(self) -> str:
-        """What is timed."""
+        """The number of policies."""
         return f"time {len(self.policies)} policies"
 
     def run(self, context: StageContext) -> None:
@@ -61,7 +62,7 @@ class CostStage(Stage):
         task = self.problems.make_task()
         problems = self.problems.load()[: self.settings.prompts]
         requests = [Request(problem.id, task.messages(problem), task.forced_answer) for problem in problems]
-        standard = NamedChoice(name="standard")
+        standard = PolicyChoice(name="standard")
         policies = {policy.label: policy for policy in (standard, *self.policies)}
         ratios: dict[str, list[float]] = {label: [] for label in policies}
         self._seconds_per_token(standard, requests, context)  # The first run of all pays for lazy initialisation.
@@ -76,7 +77,7 @@ class CostStage(Stage):
         }
         (context.out / COSTS).write_text(json.dumps(summary, indent=1) + "\n")
 
-    def _seconds_per_token(self, policy: NamedChoice, requests: list[Request], context: StageContext) -> float:
+    def _seconds_per_token(self, policy: PolicyChoice, requests: list[Request], context: StageContext) -> float:
         # One engine at a time: those of several policies would hold several perturbed copies of the proxy.
         teacher = self.teacher.load(context.device)
         engine = make_engine(teacher, policy, self.proxies, self.gradients, self.sampling, context)

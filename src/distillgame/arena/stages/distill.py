@@ -1,32 +1,28 @@
 """Train one student on what was released."""
 
-import json
-from pathlib import Path
 from typing import ClassVar
 
 from distillgame.arena.config.game import make_task
-from distillgame.arena.stages.base import Model, Stage, StageContext
+from distillgame.arena.stages.base import StageContext
+from distillgame.arena.stages.inputs import MODEL, REPORT, TRACES, TracesStage, TrainingStage
+from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.rewrite import RewriteStage, Source
-from distillgame.arena.stages.sample import TRACES, SampleStage
+from distillgame.arena.stages.sample import SampleStage
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
-from distillgame.models import load_model, load_tokenizer
+from distillgame.models import ModelSpec, load_model, load_tokenizer
 from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts
 from distillgame.students import (
     Objective,
     ReleasedLogprobs,
+    StudentChoice,
     Supplies,
     TrainingSettings,
     distill,
-    make_student,
 )
 
-REPORT = "training.json"
-"""What the training did: a :class:`distillgame.students.TrainingReport`."""
 
-
-class DistillStage(Stage):
+class DistillStage(TrainingStage):
     """One training.
 
     Attributes:
@@ -35,7 +31,7 @@ class DistillStage(Stage):
         traces: The released traces it trains on, or None if it needs none.
         queries: How many of them it asks for, further draws included.
         further: Further draws of the same prompts.
-        own: The base model's own completions of the prompts, one stage a completion.
+        own: The base model's own completions of the prompts, one stage per completion.
         rewrites: The base model's rewritings of the traces.
         exposed: The same traces with released log-probabilities, where the server exposes them.
         references: Public worked solutions to train on.
@@ -51,34 +47,39 @@ class DistillStage(Stage):
     kind: ClassVar[str] = "distill"
     revision: ClassVar[int] = 2
 
-    student: NamedChoice
+    student: StudentChoice
     base: Model
-    traces: Source | None = None
+    traces: TracesStage | None = None
     queries: int
-    further: tuple[Source, ...] = ()
-    own: tuple[SampleStage, ...] = ()
-    rewrites: RewriteStage | None = None
+    further: tuple[TracesStage, ...] = ()
+    own: tuple[TracesStage, ...] = ()
+    rewrites: TracesStage | None = None
     exposed: SampleStage | None = None
     references: ProblemSet | None = None
     proxy: Model | None = None
     objective: Objective | None = None
     holdout: ProblemSet | None = None
-    holdout_traces: Source | None = None
+    holdout_traces: TracesStage | None = None
     task: NamedChoice
     training: TrainingSettings
     seed: int
 
     @property
     def label(self) -> str:
-        """Who learns from which policy."""
+        """The student, and what it learns from."""
         source = "public solutions" if self.traces is None else f"{self.queries} of {self.traces.defense}"
         return f"distill {self.student.label} from {source} seed={self.seed}"
+
+    @property
+    def base_spec(self) -> ModelSpec:
+        """The base model in full precision, in which students train."""
+        return self.base.spec.in_full_precision()
 
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
         model, report = distill(
-            load_model(self.base.spec.in_full_precision(), context.device),
-            make_student(self.student.name, self.student.options),
+            load_model(self.base_spec, context.device),
+            self.student.student,
             self._supplies(context),
             self._objective(context),
             self.training,
@@ -86,8 +87,8 @@ class DistillStage(Stage):
             checkpoints=context.out / "checkpoints" if self.training.checkpoint_every else None,
             progress=context.progress,
         )
-        model.model.save_pretrained(context.out / "model")
-        model.tokenizer.save_pretrained(context.out / "model")
+        model.model.save_pretrained(context.out / MODEL)
+        model.tokenizer.save_pretrained(context.out / MODEL)
         report.write(context.out / REPORT)
 
     def _supplies(self, context: StageContext) -> Supplies:
@@ -95,7 +96,7 @@ class DistillStage(Stage):
         count = self.queries // (1 + len(self.further))
         path = None if self.traces is None else context.folder(self.traces) / TRACES
         rewrites = [] if self.rewrites is None else read_released(context.folder(self.rewrites) / TRACES)
-        k = 1 if self.rewrites is None else self.rewrites.k
+        k = 1 if self.rewrites is None or self.traces is None else self.rewrites.count // self.traces.count
         return Supplies(
             traces=[] if path is None else read_released(path)[:count],
             further=[read_released(context.folder(stage) / TRACES)[:count] for stage in self.further],
@@ -129,9 +130,3 @@ class DistillStage(Stage):
         if self.holdout_traces is not None:
             return read_released(context.folder(self.holdout_traces) / TRACES, correct_only=True)
         return []
-
-
-def read_report(folder: Path) -> dict[str, float]:
-    """What a finished training reports of itself."""
-    report: dict[str, float] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    return report

@@ -4,9 +4,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 from distillgame.arena.config.generation import Generation
-from distillgame.arena.stages.base import Model, Stage, StageContext
+from distillgame.arena.stages.base import StageContext
+from distillgame.arena.stages.inputs import TRACES, TracesStage
+from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.sample import TRACES, SampleStage
+from distillgame.arena.stages.sample import SampleStage
 from distillgame.choices import NamedChoice
 from distillgame.decoding import Engine, Request
 from distillgame.policies import make_policy
@@ -16,7 +18,7 @@ from distillgame.seeding import derive_seed
 from distillgame.tasks import Problem, Task
 
 
-class FormStage(Stage):
+class FormStage(TracesStage):
     """Traces in the form in which they are released, graded as they are released.
 
     What was measured while they were sampled stays: it is what producing them cost. A summary that the task's notation
@@ -24,7 +26,7 @@ class FormStage(Stage):
 
     Attributes:
         traces: The completions.
-        form: What is released of them.
+        form: The part of them that is released.
     """
 
     kind: ClassVar[str] = "form"
@@ -34,7 +36,7 @@ class FormStage(Stage):
 
     @property
     def label(self) -> str:
-        """What becomes of what."""
+        """The form, and the completions."""
         return f"release {self.form.label} of {self.traces.label.removeprefix('sample ')}"
 
     @property
@@ -43,13 +45,18 @@ class FormStage(Stage):
         return f"{self.traces.defense} form={self.form.label.replace(' ', ',')}"
 
     @property
+    def count(self) -> int:
+        """Number of completions."""
+        return self.traces.count
+
+    @property
     def problems(self) -> ProblemSet:
-        """What was asked."""
+        """The problems that were asked."""
         return self.traces.problems
 
     @property
     def model(self) -> Model:
-        """Who answered."""
+        """The model that answered."""
         return self.traces.model
 
     @property

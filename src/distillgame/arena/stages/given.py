@@ -4,39 +4,38 @@ import hashlib
 from pathlib import Path
 from typing import ClassVar
 
-from distillgame.arena.stages.base import Stage, StageContext
-from distillgame.arena.stages.sample import TRACES
+from distillgame.arena.stages.base import StageContext
+from distillgame.arena.stages.inputs import TRACES, TracesStage
 from distillgame.errors import DistillgameError
 from distillgame.records import read_released, read_verdicts, write_released
 
 
-class GivenStage(Stage):
+class GivenStage(TracesStage):
     """A file of traces that somebody else released.
 
     Attributes:
         path: The file, Parquet or JSON Lines.
         digest: Hash of it; a file that changed is another stage.
-        count: Number of traces.
-        verdicts: Whether it says which answers are right.
+        rows: Number of traces.
+        graded: Whether it says which answers are right.
     """
 
     kind: ClassVar[str] = "given"
 
     path: str
     digest: str
-    count: int
-    verdicts: bool
+    rows: int
+    graded: bool
 
     @classmethod
     def of(cls, path: Path) -> "GivenStage":
-        """The stage of a file.
+        """Return the stage of a file.
 
         Raises:
             DistillgameError: If it is not there, or holds no traces.
         """
         traces = read_released(path)
-        count = len(traces)
-        if count == 0:
+        if not traces:
             raise DistillgameError(f"{path}: holds no traces")
         for i, trace in enumerate(traces):
             if len(trace.messages) < 2 or trace.messages[-1]["role"] != "assistant":
@@ -46,22 +45,31 @@ class GivenStage(Stage):
             if trace.finish_reason not in ("stop", "length"):
                 found = repr(trace.finish_reason)[:40]
                 raise DistillgameError(f"{path}: row {i}: 'finish_reason' must be stop or length (found {found})")
-        return cls(
-            path=str(path.resolve()), digest=_digest(path), count=count, verdicts=read_verdicts(path) is not None
-        )
+        graded = read_verdicts(path) is not None
+        return cls(path=str(path.resolve()), digest=_digest(path), rows=len(traces), graded=graded)
 
     @property
     def label(self) -> str:
-        """Which file."""
+        """The file."""
         return f"read {Path(self.path).name}"
 
     @property
     def defense(self) -> str:
-        """The file's name stands for whatever defended it."""
+        """The file's name, which stands for whatever defended it."""
         return Path(self.path).name
 
+    @property
+    def count(self) -> int:
+        """Number of traces."""
+        return self.rows
+
+    @property
+    def verdicts(self) -> bool:
+        """True if the file says which answers are right."""
+        return self.graded
+
     def run(self, context: StageContext) -> None:
-        """Write what an attacker sees of it."""
+        """Write the part of it that an attacker sees."""
         path = Path(self.path)
         if _digest(path) != self.digest:
             raise DistillgameError(f"{path}: changed while it was being attacked; start again")

@@ -4,9 +4,11 @@ from typing import ClassVar, Literal
 
 from safetensors.torch import save_file
 
-from distillgame.arena.stages.base import Model, Stage, StageContext
+from distillgame.arena.stages.base import StageContext
+from distillgame.arena.stages.inputs import GRADIENT, TRACES, GradientStage
+from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.sample import GRADIENT, TRACES, SampleStage
+from distillgame.arena.stages.sample import SampleStage
 from distillgame.errors import DistillgameError
 from distillgame.models import load_model, training_example
 from distillgame.records import ReleasedTrace, read_released
@@ -16,7 +18,7 @@ BATCH = 8
 """Examples in one backward pass; the gradient is the same for any number."""
 
 
-class GradientStage(Stage):
+class ProxyGradientStage(GradientStage):
     """Unit-norm gradient of the proxy's mean negative log-likelihood.
 
     Attributes:
@@ -35,12 +37,12 @@ class GradientStage(Stage):
 
     @property
     def label(self) -> str:
-        """Whose gradient, of what."""
+        """The objective, and the proxy."""
         seed = "" if self.traces is None else f" seed={self.traces.seed}"
         return f"gradient {self.objective} of {self.proxy.spec.name}{seed}"
 
     def run(self, context: StageContext) -> None:
-        """Write ``gradient.safetensors``, one tensor a parameter."""
+        """Write ``gradient.safetensors``, one tensor per parameter."""
         proxy = load_model(self.proxy.spec.model_copy(update={"dtype": "float32"}), context.device)
         examples = [
             training_example(proxy.tokenizer, example.messages, example.finish_reason == "stop")

@@ -1,23 +1,20 @@
 """Let a student's own base model rewrite released traces before it trains on them."""
 
-from typing import ClassVar, Union
+from typing import ClassVar
 
 from distillgame.arena.config.game import make_task
 from distillgame.arena.config.generation import Generation
-from distillgame.arena.stages.base import Model, Stage, StageContext
-from distillgame.arena.stages.form import FormStage
-from distillgame.arena.stages.given import GivenStage
-from distillgame.arena.stages.sample import TRACES, SampleStage, make_engine
+from distillgame.arena.stages.base import StageContext
+from distillgame.arena.stages.engine import make_engine
+from distillgame.arena.stages.inputs import TRACES, TracesStage
+from distillgame.arena.stages.model import Model
 from distillgame.choices import NamedChoice
 from distillgame.decoding import Request
+from distillgame.policies import PolicyChoice
 from distillgame.records import ReleasedTrace, read_released, write_released
 from distillgame.seeding import derive_seed
 
-Source = Union[SampleStage, FormStage, GivenStage]  # noqa: UP007  (pydantic resolves it by name)
-"""Stages whose result is released traces."""
-
-
-class RewriteStage(Stage):
+class RewriteStage(TracesStage):
     """``k`` rewritings of every trace, trace by trace.
 
     Attributes:
@@ -25,13 +22,13 @@ class RewriteStage(Stage):
         task: Whose way to ask for a rewriting it is.
         base: Who rewrites.
         sampling: How it is sampled.
-        k: Rewritings a trace.
+        k: Rewritings per trace.
         seed: Seed of the random streams.
     """
 
     kind: ClassVar[str] = "rewrite"
 
-    traces: Source
+    traces: TracesStage
     task: NamedChoice
     base: Model
     sampling: Generation
@@ -40,15 +37,30 @@ class RewriteStage(Stage):
 
     @property
     def label(self) -> str:
-        """Who rewrites what."""
+        """The traces, and who rewrites them."""
         return f"rewrite {self.traces.defense} by {self.base.spec.name} seed={self.seed}"
+
+    @property
+    def defense(self) -> str:
+        """The defense of the traces."""
+        return self.traces.defense
+
+    @property
+    def count(self) -> int:
+        """Number of rewritings."""
+        return self.k * self.traces.count
+
+    @property
+    def verdicts(self) -> bool:
+        """False: rewritings are not graded."""
+        return False
 
     def run(self, context: StageContext) -> None:
         """Write the rewritings."""
         task = make_task(self.task)
         traces = read_released(context.folder(self.traces) / TRACES)
         engine = make_engine(
-            self.base.load(context.device), NamedChoice(name="standard"), {}, {}, self.sampling, context
+            self.base.load(context.device), PolicyChoice(name="standard"), {}, {}, self.sampling, context
         )
         found: list[ReleasedTrace] = []
         for place in range(self.k):

@@ -1,44 +1,35 @@
 """Sample a split from a teacher under a policy, or from a trained student; grade what comes."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Optional
+from typing import ClassVar
 
 from pydantic import Field
-from safetensors.torch import load_file
 
 from distillgame.arena.config.generation import Generation
-from distillgame.arena.stages.base import Model, Stage, StageContext
+from distillgame.arena.stages.base import StageContext
+from distillgame.arena.stages.engine import make_engine
+from distillgame.arena.stages.inputs import MODEL, TRACES, GradientStage, TracesStage, TrainingStage
+from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.choices import NamedChoice
 from distillgame.decoding import Calibration, Engine, Request, Sample
 from distillgame.models import LanguageModel, ModelSpec, load_model
-from distillgame.policies import make_policy
+from distillgame.policies import PolicyChoice
 from distillgame.records import Trace, read_traces, write_traces
 from distillgame.seeding import derive_seed
 from distillgame.tasks import Problem, Task
 
-if TYPE_CHECKING:
-    from distillgame.arena.stages.distill import DistillStage
-    from distillgame.arena.stages.gradient import GradientStage
-
-TRACES = "traces.parquet"
-"""The stage's result."""
-
-GRADIENT = "gradient.safetensors"
-"""The result of a stage that computes a gradient: one tensor a parameter."""
-
 CALIBRATION = "calibration.json"
-"""Where the stage speculates: what passes cost on the machine that ran it first."""
+"""Costs of passes on the machine that ran the stage first, where it speculates."""
 
 BATCHES_PER_SHARD = 8
 """A killed stage resumes at the last finished shard of this many batches."""
 
 
-class SampleStage(Stage):
+class SampleStage(TracesStage):
     """Sample every problem of a split once.
 
     Attributes:
@@ -58,10 +49,10 @@ class SampleStage(Stage):
 
     problems: ProblemSet
     model: Model
-    trained: Optional["DistillStage"] = None
-    policy: NamedChoice
+    trained: TrainingStage | None = None
+    policy: PolicyChoice
     proxies: dict[str, Model] = Field(default_factory=dict)
-    gradients: dict[str, "GradientStage"] = Field(default_factory=dict)
+    gradients: dict[str, GradientStage] = Field(default_factory=dict)
     sampling: Generation
     seed: int
     draw: int = 0
@@ -72,8 +63,18 @@ class SampleStage(Stage):
         return self.policy.label
 
     @property
+    def count(self) -> int:
+        """Number of problems."""
+        return self.problems.size
+
+    @property
+    def exposes(self) -> bool:
+        """True if log-probabilities are recorded with the traces."""
+        return self.sampling.top_logprobs > 0
+
+    @property
     def label(self) -> str:
-        """What is sampled from whom."""
+        """The policy or the student, and the problems."""
         if self.trained is not None:
             return f"evaluate {self.trained.label.removeprefix('distill ')} {self.problems.label}"
         draw = f" draw={self.draw}" if self.draw else ""
@@ -106,8 +107,8 @@ class SampleStage(Stage):
     def _answerer(self, context: StageContext) -> LanguageModel:
         if self.trained is None:
             return self.model.load(context.device)
-        dtype = self.trained.base.spec.in_full_precision().dtype
-        return load_model(ModelSpec(source=str(context.folder(self.trained) / "model"), dtype=dtype), context.device)
+        spec = ModelSpec(source=str(context.folder(self.trained) / MODEL), dtype=self.trained.base_spec.dtype)
+        return load_model(spec, context.device)
 
     def _shards(self, out: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Problem]]]:
         size = BATCHES_PER_SHARD * self.sampling.batch_size
@@ -165,32 +166,3 @@ def _known_sum(values: list[float]) -> float | None:
 
 def _tick(context: StageContext, done: Iterator[int], total: int, _: Sample) -> None:
     context.progress(next(done), total)
-
-
-def make_engine(
-    teacher: LanguageModel,
-    policy: NamedChoice,
-    proxies: Mapping[str, Model],
-    gradients: Mapping[str, "GradientStage"],
-    sampling: Generation,
-    context: StageContext,
-    calibration: Calibration | None = None,
-) -> Engine:
-    """Make the engine that releases ``teacher`` under ``policy``, the proxies and gradients that it needs loaded.
-
-    It speculates only where the policy has proxies.
-    """
-    made = make_policy(policy.name, policy.options)
-    names = made.proxy_names
-    directions = {name: context.folder(gradients[name]) / GRADIENT for name in names if made.needs_delta}
-    return Engine(
-        teacher,
-        made,
-        proxies={name: proxies[name].load(context.device) for name in names},
-        directions={name: load_file(path) for name, path in directions.items()},
-        derivative=sampling.derivative,
-        batch_size=sampling.batch_size,
-        token_budget=sampling.token_budget,
-        speculative=sampling.speculative and bool(names),
-        calibration=calibration,
-    )

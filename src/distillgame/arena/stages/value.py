@@ -6,8 +6,10 @@ from typing import ClassVar
 
 import torch
 
-from distillgame.arena.stages.base import Model, Stage, StageContext
-from distillgame.arena.stages.sample import TRACES, SampleStage
+from distillgame.arena.stages.base import Stage, StageContext
+from distillgame.arena.stages.inputs import TRACES
+from distillgame.arena.stages.model import Model
+from distillgame.arena.stages.sample import SampleStage
 from distillgame.models import Alignment, LanguageModel, align
 from distillgame.records import Trace, read_traces
 
@@ -34,7 +36,7 @@ class ValueStage(Stage):
 
     @property
     def label(self) -> str:
-        """Whose value of what."""
+        """The traces, and whose value they have."""
         return f"value {self.count} of {self.traces.label.removeprefix('sample ')} by {self.proxy.spec.name}"
 
     def run(self, context: StageContext) -> None:
@@ -75,6 +77,6 @@ def v_gap(trace: Trace, proxy: LanguageModel, alignment: Alignment, temperature:
 
 
 def read_values(folder: Path) -> list[float | None]:
-    """The values of a finished stage."""
+    """Return the values that a finished stage measured."""
     values: list[float | None] = json.loads((folder / VALUES).read_text(encoding="utf-8"))
     return values

@@ -1,0 +1,101 @@
+"""A run: a folder that this process holds, and the workers that compute its stages."""
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from distillgame.arena.config import GameConfig
+from distillgame.arena.run.display import Live, Silent
+from distillgame.arena.run.files import full_disk_is_an_error, lock
+from distillgame.arena.run.scheduler import Pool, execute, in_order
+from distillgame.arena.run.store import Store
+from distillgame.arena.stages import SampleStage, Stage
+from distillgame.errors import DistillgameError
+from distillgame.models import require_alignable
+
+MOST_WORKERS = 8
+"""``auto`` starts no more worker processes than this."""
+
+
+class Run:
+    """A context in which stages are computed; it holds the lock of the run's folder and owns the worker processes.
+
+    Workers start when they are first needed and stay until the context ends, so that a search that computes a few
+    stages again and again starts them once.
+
+    Attributes:
+        root: The run's folder.
+        store: The finished stages in it.
+
+    Args:
+        root: The run's folder, made if it is not there.
+        config: Says on which device and with how many workers stages run.
+        progress: Whether to show progress on standard error.
+    """
+
+    def __init__(self, root: Path, config: GameConfig, progress: bool = True):
+        self.root = root
+        self.store = Store(root, pick_device(config))
+        self._pool = Pool(self.store, pick_workers(config, self.store.device))
+        self._progress = progress
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "Run":
+        with self._stack as stack:
+            stack.enter_context(lock(self.root))
+            stack.enter_context(full_disk_is_an_error(self.root))
+            stack.enter_context(self._pool)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+    def compute(self, stages: Sequence[Stage]) -> None:
+        """Compute what is missing of ``stages`` and of their inputs.
+
+        Raises:
+            DistillgameError: If a teacher and a proxy cannot be aligned (before anything runs), a stage fails, or the
+                disk is full. What was finished until then is kept.
+        """
+        missing = [stage for stage in in_order(stages) if not self.store.has(stage)]
+        sampled = [stage for stage in missing if isinstance(stage, SampleStage)]
+        for teacher, proxy in {(stage.model, proxy) for stage in sampled for proxy in stage.proxies.values()}:
+            require_alignable(teacher.spec, proxy.spec)
+        with ExitStack() as stack:
+            execute(stages, self._pool, stack.enter_context(Live()) if self._progress else Silent())
+
+    def folder(self, stage: Stage) -> Path:
+        """Return the folder of a finished stage, its files verified.
+
+        Raises:
+            DistillgameError: If it is not finished, or a file is missing or changed.
+        """
+        return self.store.folder(stage)
+
+
+def pick_device(config: GameConfig) -> str:
+    """Return the device to run on.
+
+    Raises:
+        DistillgameError: If a GPU is asked for and there is none.
+    """
+    asked = config.compute.device
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if asked == "cuda" and not torch.cuda.is_available():
+        raise DistillgameError("compute.device: 'cuda' is asked for, but PyTorch finds no GPU; use 'auto' or 'cpu'")
+    return asked
+
+
+def pick_workers(config: GameConfig, device: str) -> int:
+    """Return the number of worker processes."""
+    if config.compute.workers != "auto":
+        return config.compute.workers
+    return torch.cuda.device_count() if device == "cuda" else min(MOST_WORKERS, len(os.sched_getaffinity(0)))

@@ -1,0 +1,63 @@
+"""What stages read of each other: traces, gradients, trained students."""
+
+import json
+from abc import abstractmethod
+from pathlib import Path
+
+from distillgame.arena.stages.base import Stage
+from distillgame.models import ModelSpec
+
+TRACES = "traces.parquet"
+"""The file that a stage of traces leaves."""
+
+GRADIENT = "gradient.safetensors"
+"""The file that a stage of a gradient leaves: one tensor per parameter."""
+
+MODEL = "model"
+"""The folder that a training leaves: weights and tokenizer."""
+
+REPORT = "training.json"
+"""The file in which a training describes itself: a :class:`distillgame.students.TrainingReport`."""
+
+
+class TracesStage(Stage):
+    """A stage whose result is released traces, in :data:`TRACES`."""
+
+    @property
+    @abstractmethod
+    def defense(self) -> str:
+        """What defended the traces, as one text."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Number of traces."""
+
+    @property
+    def verdicts(self) -> bool:
+        """True if every trace says whether its answer is right."""
+        return True
+
+    @property
+    def exposes(self) -> bool:
+        """True if every trace carries released log-probabilities of the likeliest tokens."""
+        return False
+
+
+class GradientStage(Stage):
+    """A stage whose result is the defender's gradient at a proxy, in :data:`GRADIENT`."""
+
+
+class TrainingStage(Stage):
+    """A stage whose result is a trained student, in :data:`MODEL` and :data:`REPORT`."""
+
+    @property
+    @abstractmethod
+    def base_spec(self) -> ModelSpec:
+        """The model that was trained, in the precision of the trained weights."""
+
+
+def read_report(folder: Path) -> dict[str, float]:
+    """Return what a finished training reports of itself."""
+    report: dict[str, float] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    return report
