@@ -16,19 +16,13 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from distillgame.arena import load_config
-from distillgame.arena.calibrate.budgets import AccuracyLoss, Budget, KLBudget
-from distillgame.arena.calibrate.policy import Calibrated, calibrate_policy
-from distillgame.arena.config.game import GameConfig
-from distillgame.arena.plan.lineup import Entry
-from distillgame.arena.plan.planner import STANDARD, Planner
-from distillgame.arena.play import pick_device, run_stages
-from distillgame.arena.results.collector import Collector
-from distillgame.arena.results.scores import Answers
-from distillgame.arena.run.store import Store, lock, write_text
-from distillgame.arena.stages import TRACES
+from distillgame.arena.calibrate import AccuracyLoss, Budget, Calibrated, KLBudget, calibrate_policy
+from distillgame.arena.config import GameConfig
+from distillgame.arena.plan import STANDARD, DefenseTarget, PlannedStudent, PlannedTeacher, Planner
+from distillgame.arena.results import ScoreReader, student_rows, teacher_row
+from distillgame.arena.run import Run, write_text
 from distillgame.models import quiet
 from distillgame.policies import Defense, PolicyChoice
-from distillgame.records import read_traces
 from distillgame.stats import standard_error
 from distillgame.students import StudentChoice
 
@@ -65,10 +59,9 @@ def main(folder: str) -> None:
     families, chosen, rows = FAMILIES, None, []
     for goal in GOALS:
         found = {name: candidates(config, *family, goal, out) for name, family in families.items()}
-        with lock(out):
-            store = Store(out, pick_device(config))
-            chosen = chosen or choose(config, found, store)
-            rows += report(config, found, chosen, goal, store)
+        with Run(out, config) as run:
+            chosen = chosen or choose(config, found, run)
+            rows += report(config, found, chosen, goal, run)
         if families is FAMILIES:  # What was chosen at the first goal is kept at the others.
             families = {name: (family[0], [family[1][chosen[name].variant]]) for name, family in FAMILIES.items()}
             chosen = {name: replace(choice, variant=0) for name, choice in chosen.items()}
@@ -111,20 +104,19 @@ def candidates(
     return found
 
 
-def choose(config: GameConfig, found: dict[str, list[Calibrated]], store: Store) -> dict[str, Chosen]:
+def choose(config: GameConfig, found: dict[str, list[Calibrated]], run: Run) -> dict[str, Chosen]:
     """The variants whose strongest student learnt the least, and those students, on validation with the first seed."""
     planner, half = Planner(config), config.splits["validation"] // 2
-    groups = {"standard": [STANDARD]} | {name: [c.choice for c in group] for name, group in found.items()}
+    groups = {"standard": [STANDARD.without_form]} | {name: [c.choice for c in group] for name, group in found.items()}
     stages = {}
     for choice in (choice for group in groups.values() for choice in group):
         for student in STUDENTS:
-            stage = planner.evaluate(choice, student, "validation", config.seeds[0])
+            stage = planner.evaluate(target_of(choice), student, "validation", config.seeds[0])
             part = stage.problems.part(half, 2 * half)
             stages[choice.label, student.label] = stage.model_copy(update={"problems": part})
-    run_stages(list(stages.values()), store, config, progress=True)
-    accuracy = {
-        key: float(Answers([read_traces(store.folder(stage) / TRACES)]).correct.mean()) for key, stage in stages.items()
-    }
+    run.compute(list(stages.values()))
+    reader = ScoreReader(run.store)
+    accuracy = {key: float(reader.read([stage]).correct.mean()) for key, stage in stages.items()}
     result = {}
     for name, group in groups.items():
         tried = {choice.label: {s.label: accuracy[choice.label, s.label] for s in STUDENTS} for choice in group}
@@ -136,48 +128,55 @@ def choose(config: GameConfig, found: dict[str, list[Calibrated]], store: Store)
 
 
 def report(
-    config: GameConfig, found: dict[str, list[Calibrated]], chosen: dict[str, Chosen], goal: Budget, store: Store
+    config: GameConfig, found: dict[str, list[Calibrated]], chosen: dict[str, Chosen], goal: Budget, run: Run
 ) -> list[dict[str, Any]]:
     """What was chosen, on test."""
     planner = Planner(config)
-    policies = {"standard": STANDARD} | {name: group[chosen[name].variant].choice for name, group in found.items()}
-    wanted = [
-        stage
+    policies = {"standard": STANDARD.without_form}
+    policies |= {name: group[chosen[name].variant].choice for name, group in found.items()}
+    teachers = {name: plan_teacher(planner, choice) for name, choice in policies.items()}
+    students = {
+        name: [plan_student(planner, choice, s) for s in (PASSIVE, chosen[name].adaptive, chosen[name].strongest)]
         for name, choice in policies.items()
-        for seed in config.seeds
-        for stage in (
-            planner.sample(choice, "test", seed),
-            planner.evaluate(choice, PASSIVE, "test", seed),
-            planner.evaluate(choice, chosen[name].adaptive, "test", seed),
-        )
-    ]
-    run_stages(wanted, store, config, progress=True)
-    collector = Collector(planner, store)
-
-    def entry(choice: PolicyChoice, student: StudentChoice) -> Entry:
-        defense = Defense(name=choice.name, options=choice.options)
-        return Entry(defense, student, tuple(config.seeds), config.splits["train"], False, "text")
-
-    baseline = collector.answers(entry(policies["PoE"], chosen["PoE"].strongest)).correct
+    }
+    run.compute([stage for teacher in teachers.values() for stage in teacher.releases])
+    run.compute([stage for group in students.values() for student in group for stage in student.evaluations])
+    reader = ScoreReader(run.store)
+    baseline = reader.read(students["PoE"][-1].evaluations).correct
     rows = []
     for name, choice in policies.items():
-        answers = collector.answers(entry(choice, chosen[name].strongest))
-        passive, adaptive = collector.students([entry(choice, PASSIVE), entry(choice, chosen[name].adaptive)])
-        gap = answers.correct - baseline
+        scores = reader.read(students[name][-1].evaluations)
+        passive, adaptive = student_rows(students[name][:2], config, run.store, reader)
+        gap = scores.correct - baseline
         row = {
             "goal": goal.label,
             "family": name,
             "policy": choice.model_dump(),
             "fresh": None if name == "standard" else _fresh(found[name], choice),
             "validation": chosen[name].validation,
-            "teacher": collector.teacher(choice).model_dump(),
+            "teacher": teacher_row(teachers[name], config.seeds, run.store, {}).model_dump(),
             "passive": passive.model_dump(),
             "adaptive": adaptive.model_dump(),
-            "strongest": {"student": chosen[name].strongest.label, **_plain(answers.summary(config.seeds))},
+            "strongest": {"student": chosen[name].strongest.label, **_plain(scores.summary(config.seeds))},
             "over_poe": {"value": float(gap.mean()), "standard_error": standard_error(gap)},
         }
         rows.append(row)
     return rows
+
+
+def target_of(choice: PolicyChoice) -> DefenseTarget:
+    return DefenseTarget(Defense(name=choice.name, options=choice.options))
+
+
+def plan_teacher(planner: Planner, choice: PolicyChoice) -> PlannedTeacher:
+    defense = target_of(choice).defense
+    return PlannedTeacher(defense, tuple(planner.release(defense, "test", s) for s in planner.config.seeds), None)
+
+
+def plan_student(planner: Planner, choice: PolicyChoice, student: StudentChoice) -> PlannedStudent:
+    seeds, target = tuple(planner.config.seeds), target_of(choice)
+    evaluations = tuple(planner.evaluate(target, student, "test", seed) for seed in seeds)
+    return PlannedStudent(target, student, seeds, planner.config.splits["train"], False, "text", evaluations)
 
 
 def _plain(summary: dict[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_the_example_configuration_is_valid() -> None:
 def test_the_example_of_several_proxies_is_valid() -> None:
     (text,) = blocks("game.md", "yaml")
     config = load_config("embedded", overrides=yaml.safe_load(text))
-    assert [policy.combine for policy in config.make_policies()] == [None, "worst", "mean"]
+    assert [choice.policy.combine for choice in config.policies] == [None, "worst", "mean"]
 
 
 def test_the_decoding_example_samples(capsys: pytest.CaptureFixture[str]) -> None:

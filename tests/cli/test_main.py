@@ -175,11 +175,11 @@ def test_a_training_never_goes_on_from_another_ones_checkpoints(
     traces = tmp_path / "traces.jsonl"
     turns = [{"role": "user", "content": "1 dog"}, {"role": "assistant", "content": "1 dog total 4 . #### 4"}]
     traces.write_text(json.dumps({"messages": turns}) + "\n")
-    (tmp_path / "student.partial" / "checkpoints").mkdir(parents=True)
-    (tmp_path / "student.partial" / "training.key").write_text("another")
+    another = tmp_path / "student.partial" / "stages" / "distill-passive-another.partial" / "checkpoints"
+    another.mkdir(parents=True)
     arguments = ["distill", str(traces), "--config", config, "--out", str(tmp_path / "student")]
     status, _, err = run(capsys, *arguments)
     assert status == 2
     assert "student.partial: holds another unfinished training; delete it or choose another --out" in err
-    (tmp_path / "student.partial" / "checkpoints").rmdir()
+    another.rmdir()
     assert run(capsys, *arguments)[0] == 0

@@ -1,7 +1,6 @@
 """A game as stages: sample, distill, evaluate; planned, scheduled, stored, resumed, collected."""
 
-from distillgame.arena.config.game import GameConfig
-from distillgame.arena.config.load import load_config
+from distillgame.arena.config import GameConfig, load_config
 from distillgame.arena.play import play
 from distillgame.arena.sweep import attack, sweep
 

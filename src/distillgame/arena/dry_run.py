@@ -1,4 +1,4 @@
-"""What a game would take, without downloading or running anything."""
+"""The size and cost of a game, without downloading or running anything."""
 
 import re
 from collections import Counter
@@ -7,17 +7,14 @@ from collections.abc import Sequence
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from distillgame.arena.config.game import GameConfig
-from distillgame.arena.plan.lineup import Lineup
-from distillgame.arena.plan.planner import Planner
-from distillgame.arena.play import expected_stages
+from distillgame.arena.config import GameConfig
+from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
 from distillgame.arena.stages import (
     CostStage,
     DistillStage,
     FormStage,
-    GivenStage,
-    GradientStage,
+    ProxyGradientStage,
     RewriteStage,
     SampleStage,
     Stage,
@@ -25,9 +22,7 @@ from distillgame.arena.stages import (
 )
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, locate
-from distillgame.policies import make_policy
 from distillgame.policies.forms import make_form
-from distillgame.students import make_student
 
 PROMPT_TOKENS = 256
 """Assumed length of a prompt."""
@@ -50,9 +45,9 @@ def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = Fal
         choose: Whether the strongest student is chosen on the validation split, as in a sweep.
 
     Costs are upper bounds in floating-point operations: every completion is counted at its full length, two
-    operations a parameter and token for a forward pass, six for a training step (ten with values).
+    operations per parameter and token for a forward pass, six for a training step (ten with values).
     """
-    stages = in_order(expected_stages(Lineup(Planner(config, resolve=False), None, queries, choose)))
+    stages = in_order(Lineup(Planner(config, resolve=False), None, queries, choose).expected())
     specs = {"teacher": config.teacher, **config.all_proxies, "student": config.student}
     sizes = {role: _parameters(spec) for role, spec in specs.items()}
     lines = [f"task {config.task.label}, seeds {', '.join(map(str, config.seeds))}", "", "splits"]
@@ -94,11 +89,11 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
         answering = student if stage.model.spec == config.student else teacher
         passes = answering + _proxy_passes(stage) * sum(proxies[name] for name in stage.proxies)
         return 2 * passes * stage.problems.size * (PROMPT_TOKENS + stage.sampling.max_new_tokens)
-    if isinstance(stage, GradientStage):
+    if isinstance(stage, ProxyGradientStage):
         proxy = next(sizes[name] or 0 for name, spec in config.all_proxies.items() if spec == stage.proxy.spec)
         return 6 * proxy * stage.problems.size * length
     if isinstance(stage, DistillStage):
-        operations = 10 if make_student(stage.student.name, stage.student.options).needs_values else 6
+        operations = 10 if stage.student.student.needs_values else 6
         examples = stage.queries or (stage.references.size if stage.references is not None else 0)
         tokens = examples * min(length, stage.training.max_length)
         return operations * student * stage.training.epochs * tokens
@@ -113,15 +108,14 @@ def _reading_flops(stage: Stage, length: int, teacher: float, student: float, pr
     if isinstance(stage, FormStage):
         return 2 * teacher * stage.problems.size * length if make_form(stage.form).needs_summary else 0.0
     if isinstance(stage, RewriteStage):
-        asked = stage.traces.problems.size if not isinstance(stage.traces, GivenStage) else stage.traces.count
-        return 2 * student * asked * stage.k * (length + stage.sampling.max_new_tokens)
+        return 2 * student * stage.count * (length + stage.sampling.max_new_tokens)
     if isinstance(stage, ValueStage):
         return 2 * proxy * stage.count * length
     return 0.0
 
 
 def _proxy_passes(stage: SampleStage) -> int:
-    policy = make_policy(stage.policy.name, stage.policy.options)
+    policy = stage.policy.policy
     return 2 if policy.needs_delta else int(policy.needs_proxy)
 
 
@@ -130,13 +124,13 @@ def _sampling_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
     if teacher is None:
         return "unknown (say 'parameters' of the teacher)"
     # Two perturbed float32 copies for ADS beside the proxy itself.
-    delta = any(policy.needs_delta for policy in config.make_policies())
+    delta = any(defense.policy.needs_delta for defense in config.policies)
     proxies = sum((sizes[name] or 0) * (_bytes(spec) + 8 * delta) for name, spec in config.all_proxies.items())
     return f"{(teacher * _bytes(config.teacher) + proxies) / GIGA:.3g} GB"
 
 
 def _gradient_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
-    if not any(policy.needs_delta for policy in config.make_policies()):
+    if not any(defense.policy.needs_delta for defense in config.policies):
         return "none"
     known = [sizes[name] for name in config.all_proxies]
     largest = max((size for size in known if size is not None), default=None)

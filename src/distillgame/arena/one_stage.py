@@ -1,33 +1,26 @@
 """One stage at a time: sample a split, train a student on any trace file, evaluate any model."""
 
-import hashlib
-import json
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from distillgame.arena.config.game import GameConfig
-from distillgame.arena.plan.planner import STANDARD, Planner
-from distillgame.arena.play import pick_device, run_stages
-from distillgame.arena.results.scores import Answers
-from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
-from distillgame.arena.stages import TRACES, Model, SampleStage, library_versions
-from distillgame.choices import NamedChoice
+from distillgame.arena.config import GameConfig
+from distillgame.arena.plan import STANDARD, GivenTarget, Planner, lacking
+from distillgame.arena.results import Scores
+from distillgame.arena.run import MANIFEST, Run
+from distillgame.arena.stages import TRACES, GivenStage, Model, SampleStage, Stage, read_report
 from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec, load_model
-from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts
-from distillgame.students import Student, Supplies, TrainingReport, distill, make_student
+from distillgame.models import ModelSpec
+from distillgame.policies import PolicyChoice
+from distillgame.records import read_traces
+from distillgame.students import StudentChoice, TrainingReport
 from distillgame.tasks import SPLITS
-
-CLAIM = "training.key"
-"""A file in the folder of an unfinished training that says which one it is."""
 
 
 @dataclass(frozen=True)
 class SampleSummary:
-    """What a sampled split looks like.
+    """Accuracy and cost of a sampled split.
 
     Attributes:
         path: The trace file.
@@ -46,7 +39,7 @@ class SampleSummary:
     finish_rate: float
 
     def __str__(self) -> str:
-        kl = "" if self.kl_per_trace is None else f", KL {self.kl_per_trace:.3f} nats a trace"
+        kl = "" if self.kl_per_trace is None else f", KL {self.kl_per_trace:.3f} nats per trace"
         return (
             f"accuracy {100 * self.accuracy:.1f} ± {100 * self.standard_error:.1f} % on {self.n} problems, "
             f"{100 * self.finish_rate:.0f} % finished{kl}"
@@ -54,7 +47,7 @@ class SampleSummary:
 
 
 def sample_split(
-    config: GameConfig, policy: NamedChoice, split: str, seed: int, out: Path, progress: bool = True
+    config: GameConfig, policy: PolicyChoice, split: str, seed: int, out: Path, progress: bool = True
 ) -> SampleSummary:
     """Sample a split from the teacher under a policy, as a game with the same configuration would.
 
@@ -75,7 +68,7 @@ def evaluate_model(config: GameConfig, model: ModelSpec, split: str, out: Path, 
     stage = SampleStage(
         problems=Planner(config).problems(split),
         model=Model.of(model),
-        policy=STANDARD,
+        policy=STANDARD.without_form,
         sampling=config.evaluation,
         seed=config.seeds[0],
     )
@@ -85,113 +78,73 @@ def evaluate_model(config: GameConfig, model: ModelSpec, split: str, out: Path, 
 def distill_file(
     config: GameConfig,
     traces: Path,
-    student: NamedChoice,
+    choice: StudentChoice,
     seed: int,
     out: Path,
     objective_traces: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool = True,
 ) -> TrainingReport:
     """Train a student on a trace file from any source and write it to ``out/model``.
 
     Args:
         config: Says which base model, which trainer settings and which validation objective.
         traces: A Parquet or JSON Lines file with a ``messages`` column, and ``finish_reason`` where known.
-        student: The student and its settings.
+        choice: The student.
         seed: Seed of the training.
-        out: A folder that does not exist yet.
+        out: A folder that does not exist yet. Until the training is finished its stages lie in ``out.partial``, where a
+            killed one goes on.
         objective_traces: Traces for the objectives ``released`` and ``clean``; those with a right answer are used.
-        progress: Called after every step.
+        progress: Whether to show progress on standard error.
 
     Raises:
         DistillgameError: If an input is bad, or ``out`` exists.
     """
     if out.exists():
         raise DistillgameError(f"{out}: exists already; choose another folder")
-    made = make_student(student.name, student.options)
-    released = read_released(traces)
-    supplies = _supplies(config, made, traces, released)
-    objective = _objective(config, objective_traces) if made.needs_objective else []
-    base = Model.of(config.student)
-    groups = (released, objective, supplies.references)
-    examples = [[[vars(trace) for trace in group] for group in groups], list(supplies.verdicts)]
-    known = [base.hash, config.task.model_dump(), *(Planner(config).proxy(name).hash for name in config.all_proxies)]
-    description = [known, student.model_dump(), config.training.model_dump(), seed, examples, library_versions()]
-    # A killed training goes on from the checkpoints in here, if the settings ask for any.
+    target = GivenTarget(GivenStage.of(traces))
+    lacks = lacking(choice, target, target.stage.count, config, shares_vocabulary=False)
+    if lacks is not None:
+        raise DistillgameError(f"student '{choice.name}' needs {lacks}, which {traces} does not give")
+    planner = Planner(config)
+    given = _objective(planner, choice, objective_traces)
+    stage = planner.distill(target, choice, seed, objective_traces=given)
     partial = out.with_name(out.name + ".partial")
-    with full_disk_is_an_error(out):
-        _claim(partial, hashlib.sha256(json.dumps(description).encode()).hexdigest())
-        model, report = distill(
-            load_model(base.spec.in_full_precision(), pick_device(config)),
-            made,
-            supplies,
-            objective,
-            config.training,
-            seed,
-            checkpoints=partial / "checkpoints" if config.training.checkpoint_every else None,
-            progress=progress,
-        )
-        model.model.save_pretrained(partial / "model")
-        model.tokenizer.save_pretrained(partial / "model")
-        report.write(partial / "training.json")
-        shutil.rmtree(partial / "checkpoints", ignore_errors=True)
-        (partial / CLAIM).unlink()
-        os.replace(partial, out)
+    with Run(partial, config, progress) as run:
+        _require_own(run, stage)
+        run.compute([stage])
+        report = read_report(run.folder(stage))
+        (run.folder(stage) / MANIFEST).unlink()
+        os.replace(run.folder(stage), out)
+    shutil.rmtree(partial)
     return report
 
 
-def _supplies(config: GameConfig, student: Student, path: Path, traces: list[ReleasedTrace]) -> Supplies:
-    """What a file of traces and a configuration can give a student."""
-    needs, verdicts = student.needs, read_verdicts(path)
-    lacking = {
-        "several draws of a prompt": needs.draws > 1,
-        "own completions of the task's problems": needs.own_samples > 0,
-        "rewritings (`distillgame attack` makes them)": needs.rewrites > 0,
-        "log-probabilities": needs.logprobs,
-        "a column 'correct'": needs.verdicts and verdicts is None,
-        "a 'proxy' in the configuration": needs.proxy and not config.all_proxies,
-    }
-    for what, is_lacking in lacking.items():
-        if is_lacking:
-            raise DistillgameError(f"student '{student.name}' needs {what}, which {path} does not give")
-    planner = Planner(config)
-    proxy = next(iter(config.all_proxies), None) if needs.proxy else None
-    return Supplies(
-        traces=traces,
-        verdicts=verdicts or (),
-        references=planner.references().reference_solutions() if needs.references else (),
-        proxy=None if proxy is None else planner.proxy(proxy).load(pick_device(config)),
-        final_answer=config.make_task().final_answer,
-    )
+def _objective(planner: Planner, choice: StudentChoice, traces: Path | None) -> GivenStage | None:
+    if not choice.student.needs_objective or planner.objective(choice.student) == "reference":
+        return None
+    if traces is None:
+        objective = planner.objective(choice.student)
+        raise DistillgameError(f"objective '{objective}' needs --objective-traces: a trace file")
+    return GivenStage.of(traces)
 
 
-def _claim(partial: Path, key: str) -> None:
-    """Make the folder of an unfinished training, or enter that of the very same one.
+def _require_own(run: Run, stage: Stage) -> None:
+    """Check that no other training is unfinished in the folder, which goes once this one is finished.
 
     Raises:
-        DistillgameError: If it holds checkpoints of another training; without any there is nothing to lose.
+        DistillgameError: If there are checkpoints of another one.
     """
-    claim = partial / CLAIM
-    if (partial / "checkpoints").exists() and (not claim.is_file() or claim.read_text() != key):
-        raise DistillgameError(f"{partial}: holds another unfinished training; delete it or choose another --out")
-    partial.mkdir(parents=True, exist_ok=True)
-    write_text(claim, key)
-
-
-def _objective(config: GameConfig, traces: Path | None) -> list[ReleasedTrace]:
-    if config.attacker.objective == "reference":
-        return Planner(config).references().reference_solutions()
-    if traces is None:
-        raise DistillgameError(f"objective '{config.attacker.objective}' needs --objective-traces: a trace file")
-    return read_released(traces, correct_only=True)
+    own = run.store.path(stage).with_name(run.store.path(stage).name + ".partial")
+    if any(path.parent != own for path in run.root.glob("stages/*/checkpoints")):
+        raise DistillgameError(f"{run.root}: holds another unfinished training; delete it or choose another --out")
 
 
 def _run(stage: SampleStage, config: GameConfig, out: Path, progress: bool) -> SampleSummary:
-    with lock(out):
-        store = Store(out, pick_device(config))
-        run_stages([stage], store, config, progress)
-        path = store.folder(stage) / TRACES
+    with Run(out, config, progress) as run:
+        run.compute([stage])
+        path = run.folder(stage) / TRACES
     traces = read_traces(path)
-    summary = Answers([traces]).summary([stage.seed])
+    summary = Scores([traces]).summary([stage.seed])
     kl = [trace.kl for trace in traces if trace.kl is not None]
     return SampleSummary(
         path=path,

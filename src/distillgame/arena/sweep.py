@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distillgame.arena.config.game import GameConfig
-from distillgame.arena.config.load import load_config
-from distillgame.arena.plan.planner import Planner
-from distillgame.arena.play import default_folder, play_rounds
+from distillgame.arena.config import GameConfig, default_folder, load_config
+from distillgame.arena.plan import GivenTarget, Planner
+from distillgame.arena.play import play_rounds
 from distillgame.arena.stages import GivenStage
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense
@@ -90,7 +89,8 @@ def attack(
         raise DistillgameError("suite: the configuration names none, and it is what attacks; set suite=standard")
     given = GivenStage.of(Path(traces))
     _require_attackable(given, game)
-    return play_rounds(game, Path(out) if out is not None else attack_folder(given), progress, targets=[given])
+    root = Path(out) if out is not None else attack_folder(given)
+    return play_rounds(game, root, progress, targets=[GivenTarget(given)])
 
 
 def attack_folder(given: GivenStage) -> Path:
@@ -108,7 +108,7 @@ def _require_attackable(given: GivenStage, game: GameConfig) -> None:
         raise DistillgameError("attacker.objective: 'clean' needs undefended traces, and only a file is given")
     if game.attacker.objective == "released" and not any(read_verdicts(Path(given.path)) or []):
         raise DistillgameError(f"{given.path}: objective 'released' needs a column 'correct' with right answers")
-    task, planner = game.make_task(), Planner(game)
+    task, planner = game.task.task, Planner(game)
     asked = {json.dumps(trace.messages[:-1]) for trace in read_released(Path(given.path))}
     for split in ("validation", "test"):
         known = [json.dumps(task.messages(problem)) for problem in planner.problems(split).load()]

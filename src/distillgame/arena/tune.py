@@ -5,29 +5,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distillgame.arena.config.game import GameConfig
-from distillgame.arena.plan.planner import Planner
-from distillgame.arena.play import pick_device, run_stages
-from distillgame.arena.results.collector import Collector
-from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
-from distillgame.arena.stages import Stage
-from distillgame.choices import NamedChoice
+from distillgame.arena.config import GameConfig
+from distillgame.arena.plan import VALIDATION, DefenseTarget, Planner
+from distillgame.arena.results import ScoreReader
+from distillgame.arena.run import Run, write_text
+from distillgame.arena.stages import TracesStage
 from distillgame.errors import DistillgameError
-from distillgame.policies import Defense
+from distillgame.policies import Defense, PolicyChoice
 from distillgame.strict import Strict
+from distillgame.students import StudentChoice
 
-SPLIT = "validation"
-"""Nothing here ever sees the test split."""
-
-PASSIVE = NamedChoice(name="passive")
+PASSIVE = StudentChoice(name="passive")
 
 
-class Trial(Strict):
+class TriedSetting(Strict):
     """One setting that was tried on one policy.
 
     Attributes:
         what: ``strength``, ``passive`` or ``adaptive``.
-        policy: The policy, with its strength.
+        policy: The policy, with its options.
         learning_rate: The trainer's rate; None for a strength.
         eta: The adaptive student's tilt, else None.
         accuracy: The student's accuracy on the validation split; for a strength the teacher's.
@@ -43,7 +39,7 @@ class Trial(Strict):
 
 
 class TuningResult(Strict):
-    """What was tried and what was chosen.
+    """The settings that were tried, and those that were chosen.
 
     Attributes:
         trials: Everything tried.
@@ -52,7 +48,7 @@ class TuningResult(Strict):
         eta: The adaptive student's tilt, or None if none was searched.
     """
 
-    trials: list[Trial]
+    trials: list[TriedSetting]
     strengths: dict[str, dict[str, float]]
     learning_rate: float | None
     eta: float | None
@@ -61,9 +57,10 @@ class TuningResult(Strict):
 def tune(config: GameConfig, out: Path, progress: bool = True) -> TuningResult:
     """Search what the configuration's ``tuning`` section lists, on the validation split.
 
-    Each policy's strength comes first: the one whose teacher accuracy is closest to the target. Then learning rate and
-    eta together: the pair with the best adaptive student, averaged over the policies that are not controls (without
-    eta, the rate with the best passive student). The result is also written to ``tuning.json``.
+    The test split is never read. Each policy's strength comes first: the one whose teacher accuracy is closest to the
+    target. Then learning rate and eta together: the pair with the best adaptive student, averaged over the policies
+    that are not controls (without eta, the rate with the best passive student). The result is also written to
+    ``tuning.json``.
 
     Raises:
         DistillgameError: If there is nothing to search, or an input is bad.
@@ -71,10 +68,10 @@ def tune(config: GameConfig, out: Path, progress: bool = True) -> TuningResult:
     wanted = config.tuning
     if not (wanted.learning_rate or wanted.strengths or wanted.eta):
         raise DistillgameError("tuning: nothing to search; list learning_rate, strengths or eta")
-    if config.splits.get(SPLIT, 0) < 2:
-        raise DistillgameError(f"splits.{SPLIT}: tuning needs at least 2 problems")
-    with lock(out):
-        search = _Search(config, Store(out, pick_device(config)), progress)
+    if config.splits.get(VALIDATION, 0) < 2:
+        raise DistillgameError(f"splits.{VALIDATION}: tuning needs at least 2 problems")
+    with Run(out, config, progress) as run:
+        search = _Search(config, run)
         strengths = {name: search.strength(name, values) for name, values in wanted.strengths.items()}
         rate, eta = search.student() if wanted.learning_rate or wanted.eta else (None, None)
         result = TuningResult(
@@ -83,17 +80,17 @@ def tune(config: GameConfig, out: Path, progress: bool = True) -> TuningResult:
             learning_rate=rate if wanted.learning_rate else None,
             eta=eta,
         )
-        with full_disk_is_an_error(out):
-            write_text(out / "tuning.json", json.dumps(result.model_dump(), indent=1) + "\n")
+        write_text(out / "tuning.json", json.dumps(result.model_dump(), indent=1) + "\n")
     return result
 
 
 class _Search:
     """Holds the configuration as chosen so far, and what was tried."""
 
-    def __init__(self, config: GameConfig, store: Store, progress: bool):
-        self.config, self.store, self.progress = config, store, progress
-        self.trials: list[Trial] = []
+    def __init__(self, config: GameConfig, run: Run):
+        self.config, self.run = config, run
+        self.reader = ScoreReader(run.store)
+        self.trials: list[TriedSetting] = []
 
     def strength(self, policy: str, values: Mapping[str, Sequence[float]]) -> dict[str, float]:
         """Choose a policy's strength and put it into the configuration."""
@@ -107,14 +104,17 @@ class _Search:
                 "finds the strength of each"
             )
         others = listed[0] if listed else {}
-        choices = {value: NamedChoice(name=policy, options=others | {parameter: value}) for value in tried}
+        choices = {value: PolicyChoice(name=policy, options=others | {parameter: value}) for value in tried}
         planner = Planner(self.config)
-        self._run([planner.sample(c, SPLIT, seed) for c in choices.values() for seed in self.config.seeds])
-        distance = {}
-        for value, choice in choices.items():
-            row = Collector(planner, self.store, SPLIT).teacher(choice)
-            self._record("strength", choice, None, None, row.accuracy, row.standard_error)
-            distance[value] = abs(row.accuracy - self.config.tuning.teacher_accuracy)
+        stages = {
+            value: [planner.sample(choice, VALIDATION, seed) for seed in self.config.seeds]
+            for value, choice in choices.items()
+        }
+        self.run.compute([stage for group in stages.values() for stage in group])
+        distance = {
+            value: abs(self._accuracy(stages[value], "strength", choice) - self.config.tuning.teacher_accuracy)
+            for value, choice in choices.items()
+        }
         best = min(distance, key=lambda value: distance[value])
         chosen = Defense(name=policy, options=choices[best].options)
         policies = [
@@ -128,48 +128,47 @@ class _Search:
         """Choose learning rate and eta."""
         rates = self.config.tuning.learning_rate or [self.config.training.learning_rate]
         etas = self.config.tuning.eta
-        students: dict[float | None, NamedChoice] = {None: PASSIVE}
-        students |= {eta: NamedChoice(name="adaptive", options={"eta": eta}) for eta in etas}
-        grid = [(rate, eta) for rate in rates for eta in students]
-        configs = {rate: self._at_rate(rate) for rate in rates}
-        policies = [
-            choice
-            for choice, policy in zip(self.config.policies, self.config.make_policies(), strict=True)
-            if not policy.control
-        ]
-        self._run(
-            [
-                Planner(configs[rate]).evaluate(policy, students[eta], SPLIT, seed)
-                for rate, eta in grid
-                for policy in policies
-                for seed in self.config.seeds
+        students: dict[float | None, StudentChoice] = {None: PASSIVE}
+        students |= {eta: StudentChoice(name="adaptive", options={"eta": eta}) for eta in etas}
+        planners = {rate: Planner(self._at_rate(rate)) for rate in rates}
+        targets = [DefenseTarget(defense) for defense in self.config.policies if not defense.policy.control]
+        stages = {
+            (rate, eta): [
+                [planners[rate].evaluate(target, choice, VALIDATION, seed) for seed in self.config.seeds]
+                for target in targets
             ]
-        )
+            for rate in rates
+            for eta, choice in students.items()
+        }
+        self.run.compute([stage for grid in stages.values() for group in grid for stage in group])
         means = {}
-        for rate, eta in grid:
-            found = [self._answers(configs[rate], policy, students[eta]) for policy in policies]
-            for policy, summary in zip(policies, found, strict=True):
-                name = students[eta].name
-                self._record(name, policy, rate, eta, summary["accuracy"], summary["standard_error"])
+        for (rate, eta), grid in stages.items():
+            found = [
+                self._accuracy(group, students[eta].name, target.defense, rate, eta)
+                for target, group in zip(targets, grid, strict=True)
+            ]
             if eta is not None or not etas:
-                means[rate, eta] = sum(summary["accuracy"] for summary in found) / len(found)
+                means[rate, eta] = sum(found) / len(found)
         return max(means, key=lambda pair: means[pair])
-
-    def _answers(self, config: GameConfig, policy: NamedChoice, student: NamedChoice) -> dict[str, Any]:
-        return (
-            Collector(Planner(config), self.store, SPLIT).evaluated(policy, student, config.seeds).summary(config.seeds)
-        )
 
     def _at_rate(self, rate: float) -> GameConfig:
         training = self.config.training.model_copy(update={"learning_rate": rate})
         return self.config.model_copy(update={"training": training})
 
-    def _record(
-        self, what: str, policy: NamedChoice, rate: float | None, eta: float | None, accuracy: float, error: float
-    ) -> None:
+    def _accuracy(
+        self,
+        stages: Sequence[TracesStage],
+        what: str,
+        policy: PolicyChoice,
+        rate: float | None = None,
+        eta: float | None = None,
+    ) -> float:
+        """Read an accuracy and record the trial that it comes from."""
+        summary: dict[str, Any] = self.reader.read(stages).summary(self.config.seeds)
+        accuracy, error = summary["accuracy"], summary["standard_error"]
         self.trials.append(
-            Trial(what=what, policy=policy.label, learning_rate=rate, eta=eta, accuracy=accuracy, standard_error=error)
+            TriedSetting(
+                what=what, policy=policy.label, learning_rate=rate, eta=eta, accuracy=accuracy, standard_error=error
+            )
         )
-
-    def _run(self, stages: list[Stage]) -> None:
-        run_stages(stages, self.store, self.config, self.progress)
+        return float(accuracy)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import click
 
 from distillgame.arena import load_config
-from distillgame.arena.play import default_folder
+from distillgame.arena.config import default_folder
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
 
 
@@ -50,9 +50,7 @@ def calibrate(
         raise click.UsageError("--unit goes with --epsilon")
     if rho is not None and (pilot or fresh):
         raise click.UsageError("--pilot and --fresh do not go with --rho, whose trials are whole trainings")
-    from distillgame.arena.calibrate.budgets import AccuracyLoss, Budget, KLBudget
-    from distillgame.arena.calibrate.policy import as_yaml, calibrate_policy
-    from distillgame.arena.calibrate.student import calibrate_student
+    from distillgame.arena.calibrate import AccuracyLoss, Budget, KLBudget, as_yaml, calibrate_policy, calibrate_student
     from distillgame.policies import PolicyChoice
 
     choice = PolicyChoice(name=policy, options=assignments(strength, "NAME=VALUE"))

@@ -7,7 +7,7 @@ import click
 from rich.console import Console
 
 from distillgame.arena import load_config
-from distillgame.arena.play import default_folder
+from distillgame.arena.config import default_folder
 from distillgame.cli.options import config_argument, overrides_option, quick_option
 
 

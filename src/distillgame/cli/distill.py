@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import Progress
 
 from distillgame.arena import load_config
 from distillgame.arena.one_stage import distill_file
@@ -41,14 +39,9 @@ def distill(
     quiet()
     choice = StudentChoice(name=student, options=assignments(setting, "NAME=VALUE"))
     game = load_config(config, overrides=overrides)
-    with Progress(console=Console(stderr=True)) as progress:
-        bar = progress.add_task(choice.label, total=None)
-        report = distill_file(
-            game, traces, choice, seed, out, objective_traces,
-            progress=lambda done, total: progress.update(bar, completed=done, total=total),
-        )  # fmt: skip
+    report = distill_file(game, traces, choice, seed, out, objective_traces)
     cut = f", {report.cut} of them cut at {game.training.max_length} tokens" if report.cut else ""
     click.echo(
-        f"{report.traces} traces{cut}, {report.steps} steps, loss {report.loss:.4f} nats a token, "
+        f"{report.traces} traces{cut}, {report.steps} steps, loss {report.loss:.4f} nats per token, "
         f"rho {report.rho:.3f} nats\nwritten to {out / 'model'}"
     )

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from distillgame.arena import load_config
+from distillgame.arena.config import default_folder
 from distillgame.arena.one_stage import evaluate_model
-from distillgame.arena.play import default_folder
 from distillgame.cli.options import overrides_option
 from distillgame.models import ModelSpec
 from distillgame.strict import parse

@@ -7,8 +7,8 @@ import click
 
 from distillgame.arena import load_config
 from distillgame.arena import play as play_game
+from distillgame.arena.config import default_folder
 from distillgame.arena.dry_run import estimate
-from distillgame.arena.play import default_folder
 from distillgame.cli.options import config_argument, overrides_option, quick_option
 from distillgame.cli.tables import print_results
 

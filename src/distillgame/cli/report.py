@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from distillgame.arena.results.files import report as make_report
+from distillgame.arena.results import report as make_report
 
 
 @click.command()

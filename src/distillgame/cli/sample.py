@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from distillgame.arena import load_config
+from distillgame.arena.config import default_folder
 from distillgame.arena.one_stage import sample_split
-from distillgame.arena.play import default_folder
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
 from distillgame.policies import PolicyChoice
 

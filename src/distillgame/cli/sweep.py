@@ -5,9 +5,8 @@ from typing import Any
 
 import click
 
-from distillgame.arena.config.load import load_config
+from distillgame.arena.config import default_folder, load_config
 from distillgame.arena.dry_run import estimate
-from distillgame.arena.play import default_folder
 from distillgame.arena.sweep import sweep as play_sweep
 from distillgame.arena.sweep import widened
 from distillgame.cli.options import config_argument, overrides_option, quick_option

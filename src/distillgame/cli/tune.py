@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from distillgame.arena import load_config
-from distillgame.arena.play import default_folder
+from distillgame.arena.config import default_folder
 from distillgame.arena.tune import tune as run_tuning
 from distillgame.cli.options import config_argument, overrides_option, quick_option
 from distillgame.report import percent

@@ -85,7 +85,7 @@ def test_the_result_is_kept_and_every_trial_was_reported(calibrated: tuple[Path,
     assert written["fresh"]["interval"] == list(result.fresh.interval)
     assert written["met"] == (result.fresh.interval[0] <= 0.5 <= result.fresh.interval[1])
     assert len(said) == len(result.trials) - 1
-    assert "nats a trace (95% interval" in said[0]
+    assert "nats per trace (95% interval" in said[0]
 
 
 def test_a_second_search_samples_only_what_is_new(calibrated: tuple[Path, Calibrated, list[str]]) -> None:

@@ -12,7 +12,7 @@ from distillgame.errors import DistillgameError
 def test_choices_are_written_short(tiny: dict[str, Any]) -> None:
     config = load_config(tiny)
     assert [choice.label for choice in config.policies] == ["standard", "poe gamma=0.5", "ads lambda=0.2"]
-    assert [student.name for student in config.make_students()] == ["untrained", "passive", "adaptive"]
+    assert [choice.student.name for choice in config.students] == ["untrained", "passive", "adaptive"]
 
 
 def test_labels_show_any_option(tiny: dict[str, Any]) -> None:

@@ -1,11 +1,9 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from distillgame.arena import load_config
-from distillgame.arena.plan.lineup import Lineup
-from distillgame.arena.plan.planner import Planner
+from distillgame.arena.plan import GivenTarget, Lineup, Planner, Round
 from distillgame.arena.stages import DistillStage, FormStage, GivenStage, SampleStage
 from distillgame.arena.sweep import widened
 from distillgame.students import SUITES
@@ -16,25 +14,25 @@ def lineup(tiny: dict[str, Any], **changes: Any) -> Lineup:
     return Lineup(Planner(config, resolve=False))
 
 
-GIVEN = GivenStage(path="x.jsonl", digest="0", count=24, verdicts=False)
+GIVEN = GivenStage(path="x.jsonl", digest="0", rows=24, graded=False)
 
 
 def test_a_suite_brings_its_students_and_the_controls(tiny: dict[str, Any]) -> None:
     found = lineup(tiny)
     entries = found.entries(found.rounds[0])
-    names = [entry.student.label for entry in entries if not entry.control]
+    names = [entry.choice.label for entry in entries if not entry.control]
     assert len(names) == len(SUITES["standard"].members)
-    controls = [entry.student.name for entry in entries if entry.control]
+    controls = [entry.choice.name for entry in entries if entry.control]
     assert controls == ["untrained", "reference", "eta_zero", "shuffled", "oracle"]
 
 
 def test_the_strongest_of_each_level_is_chosen_on_validation_and_gets_all_seeds(tiny: dict[str, Any]) -> None:
     found = lineup(tiny)
     accuracies = dict.fromkeys(found.trials(found.rounds[0]), 0.4) | {"filter share=0.25": 0.8, "mixed share=0.5": 0.6}
-    entries = found.entries(replace(found.rounds[0], validation=accuracies))
-    strongest = {entry.level: entry.student.label for entry in entries if entry.strongest}
+    entries = found.entries(found.rounds[0], accuracies)
+    strongest = {entry.level: entry.choice.label for entry in entries if entry.strongest}
     assert strongest == {"text": "filter share=0.25", "assisted": "mixed share=0.5"}
-    seeds = {entry.student.label: len(entry.seeds) for entry in entries}
+    seeds = {entry.choice.label: len(entry.seeds) for entry in entries}
     assert seeds["filter share=0.25"] == seeds["passive"] == seeds["reference"] == 2
     assert seeds["verified"] == seeds["eta_zero"] == 1
 
@@ -42,8 +40,8 @@ def test_the_strongest_of_each_level_is_chosen_on_validation_and_gets_all_seeds(
 def test_controls_share_the_eta_of_the_strongest_adaptive_student(tiny: dict[str, Any]) -> None:
     found = lineup(tiny)
     accuracies = dict.fromkeys(found.trials(found.rounds[0]), 0.4) | {"adaptive eta=16": 0.5}
-    entries = found.entries(replace(found.rounds[0], validation=accuracies))
-    assert {"shuffled eta=16", "oracle eta=16"} <= {entry.student.label for entry in entries}
+    entries = found.entries(found.rounds[0], accuracies)
+    assert {"shuffled eta=16", "oracle eta=16"} <= {entry.choice.label for entry in entries}
 
 
 def test_trials_never_read_the_test_split(tiny: dict[str, Any]) -> None:
@@ -55,20 +53,20 @@ def test_trials_never_read_the_test_split(tiny: dict[str, Any]) -> None:
 def test_best_of_k_stays_within_its_queries(tiny: dict[str, Any]) -> None:
     found = lineup(tiny)
     student = next(choice for choice in found.config.attackers if choice.label == "best_of_k k=8")
-    stage = found.planner.distill(found.config.policies[1], student, 0)
+    stage = found.planner.distill(found.rounds[1].target, student, 0)
     assert stage.queries == 24
     assert len(stage.further) == 7
     assert all(isinstance(s, SampleStage) and s.problems.size == 3 for s in stage.further)
 
 
 def test_given_traces_leave_out_who_needs_more(tiny: dict[str, Any]) -> None:
-    found = Lineup(lineup(tiny).planner, [GIVEN])
+    found = Lineup(lineup(tiny).planner, [GivenTarget(GIVEN)])
     names = {choice.name for choice in found.attackers(found.rounds[0])}
     assert not names & {"best_of_k", "curriculum", "verified"}
     assert {"passive", "adaptive", "filter", "reconstructed", "mixed"} <= names
-    judged = replace(found.rounds[0], target=GIVEN.model_copy(update={"verdicts": True}))
+    judged = Round(GivenTarget(GIVEN.model_copy(update={"graded": True})), 24)
     assert "verified" in {choice.name for choice in found.attackers(judged)}
-    controls = {entry.student.name for entry in found.entries(found.rounds[0]) if entry.control}
+    controls = {entry.choice.name for entry in found.entries(found.rounds[0]) if entry.control}
     assert "oracle" not in controls
 
 
@@ -81,7 +79,7 @@ def test_log_probabilities_are_of_full_completions_only(tiny: dict[str, Any]) ->
 
 def test_another_form_is_released_to_the_student(tiny: dict[str, Any]) -> None:
     found = lineup(tiny, policies=[{"poe": {"gamma": 0.5, "form": "summary"}}])
-    stage = found.planner.distill(found.config.policies[0], found.config.attackers[0], 0)
+    stage = found.planner.distill(found.rounds[0].target, found.config.attackers[0], 0)
     assert isinstance(stage, DistillStage)
     assert isinstance(stage.traces, FormStage)
     assert stage.traces.defense == found.config.policies[0].label == "poe gamma=0.5 form=summary"
@@ -155,7 +153,7 @@ def test_a_student_listed_at_its_default_is_not_played_twice(tiny: dict[str, Any
 
 def test_an_objective_on_undefended_traces_competes_among_the_informed(tiny: dict[str, Any]) -> None:
     found = lineup(tiny, attacker={"objective": "clean"})
-    levels = {entry.student.name: entry.level for entry in found.entries(found.rounds[0])}
+    levels = {entry.choice.name: entry.level for entry in found.entries(found.rounds[0])}
     assert levels["passive"] == "text"
     assert levels["adaptive"] == levels["filter"] == "informed"
 

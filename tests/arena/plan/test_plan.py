@@ -1,15 +1,13 @@
 from typing import Any
 
 from distillgame.arena import load_config
-from distillgame.arena.plan.lineup import Lineup
-from distillgame.arena.plan.planner import Planner
-from distillgame.arena.play import expected_stages
+from distillgame.arena.plan import DefenseTarget, Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
-from distillgame.arena.stages import CostStage, DistillStage, GradientStage, SampleStage, stage_from_spec
+from distillgame.arena.stages import CostStage, DistillStage, ProxyGradientStage, SampleStage, stage_from_spec
 
 
 def stages(tiny: dict[str, Any], **changes: Any) -> list[Any]:
-    return in_order(expected_stages(Lineup(Planner(load_config({**tiny, **changes}), resolve=False))))
+    return in_order(Lineup(Planner(load_config({**tiny, **changes}), resolve=False)).expected())
 
 
 def test_a_game_has_each_stage_once_and_after_its_inputs(tiny: dict[str, Any]) -> None:
@@ -19,7 +17,7 @@ def test_a_game_has_each_stage_once_and_after_its_inputs(tiny: dict[str, Any]) -
         assert all(ordered.index(needed) < position for needed in stage.inputs())
     kinds = [type(stage) for stage in ordered]
     assert kinds.count(DistillStage) == 3 * 2 * 2
-    assert kinds.count(GradientStage) == 2
+    assert kinds.count(ProxyGradientStage) == 2
     assert kinds.count(CostStage) == 1
     # per seed: defender, 3 train, 3 test, 3 x 2 evaluations; and one untrained student, decoded greedily
     assert kinds.count(SampleStage) == 2 * (1 + 3 + 3 + 6) + 1
@@ -29,7 +27,7 @@ def test_an_ensemble_needs_each_proxy_and_a_gradient_at_each(tiny: dict[str, Any
     tiny["proxies"] = {"olmo2": "embedded:proxy-olmo2"}
     tiny["policies"] = ["standard", {"poe": {"gamma": 0.5}}, {"ads": {"lambda": 0.2, "proxies": ["proxy", "olmo2"]}}]
     ordered = stages(tiny, seeds=[0])
-    gradients = [stage for stage in ordered if isinstance(stage, GradientStage)]
+    gradients = [stage for stage in ordered if isinstance(stage, ProxyGradientStage)]
     assert {stage.proxy.spec.source for stage in gradients} == {"embedded:proxy", "embedded:proxy-olmo2"}
     sampled = {s.policy.name: s for s in ordered if isinstance(s, SampleStage) and s.problems.name == "train"}
     assert list(sampled["poe"].proxies) == ["proxy"]
@@ -60,10 +58,10 @@ def test_a_passive_student_does_not_depend_on_the_objective(tiny: dict[str, Any]
 def test_the_key_follows_inputs_and_device(tiny: dict[str, Any]) -> None:
     hotter = {**tiny["sampling"], "temperature": 0.7}
     one, other = (Planner(load_config({**tiny, "sampling": s}), resolve=False) for s in (tiny["sampling"], hotter))
-    policy, student = one.config.policies[1], one.config.students[1]
-    assert one.distill(policy, student, 0).key("cpu") != other.distill(policy, student, 0).key("cpu")
-    assert one.distill(policy, student, 0).key("cpu") != one.distill(policy, student, 0).key("cuda")
-    assert one.distill(policy, student, 0).key("cpu") != one.distill(policy, student, 1).key("cpu")
+    target, student = DefenseTarget(one.config.policies[1]), one.config.students[1]
+    assert one.distill(target, student, 0).key("cpu") != other.distill(target, student, 0).key("cpu")
+    assert one.distill(target, student, 0).key("cpu") != one.distill(target, student, 0).key("cuda")
+    assert one.distill(target, student, 0).key("cpu") != one.distill(target, student, 1).key("cpu")
 
 
 def test_attacker_and_defender_never_share_a_problem(tiny: dict[str, Any]) -> None:

@@ -4,17 +4,17 @@ from pathlib import Path
 from typing import Any
 
 from distillgame.arena import load_config
-from distillgame.arena.plan.planner import Planner
+from distillgame.arena.plan import Planner
 from distillgame.arena.run.display import Silent
 from distillgame.arena.run.scheduler import Pool, execute
 from distillgame.arena.run.store import Store
-from distillgame.choices import NamedChoice
+from distillgame.policies import PolicyChoice
 
 
 def test_a_worker_that_dies_while_idle_is_replaced(tiny: dict[str, Any], tmp_path: Path) -> None:
     """A pool outlives one run of stages, and an idle worker holds models: it may be killed for memory."""
     planner, store = Planner(load_config(tiny)), Store(tmp_path, "cpu")
-    first, second = (planner.sample(NamedChoice(name="standard"), split, 0) for split in ("validation", "holdout"))
+    first, second = (planner.sample(PolicyChoice(name="standard"), split, 0) for split in ("validation", "holdout"))
     with Pool(store, 1) as pool:
         execute([first], pool, Silent())
         worker = pool.take()

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from distillgame.arena.run.store import MANIFEST, Store, full_disk_is_an_error, lock
+from distillgame.arena.run import MANIFEST, Store, full_disk_is_an_error, lock
 from distillgame.arena.stages.base import Stage, StageContext
 from distillgame.errors import DistillgameError
 

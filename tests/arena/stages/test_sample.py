@@ -5,8 +5,8 @@ import yaml
 
 from distillgame.arena import load_config
 from distillgame.arena.one_stage import sample_split
-from distillgame.choices import NamedChoice
 from distillgame.decoding import Calibration
+from distillgame.policies import PolicyChoice
 from distillgame.records import Trace, read_traces
 from tests.arena.conftest import TINY
 
@@ -15,7 +15,7 @@ def sampled(tmp_path: Path, **overrides: Any) -> tuple[Path, list[Trace]]:
     config = tmp_path / "tiny.yaml"
     config.write_text(yaml.safe_dump(TINY))
     game = load_config(str(config), overrides=overrides)
-    path = sample_split(game, NamedChoice(name="poe", options={"gamma": 0.5}), "test", 0, tmp_path / "run", False).path
+    path = sample_split(game, PolicyChoice(name="poe", options={"gamma": 0.5}), "test", 0, tmp_path / "run", False).path
     return path, read_traces(path)
 
 

@@ -8,13 +8,13 @@ import pytest
 from distillgame.arena import load_config
 from distillgame.arena.one_stage import sample_split
 from distillgame.arena.stages.value import v_gap
-from distillgame.choices import NamedChoice
 from distillgame.models import align, load_model
+from distillgame.policies import PolicyChoice
 from distillgame.records import read_traces
 
 
 def test_v_gap_afterwards_is_v_gap_on_the_way(tiny: dict[str, Any], tmp_path: Path) -> None:
-    poe = NamedChoice(name="poe", options={"gamma": 0.3})
+    poe = PolicyChoice(name="poe", options={"gamma": 0.3})
     summary = sample_split(load_config(tiny), poe, "test", 0, tmp_path, progress=False)
     teacher, proxy = load_model("embedded:teacher"), load_model("embedded:proxy")
     for trace in read_traces(summary.path):

@@ -11,10 +11,9 @@ import torch
 from safetensors.torch import load_file
 from torch.func import functional_call, jvp
 
-from distillgame.arena.config.game import DEFAULT, GameConfig
-from distillgame.arena.plan.planner import Planner
-from distillgame.arena.play import pick_device, run_stages
-from distillgame.arena.run.store import Store, lock
+from distillgame.arena.config import DEFAULT, GameConfig
+from distillgame.arena.plan import Planner
+from distillgame.arena.run import Run
 from distillgame.arena.stages import GRADIENT
 from distillgame.decoding.readers import DERIVATIVE_STEP, LOW_RANK_ERROR
 from distillgame.errors import DistillgameError
@@ -60,26 +59,25 @@ def compare_derivatives(
         out: The run's folder, where the gradient is computed if it is not there; gets ``derivative.json``,
             ``derivative.md`` and ``derivative.png``.
         traces: Number of solutions.
-        progress: Told what is being computed.
+        progress: Told of each step.
 
     Raises:
         DistillgameError: If the game has no proxy or an input is bad.
     """
     if config.proxy is None:
         raise DistillgameError("the configuration has no proxy, so there is nothing to derive: name one under 'proxy'")
-    planner = Planner(config)
-    with lock(out):
-        store = Store(out, pick_device(config))
-        stage = planner.gradient(DEFAULT, config.seeds[0])
-        run_stages([stage], store, config, progress=False)
-        direction = load_file(store.folder(stage) / GRADIENT)
-        proxy = load_model(stage.proxy.spec.model_copy(update={"dtype": "float32"}), store.device)
+    stage = Planner(config).gradient(DEFAULT, config.seeds[0])
+    with Run(out, config, progress=False) as run:
+        run.compute([stage])
+        device = run.store.device
+        direction = load_file(run.folder(stage) / GRADIENT)
+        proxy = load_model(stage.proxy.spec.model_copy(update={"dtype": "float32"}), device)
         examples = [
             training_example(proxy.tokenizer, example.messages, True)
             for example in stage.problems.reference_solutions()[:traces]
         ]
-        batch = collate(examples, proxy.tokenizer.pad_token_id, store.device)
-        direction = {name: part.to(store.device) for name, part in direction.items()}
+        batch = collate(examples, proxy.tokenizer.pad_token_id, device)
+        direction = {name: part.to(device) for name, part in direction.items()}
         found = list(_agreements(proxy, direction, batch, progress))
         rows = [vars(agreement) for agreement in found]
         result = {"proxy": proxy.source, "positions": int((batch["labels"] != IGNORED).sum()), "rows": rows}

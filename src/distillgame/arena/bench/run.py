@@ -18,7 +18,7 @@ from distillgame.arena.bench.cases import CASES, Case, Timing, prepare
 from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths, shaped_pair
 from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.shaped import VOCABULARY
-from distillgame.arena.run.store import write_text
+from distillgame.arena.run import write_text
 from distillgame.arena.stages.base import library_versions
 from distillgame.decoding import Calibration, Engine
 from distillgame.memory import keep_freed_memory

@@ -1,4 +1,4 @@
-"""What a budget is measured by, on sampled traces: KL a trace or a token, and teacher accuracy."""
+"""Budgets, and how they are measured on sampled traces: KL per trace or per token, and teacher accuracy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class KLBudget:
-    """Expected KL(pi_rel‖pi_ref), in nats a trace or a sampled token.
+    """Expected KL(pi_rel‖pi_ref), in nats per trace or per sampled token.
 
     Attributes:
         epsilon: The budget.
@@ -55,26 +55,26 @@ class KLBudget:
 
     @property
     def goal(self) -> float:
-        """What the measured quantity shall come to."""
+        """The value that the measured quantity shall have."""
         return self.epsilon
 
     @property
     def measures(self) -> str:
-        """What the measured quantity is."""
-        return f"KL in nats a {self.unit}"
+        """The measured quantity, in words."""
+        return f"KL in nats per {self.unit}"
 
     @property
     def tolerance(self) -> float:
-        """How close the pilot has to come."""
+        """The distance to the goal at which the search ends."""
         return 0.005 * self.epsilon
 
     @property
     def label(self) -> str:
-        """What it is called."""
+        """A name, with the budget."""
         return f"epsilon={self.epsilon:g}" + ("" if self.unit == "trace" else " a token")
 
     def measure(self, rounds: Sequence[Sequence[Trace]]) -> Estimate:
-        """Estimate it from rounds of traces of the same problems.
+        """Estimate the KL from rounds of traces of the same problems.
 
         Raises:
             DistillgameError: If the traces were sampled greedily, where there is no KL.
@@ -90,9 +90,9 @@ class KLBudget:
         return Estimate(ratio, standard_error((kl - ratio * tokens) / tokens.mean()), kl.size)
 
     def describe(self, estimate: Estimate) -> str:
-        """The estimate as text."""
+        """Return the estimate as text."""
         low, high = estimate.interval
-        return f"KL {estimate.value:.4g} nats a {self.unit} (95% interval {low:.4g} to {high:.4g}, n {estimate.n:,})"
+        return f"KL {estimate.value:.4g} nats per {self.unit} (95% interval {low:.4g} to {high:.4g}, n {estimate.n:,})"
 
 
 @dataclass(frozen=True)
@@ -111,22 +111,22 @@ class AccuracyLoss:
 
     @property
     def goal(self) -> float:
-        """What the measured quantity shall come to: the share of wrong answers."""
+        """The share of wrong answers that the teacher shall have."""
         return 1 - self.teacher_accuracy
 
     @property
     def measures(self) -> str:
-        """What the measured quantity is."""
+        """The measured quantity, in words."""
         return "share of wrong answers"
 
     @property
     def tolerance(self) -> float:
-        """How close the pilot has to come."""
+        """The distance to the goal at which the search ends."""
         return 0.003
 
     @property
     def label(self) -> str:
-        """What it is called."""
+        """A name, with the budget."""
         return f"teacher-accuracy={self.teacher_accuracy:g}"
 
     def measure(self, rounds: Sequence[Sequence[Trace]]) -> Estimate:
@@ -135,7 +135,7 @@ class AccuracyLoss:
         return Estimate(float(wrong.mean()), standard_error(wrong), wrong.size)
 
     def describe(self, estimate: Estimate) -> str:
-        """The estimate as text."""
+        """Return the estimate as text."""
         low, high = estimate.interval
         interval = f"95% interval {max(1 - high, 0):.4g} to {1 - low:.4g}, n {estimate.n:,}"
         return f"teacher accuracy {1 - estimate.value:.4g} ({interval})"

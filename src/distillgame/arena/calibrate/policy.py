@@ -1,4 +1,4 @@
-"""Find the strength at which a policy meets a budget, and say on fresh samples whether it does."""
+"""The strength at which a policy meets a budget, verified on fresh samples."""
 
 import json
 import re
@@ -10,22 +10,18 @@ from typing import Any
 import yaml
 
 from distillgame.arena.calibrate.budgets import Budget, Estimate
-from distillgame.arena.config.game import GameConfig, require_proxies
-from distillgame.arena.plan.planner import STANDARD, Planner
-from distillgame.arena.play import make_pool, pick_device, run_stages
-from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
+from distillgame.arena.config import GameConfig, require_proxies
+from distillgame.arena.plan import STANDARD, VALIDATION, Planner
+from distillgame.arena.run import Run, write_text
 from distillgame.arena.stages import TRACES, SampleStage
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.policies import Knob, PolicyChoice, policies
-from distillgame.records import Trace, read_traces
+from distillgame.records import read_traces
 from distillgame.stats import OutOfReachError, Trial, find_root
 
-SPLIT = "validation"
-"""Nothing here ever sees the test split."""
-
 FRESH = 1_000_000
-"""What is added to the seeds of fresh samples, so that they share no random number with the pilot's."""
+"""Added to the seeds of fresh samples, so that they share no random number with the pilot's."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +30,8 @@ class Calibrated:
 
     Attributes:
         choice: The policy with the strength that was found.
-        budget: What it was to meet.
-        trials: What was measured on the pilot, in order, the undefended teacher first.
+        budget: The budget that it was to meet.
+        trials: The measurements on the pilot, in order, the undefended teacher first.
         pilot: The chosen strength on the pilot, which it was fitted to.
         fresh: The same on problems and random numbers that the search has not seen.
     """
@@ -48,7 +44,7 @@ class Calibrated:
 
     @property
     def met(self) -> bool:
-        """Whether the budget lies within the fresh samples' confidence interval."""
+        """True if the budget lies within the fresh samples' confidence interval."""
         low, high = self.fresh.interval
         return low <= self.budget.goal <= high
 
@@ -77,14 +73,14 @@ def calibrate_policy(
 ) -> Calibrated:
     """Search a policy's strength on a pilot, with common random numbers, and measure it on fresh samples.
 
-    Pilot and fresh samples are of disjoint halves of the validation split. Every strength that was tried is a stage of
-    the run's folder: a killed search goes on where it was, and another budget finds what it can use. The result is also
-    written to ``calibrated-POLICY-BUDGET.json``.
+    Pilot and fresh samples come from disjoint halves of the validation split; the test split is never read. Every
+    strength that was tried is a stage of the run's folder: a killed search goes on where it was, and another budget
+    finds what it can use. The result is also written to ``calibrated-POLICY-BUDGET.json``.
 
     Args:
         config: The game.
         policy: The policy with all its parameters but the one that is searched (:attr:`ReleasePolicy.knob`).
-        budget: What shall be met.
+        budget: The budget to meet.
         out: The run's folder.
         pilot: Number of pilot traces, about.
         fresh: Number of fresh traces, about.
@@ -95,15 +91,16 @@ def calibrate_policy(
         DistillgameError: If the policy is unknown or has no strength, the budget cannot be met, or an input is bad.
     """
     knob = _knob(policy)
-    if config.splits.get(SPLIT, 0) < 4:
-        raise DistillgameError(f"splits.{SPLIT}: calibrating needs at least 4 problems")
+    if config.splits.get(VALIDATION, 0) < 4:
+        raise DistillgameError(f"splits.{VALIDATION}: calibrating needs at least 4 problems")
     if min(pilot, fresh) < 2:
         raise DistillgameError("pilot and fresh: at least 2 traces are needed")
     if config.sampling.temperature == 0:
         raise DistillgameError("sampling.temperature: 0 leaves nothing to budget; sample at a temperature above 0")
-    search = _Search(config, policy, knob, budget, out, progress)
-    with lock(out), full_disk_is_an_error(out), search.pool:
-        neutral = knob.neutral(config.sampling.temperature)
+    neutral = knob.neutral(config.sampling.temperature)
+    require_playable(_at(policy, knob, neutral + knob.first), config)
+    with Run(out, config, progress) as run:
+        search = _Search(config, policy, knob, budget, run)
         start = Trial(neutral, search.estimate(STANDARD, pilot, is_fresh=False).value)
 
         def measure(x: float) -> float:
@@ -134,33 +131,31 @@ def calibrate_policy(
 
 
 class _Search:
-    """Samples what is measured."""
+    """Samples the traces that are measured."""
 
-    def __init__(self, config: GameConfig, policy: PolicyChoice, knob: Knob, budget: Budget, out: Path, progress: bool):
-        self.policy, self.knob, self.budget, self.progress = policy, knob, budget, progress
-        self.config, self.planner, self.store = config, Planner(config), Store(out, pick_device(config))
-        self.pool = make_pool(self.store, config)
-        require_playable(self.at(knob.neutral(config.sampling.temperature) + knob.first), config)
+    def __init__(self, config: GameConfig, policy: PolicyChoice, knob: Knob, budget: Budget, run: Run):
+        self.policy, self.knob, self.budget, self.run = policy, knob, budget, run
+        self.config, self.planner = config, Planner(config)
 
     def at(self, x: float) -> PolicyChoice:
-        """The policy at a strength."""
-        return PolicyChoice(name=self.policy.name, options=self.policy.options | {self.knob.parameter: x})
+        """Return the policy at a strength."""
+        return _at(self.policy, self.knob, x)
 
     def estimate(self, choice: PolicyChoice, traces: int, is_fresh: bool) -> Estimate:
         """Measure a policy on about so many traces."""
         stages = self._stages(choice, traces, is_fresh)
-        missing = [stage for stage in stages if not self.store.has(stage)]
+        missing = [stage for stage in stages if not self.run.store.has(stage)]
         if missing:
-            run_stages(missing, self.store, self.config, self.progress, self.pool)
-        return self.budget.measure([self._traces(stage) for stage in stages])
+            self.run.compute(missing)
+        return self.budget.measure([read_traces(self.run.folder(stage) / TRACES) for stage in stages])
 
     def describe(self, trial: Trial) -> str:
-        """What was measured, without its error."""
+        """Return a measurement as text, without its error."""
         return self.budget.describe(Estimate(trial.y, 0.0, 0)).partition(" (")[0]
 
     def _stages(self, choice: PolicyChoice, traces: int, is_fresh: bool) -> list[SampleStage]:
-        """The problems of one half of the split, as often as it takes, each time with other random numbers."""
-        size = self.config.splits[SPLIT]
+        """Return stages that sample one half of the split, as often as it takes, each with other random numbers."""
+        size = self.config.splits[VALIDATION]
         half = size // 2
         start, available = (half, size - half) if is_fresh else (0, half)
         rounds = -(-traces // available)
@@ -168,13 +163,14 @@ class _Search:
         result = []
         for i in range(rounds):
             seed = self.config.seeds[i % len(self.config.seeds)]
-            stage = self.planner.sample(choice, SPLIT, seed)
+            stage = self.planner.sample(choice, VALIDATION, seed)
             changes = {"problems": stage.problems.part(start, start + count), "seed": i + (FRESH if is_fresh else 0)}
             result.append(stage.model_copy(update=changes))
         return result
 
-    def _traces(self, stage: SampleStage) -> list[Trace]:
-        return read_traces(self.store.folder(stage) / TRACES)
+
+def _at(policy: PolicyChoice, knob: Knob, x: float) -> PolicyChoice:
+    return PolicyChoice(name=policy.name, options=policy.options | {knob.parameter: x})
 
 
 def require_playable(choice: PolicyChoice, config: GameConfig) -> None:
@@ -202,12 +198,12 @@ def _knob(policy: PolicyChoice) -> Knob:
 
 
 def file_name(policy: NamedChoice, goal: str) -> str:
-    """The file in a run's folder that keeps what was found."""
+    """Return the name of the file, in a run's folder, that keeps a result."""
     slug = re.sub(r"[^a-zA-Z0-9.]+", "-", f"{policy.label} {goal}").strip("-")
     return f"calibrated-{slug[:200]}.json"
 
 
 def as_yaml(choice: NamedChoice) -> str:
-    """A policy as a line of a configuration."""
+    """Return a choice as a line of a configuration."""
     options = yaml.safe_dump(choice.options, default_flow_style=True, sort_keys=False, width=float("inf"))
     return f"- {choice.name}: {options.strip()}"

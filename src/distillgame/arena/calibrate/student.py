@@ -1,4 +1,4 @@
-"""Find the tilt eta at which an adaptive student spends its budget rho."""
+"""The tilt eta at which an adaptive student spends its budget rho."""
 
 import json
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from distillgame.arena.calibrate.policy import file_name, require_playable
-from distillgame.arena.config.game import GameConfig
-from distillgame.arena.plan.planner import Planner
-from distillgame.arena.play import make_pool, pick_device, run_stages
-from distillgame.arena.run.store import Store, full_disk_is_an_error, lock, write_text
+from distillgame.arena.config import GameConfig
+from distillgame.arena.plan import DefenseTarget, Planner
+from distillgame.arena.run import Run, write_text
+from distillgame.arena.stages import read_report
 from distillgame.errors import DistillgameError
-from distillgame.policies import PolicyChoice
+from distillgame.policies import Defense, PolicyChoice
 from distillgame.stats import OutOfReachError, Trial, find_root
 from distillgame.students import StudentChoice
 
@@ -27,14 +27,14 @@ TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class CalibratedStudent:
-    """A tilt and what the student spends at it.
+    """A tilt, and the KL that the student spends at it.
 
     Attributes:
         choice: The student with the eta that was found.
         rho: The budget, in nats: the mean KL of minibatch weights to uniform.
-        trials: What trainings spent on the pilot seed, in order.
-        pilot: What the chosen eta spent there.
-        fresh: What it spends on the game's other seeds, which the search has not seen; empty if there are none.
+        trials: The KL that trainings spent on the pilot seed, in order.
+        pilot: The KL that the chosen eta spent there.
+        fresh: The KL that it spends on the game's other seeds, which the search has not seen; empty if there are none.
     """
 
     choice: StudentChoice
@@ -87,28 +87,26 @@ def calibrate_student(
     require_playable(policy, config)
     if config.splits.get("holdout", 0) < 1:
         raise DistillgameError("splits.holdout: needed for the adaptive student's validation objective")
-    with lock(out), full_disk_is_an_error(out):
-        planner, store = Planner(config), Store(out, pick_device(config))
-        with make_pool(store, config) as pool:
+    planner, target = Planner(config), DefenseTarget(Defense(name=policy.name, options=policy.options))
+    with Run(out, config, progress) as run:
 
-            def spent(eta: float, seeds: list[int]) -> list[float]:
-                stages = [planner.distill(policy, _adaptive(eta), seed) for seed in seeds]
-                run_stages(stages, store, config, progress, pool)
-                reports = [json.loads((store.folder(stage) / "training.json").read_text()) for stage in stages]
-                return [float(each["rho"]) for each in reports]
+        def spent(eta: float, seeds: list[int]) -> list[float]:
+            stages = [planner.distill(target, _adaptive(eta), seed) for seed in seeds]
+            run.compute(stages)
+            return [read_report(run.folder(stage)).rho for stage in stages]
 
-            def measure(eta: float) -> float:
-                (value,) = spent(eta, config.seeds[:1])
-                report(f"eta {eta:g}: rho {value:.4g} nats")
-                return value
+        def measure(eta: float) -> float:
+            (value,) = spent(eta, config.seeds[:1])
+            report(f"eta {eta:g}: rho {value:.4g} nats")
+            return value
 
-            try:
-                trials = find_root(measure, rho, Trial(0.0, 0.0), FIRST, tolerance=TOLERANCE * rho)
-            except OutOfReachError as error:
-                best = error.best
-                raise DistillgameError(f"rho: {rho:g} is not spent; eta {best.x:g} spends {best.y:.4g}") from error
-            best = min(trials, key=lambda trial: abs(trial.y - rho))
-            fresh = spent(best.x, config.seeds[1:]) if len(config.seeds) > 1 else []
+        try:
+            trials = find_root(measure, rho, Trial(0.0, 0.0), FIRST, tolerance=TOLERANCE * rho)
+        except OutOfReachError as error:
+            best = error.best
+            raise DistillgameError(f"rho: {rho:g} is not spent; eta {best.x:g} spends {best.y:.4g}") from error
+        best = min(trials, key=lambda trial: abs(trial.y - rho))
+        fresh = spent(best.x, config.seeds[1:]) if len(config.seeds) > 1 else []
         result = CalibratedStudent(_adaptive(best.x), rho, trials, best.y, fresh)
         write_text(out / file_name(policy, f"rho={rho:g}"), json.dumps(result.as_dict(), indent=1) + "\n")
     return result

@@ -3,7 +3,7 @@
 from distillgame.arena.config.game import DEFAULT, GameConfig, require_proxies
 from distillgame.arena.config.generation import Generation
 from distillgame.arena.config.load import default_folder, load_config
-from distillgame.arena.config.sections import CostSettings, make_task
+from distillgame.arena.config.sections import CostSettings
 
 __all__ = [
     "DEFAULT",
@@ -12,6 +12,5 @@ __all__ = [
     "Generation",
     "default_folder",
     "load_config",
-    "make_task",
     "require_proxies",
 ]

@@ -1,115 +1,21 @@
 """The configuration of a game: who plays, on what, how hard."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from distillgame.arena.config.generation import Generation
-from distillgame.choices import NamedChoice
+from distillgame.arena.config.sections import Attacker, Budgets, Compute, CostSettings, Defender, Sweep, Tuning
 from distillgame.models import ModelSpec
 from distillgame.policies import Defense, ReleasePolicy
 from distillgame.policies.forms import make_form
 from distillgame.strict import Strict
-from distillgame.students import SUITES, Objective, Student, StudentChoice, TrainingSettings
-from distillgame.tasks import SPLITS, Task, tasks
+from distillgame.students import SUITES, StudentChoice, TrainingSettings
+from distillgame.tasks import SPLITS, TaskChoice
 
 DEFAULT = "proxy"
-"""What policies call the one proxy that a game names under ``proxy``."""
-
-
-class Attacker(Strict):
-    """What the attacker knows and wants.
-
-    Attributes:
-        objective: Its validation objective L: ``reference`` (public worked solutions), ``released`` (released traces
-            whose answer checks out) or ``clean`` (undefended traces: an oracle).
-        references: How many of the holdout's worked solutions are public; all of them by default.
-    """
-
-    objective: Objective = "reference"
-    references: int | None = Field(None, ge=1)
-
-
-class Budgets(Strict):
-    """What every policy was meant to meet, so that policies compare; a row that misses one is flagged.
-
-    Attributes:
-        teacher_accuracy: Accuracy that each defense leaves to the teacher.
-        kl_per_trace: KL(pi_rel‖pi_ref) that each may spend, in nats a trace.
-    """
-
-    teacher_accuracy: float | None = Field(None, gt=0, le=1)
-    kl_per_trace: float | None = Field(None, gt=0)
-
-
-class Sweep(Strict):
-    """What ``distillgame sweep`` plays beyond the game itself.
-
-    Attributes:
-        strengths: For a policy of the game, its parameter and further values of it.
-        queries: Numbers of traces the attacker asks for; all of the training split by default.
-    """
-
-    strengths: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
-    queries: list[int] = Field(default_factory=list)
-
-
-class Defender(Strict):
-    """What the defender takes its gradient g of, on a holdout of its own.
-
-    Attributes:
-        objective: ``clean`` (its own undefended traces whose answer is right) or ``reference``.
-    """
-
-    objective: Literal["clean", "reference"] = "clean"
-
-
-class Compute(Strict):
-    """Where things run.
-
-    Attributes:
-        device: ``auto`` takes a GPU if there is one.
-        workers: Processes that run stages side by side; ``auto`` is one for each core (at most 8), or for each GPU.
-    """
-
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    workers: int | Literal["auto"] = "auto"
-
-    @field_validator("workers")
-    @classmethod
-    def _positive(cls, value: Any) -> Any:
-        if value != "auto" and value < 1:
-            raise ValueError("must be 'auto' or at least 1")
-        return value
-
-
-class CostSettings(Strict):
-    """How the time cost of a policy is measured.
-
-    Attributes:
-        prompts: Prompts sampled in a repetition.
-        repetitions: Interleaved repetitions; the median counts.
-    """
-
-    prompts: int = Field(64, ge=1)
-    repetitions: int = Field(5, ge=1)
-
-
-class Tuning(Strict):
-    """What ``distillgame tune`` searches, on the validation split.
-
-    Attributes:
-        learning_rate: Rates of the trainer, each tried with every eta.
-        eta: Tilts of the adaptive student, tried on every policy that is not a control.
-        strengths: For a policy, its parameter and the values to try, as in ``{poe: {gamma: [0.3, 0.5]}}``.
-        teacher_accuracy: The accuracy at which policies are compared; strengths are chosen closest to it.
-    """
-
-    learning_rate: list[float] = Field(default_factory=list)
-    eta: list[float] = Field(default_factory=list)
-    strengths: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
-    teacher_accuracy: float = Field(0.9, gt=0, le=1)
+"""The name by which policies call the proxy that a game names under ``proxy``."""
 
 
 class GameConfig(Strict):
@@ -128,8 +34,8 @@ class GameConfig(Strict):
         students: Students to play.
         suite: A frozen suite of students to play beside them: the strongest is chosen on the validation split with
             the first seed, and played with all seeds on the test split.
-        controls: Whether the controls of DESIGN, section 3, are played where they are not listed.
-        budgets: What every policy was meant to meet.
+        controls: Whether the controls (docs/suite.md) are played where they are not listed.
+        budgets: Goals that every policy was meant to meet.
         sampling: How the teacher is sampled.
         evaluation: How students are sampled when they are evaluated.
         attacker: The attacker's side of the threat model.
@@ -137,12 +43,12 @@ class GameConfig(Strict):
         training: The trainer's settings.
         cost: How time costs are measured.
         compute: Where things run.
-        tuning: What ``distillgame tune`` searches.
-        sweep: What ``distillgame sweep`` plays.
+        tuning: The values that ``distillgame tune`` searches.
+        sweep: The grid that ``distillgame sweep`` plays.
         quick: Values that replace others under ``--quick``.
     """
 
-    task: NamedChoice
+    task: TaskChoice
     splits: dict[str, int]
     split_seed: int = 0
     seeds: list[int] = Field(min_length=1)
@@ -168,7 +74,7 @@ class GameConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> "GameConfig":
-        self.make_task()
+        self.task.task  # noqa: B018  (it is made once, and refused here if it cannot be)
         for name in self.splits:
             if name not in SPLITS:
                 raise ValueError(f"splits.{name}: unknown split; choose among {', '.join(SPLITS)}")
@@ -184,9 +90,9 @@ class GameConfig(Strict):
         for name in (DEFAULT, "teacher", "student"):
             if name in self.proxies:
                 raise ValueError(f"proxies: '{name}' has its own place in the configuration; choose another name")
-        for policy in self.make_policies():
-            require_proxies(policy, self.all_proxies)
-        if any(policy.needs_delta for policy in self.make_policies()) and self.splits.get("defender", 0) < 1:
+        for defense in self.policies:
+            require_proxies(defense.policy, self.all_proxies)
+        if any(defense.policy.needs_delta for defense in self.policies) and self.splits.get("defender", 0) < 1:
             raise ValueError("splits.defender: needed for the defender's gradient")
         for defense in self.policies:
             make_form(defense.form)
@@ -200,7 +106,7 @@ class GameConfig(Strict):
             raise ValueError(f"suite: unknown suite '{self.suite}'; choose among {', '.join(SUITES)}")
         if self.suite is not None and self.splits.get("validation", 0) < 2:
             raise ValueError("splits.validation: a suite's strongest student is chosen there; at least 2 problems")
-        holdout, made = self.splits.get("holdout", 0), self.make_students()
+        holdout, made = self.splits.get("holdout", 0), [choice.student for choice in self.attackers]
         if holdout < 1 and any(student.needs_objective or student.needs.references for student in made):
             raise ValueError("splits.holdout: needed for the attacker's validation objective and public solutions")
         for student in made:
@@ -226,14 +132,6 @@ class GameConfig(Strict):
         """All proxies by name."""
         return ({} if self.proxy is None else {DEFAULT: self.proxy}) | self.proxies
 
-    def make_policies(self) -> list[ReleasePolicy]:
-        """The release policies, in order."""
-        return [choice.policy for choice in self.policies]
-
-    def make_students(self) -> list[Student]:
-        """The students that are listed and those of the suite, in order."""
-        return [choice.student for choice in self.attackers]
-
     @property
     def attackers(self) -> list[StudentChoice]:
         """The students that are listed, then the suite's others."""
@@ -244,10 +142,6 @@ class GameConfig(Strict):
             *self.students,
             *(choice for choice in members if (choice.name, *choice.options.items()) not in known),
         ]
-
-    def make_task(self) -> Task:
-        """The task."""
-        return make_task(self.task)
 
 
 def require_proxies(policy: ReleasePolicy, known: Mapping[str, Any]) -> None:
@@ -260,12 +154,3 @@ def require_proxies(policy: ReleasePolicy, known: Mapping[str, Any]) -> None:
         if name not in known:
             where = "a 'proxy'" if name == DEFAULT else f"'{name}' among the 'proxies'"
             raise ValueError(f"policy '{policy.name}' needs {where}")
-
-
-def make_task(choice: NamedChoice) -> Task:
-    """Make a task from its name and options.
-
-    Raises:
-        DistillgameError: If the name or an option is not acceptable.
-    """
-    return tasks.make(choice.name, choice.options)

@@ -42,6 +42,12 @@ def load_config(
     return parse(GameConfig, replaced(data, overrides or {}), where)
 
 
+def default_folder(config: object, quick: bool = False) -> Path:
+    """Return the folder of a run that was given none: ``runs/`` and the configuration's name."""
+    name = Path(config).stem if isinstance(config, str | Path) else "embedded" if config is None else "game"
+    return Path("runs") / (f"{name}-quick" if quick else name)
+
+
 def _anchor(data: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Let a task's ``path`` that stands beside the configuration file be found from anywhere."""
     task = data.get("task")

@@ -1,1 +1,26 @@
 """From a configuration to the stages that play it: who plays whom, and which stages that takes."""
+
+from distillgame.arena.plan.eligibility import lacking, share_vocabulary
+from distillgame.arena.plan.game_plan import GamePlan, PlannedStudent, PlannedTeacher
+from distillgame.arena.plan.lineup import TEST, VALIDATION, Lineup, Round
+from distillgame.arena.plan.planner import Planner
+from distillgame.arena.plan.provider import STANDARD, VIEWED
+from distillgame.arena.plan.targets import DefenseTarget, GivenTarget, Target
+
+__all__ = [
+    "STANDARD",
+    "TEST",
+    "VALIDATION",
+    "VIEWED",
+    "DefenseTarget",
+    "GamePlan",
+    "GivenTarget",
+    "Lineup",
+    "PlannedStudent",
+    "PlannedTeacher",
+    "Planner",
+    "Round",
+    "Target",
+    "lacking",
+    "share_vocabulary",
+]

@@ -1,11 +1,11 @@
-"""What a game leaves behind: results, rows, table, figures, and the page with its traces."""
+"""The files of a finished game: results, rows, table, figures, and the page with its traces."""
 
 import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from distillgame.arena.run.store import write_text
+from distillgame.arena.run import write_text
 from distillgame.errors import DistillgameError
 from distillgame.records import Results, ViewedProblem, read_results
 from distillgame.report import (
@@ -23,7 +23,7 @@ VIEWER, ROWS = "viewer.json", "rows"
 
 
 def write_outputs(results: Results, viewed: Sequence[ViewedProblem], root: Path) -> None:
-    """Write all that is made of results; ``results.json`` last, since its presence says that a run is complete."""
+    """Write all files of a finished game; ``results.json`` last, since its presence says that a run is complete."""
     if results.teachers:
         (root / ROWS).mkdir(exist_ok=True)
         for path in (root / ROWS).glob("*.json"):

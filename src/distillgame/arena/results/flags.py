@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from distillgame.arena.config.game import GameConfig
+from distillgame.arena.config import GameConfig
 from distillgame.records import FlagRow, Results, StudentRow, TeacherRow
 from distillgame.students import CUSTOM
 

@@ -1,4 +1,4 @@
-"""Answers to the same problems with several seeds, and how two sets of them compare."""
+"""Right and wrong answers to the same problems with several seeds, and how two sets of them compare."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from distillgame.records import ConfidenceInterval, Difference, Outcome, Trace
+from distillgame.arena.run import Store
+from distillgame.arena.stages import TRACES, TracesStage
+from distillgame.errors import DistillgameError
+from distillgame.records import ConfidenceInterval, Difference, Outcome, Trace, read_outcomes
 from distillgame.stats import estimate, holm, relative_gain
 
 ALPHA = 0.05
@@ -15,23 +18,27 @@ ALPHA = 0.05
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Answers to the same problems, one set a seed."""
+class Scores:
+    """Graded answers to the same problems.
+
+    Attributes:
+        traces: One sequence per seed, in the order of the problems.
+    """
 
     traces: Sequence[Sequence[Trace | Outcome]]
 
     @cached_property
     def correct(self) -> np.ndarray:
-        """Outcomes, seeds by problems."""
+        """1 where an answer is right, shape (seeds, problems)."""
         return np.array([[trace.correct for trace in seed] for seed in self.traces], dtype=float)
 
     @cached_property
     def finished(self) -> np.ndarray:
-        """Whether completions ended by themselves, seeds by problems."""
+        """True where a completion ended by itself, shape (seeds, problems)."""
         return np.array([[trace.finish_reason == "stop" for trace in seed] for seed in self.traces])
 
     def summary(self, seeds: Sequence[int]) -> dict[str, Any]:
-        """The fields that rows of teachers and students share."""
+        """Return the fields that rows of teachers and students share."""
         found = estimate(self.correct)
         return {
             "accuracy": found.value,
@@ -46,17 +53,17 @@ class Answers:
         }
 
 
-def paired(first: Answers, second: Answers) -> tuple[np.ndarray, np.ndarray]:
-    """Outcomes of both with the seeds that both were played with."""
+def paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray]:
+    """Return the outcomes of both with the seeds that both were played with, shape (seeds, problems) each."""
     seeds = min(len(first.traces), len(second.traces))
     return first.correct[:seeds], second.correct[:seeds]
 
 
-def differences(pairs: Sequence[tuple[Answers, Answers]]) -> list[Difference]:
-    """Paired differences of accuracies, p-values corrected for the number of pairs (Holm).
+def differences(pairs: Sequence[tuple[Scores, Scores]]) -> list[Difference]:
+    """Return paired differences of accuracies, p-values corrected for the number of pairs (Holm).
 
     Args:
-        pairs: Two sets of answers each, to the same problems with the same seeds in the same order.
+        pairs: Two sets of scores each, of the same problems with the same seeds in the same order.
     """
     found = [estimate(ours - theirs) for ours, theirs in (paired(*pair) for pair in pairs)]
     corrected = holm([each.p_value for each in found])
@@ -75,3 +82,30 @@ def differences(pairs: Sequence[tuple[Answers, Answers]]) -> list[Difference]:
             )
         )
     return result
+
+
+class ScoreReader:
+    """Reads scores out of a store, each stage once.
+
+    Args:
+        store: The finished stages.
+    """
+
+    def __init__(self, store: Store):
+        self._store = store
+        self._known: dict[TracesStage, list[Outcome]] = {}
+
+    def read(self, stages: Sequence[TracesStage]) -> Scores:
+        """Return the scores of stages that answer the same problems, one per seed.
+
+        Raises:
+            DistillgameError: If a stage is missing or corrupt, or they answered different problems.
+        """
+        for stage in stages:
+            if stage not in self._known:
+                self._known[stage] = read_outcomes(self._store.folder(stage) / TRACES)
+        outcomes = [self._known[stage] for stage in stages]
+        asked = [[outcome.problem_id for outcome in seed] for seed in outcomes]
+        if any(ids != asked[0] for ids in asked):
+            raise DistillgameError(f"stage '{stages[0].label}': seeds answered different problems")
+        return Scores(outcomes)

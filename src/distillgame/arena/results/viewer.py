@@ -2,37 +2,17 @@
 
 from collections.abc import Sequence
 
-from distillgame.arena.plan.planner import Planner
-from distillgame.arena.run.store import Store
-from distillgame.arena.stages import TRACES, ValueStage, read_values
-from distillgame.models import load_tokenizer
-from distillgame.policies import Defense, make_policy
+from distillgame.arena.plan import VIEWED, GamePlan, PlannedTeacher
+from distillgame.arena.run import Store
+from distillgame.arena.stages import TRACES, read_values
+from distillgame.models import ModelSpec, load_tokenizer
+from distillgame.policies import Defense
 from distillgame.records import Trace, ViewedProblem, ViewedTrace, read_traces
 
-VIEWED = 24
-"""Problems in the page's viewer."""
 
-
-def value_stage(planner: Planner, defense: Defense, split: str) -> ValueStage | None:
-    """What measures the value of the viewed traces of a policy that evaluates no proxy, if the game has one."""
-    made = make_policy(defense.name, defense.options)
-    name = next(iter(planner.config.all_proxies), None)
-    if made.uses_proxies or name is None:
-        return None
-    traces = planner.sample(defense, split, planner.config.seeds[0])
-    return ValueStage(traces=traces, proxy=planner.proxy(name), count=min(VIEWED, traces.problems.size))
-
-
-def view(planner: Planner, store: Store, defenses: Sequence[Defense], split: str = "test") -> list[ViewedProblem]:
-    """The first problems of a split as each defense released them, with the first seed."""
-    problems = planner.problems(split).load()[:VIEWED]
-    columns = []
-    for defense in defenses:
-        traces = read_traces(store.folder(planner.release(defense, split, planner.config.seeds[0])) / TRACES)[:VIEWED]
-        measured = value_stage(planner, defense, split)
-        values = [trace.v_gap for trace in traces] if measured is None else read_values(store.folder(measured))
-        viewed = zip(traces, values, strict=True)
-        columns.append([_viewed(planner, defense, trace, value) for trace, value in viewed])
+def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
+    """Return the first problems of the reported split as each defense released them, with the first seed."""
+    columns = [_column(teacher, plan.config.teacher, store) for teacher in plan.teachers]
     return [
         ViewedProblem(
             id=problem.id,
@@ -40,15 +20,24 @@ def view(planner: Planner, store: Store, defenses: Sequence[Defense], split: str
             reference=problem.solution,
             traces=[column[i] for column in columns],
         )
-        for i, problem in enumerate(problems)
+        for i, problem in enumerate(plan.problems.load()[:VIEWED])
     ]
 
 
-def _viewed(planner: Planner, defense: Defense, trace: Trace, value: float | None) -> ViewedTrace:
+def _column(teacher: PlannedTeacher, spec: ModelSpec, store: Store) -> list[ViewedTrace]:
+    traces = read_traces(store.folder(teacher.releases[0]) / TRACES)[:VIEWED]
+    values = [trace.v_gap for trace in traces]
+    if teacher.values is not None:
+        values = read_values(store.folder(teacher.values))
+    viewed = zip(traces, values, strict=True)
+    return [_viewed(teacher.defense, spec, trace, value) for trace, value in viewed]
+
+
+def _viewed(defense: Defense, spec: ModelSpec, trace: Trace, value: float | None) -> ViewedTrace:
     pieces, kl = [trace.completion], []
     if defense.form.name == "full" and trace.token_kl is not None:
-        decoded = _pieces(planner, trace.token_ids)
-        # What follows the sampled tokens is a forced answer, which nothing was measured on.
+        decoded = _pieces(spec, trace.token_ids)
+        # The sampled tokens may be followed by a forced answer, on which nothing was measured.
         rest = trace.completion[len("".join(decoded)) :]
         if trace.completion.startswith("".join(decoded)):
             pieces, kl = [*decoded, *([rest] if rest else [])], [float(value) for value in trace.token_kl]
@@ -64,9 +53,9 @@ def _viewed(planner: Planner, defense: Defense, trace: Trace, value: float | Non
     )
 
 
-def _pieces(planner: Planner, tokens: Sequence[int]) -> list[str]:
-    """The text that each token adds, by decoding ever longer beginnings."""
-    tokenizer = load_tokenizer(planner.config.teacher)
+def _pieces(spec: ModelSpec, tokens: Sequence[int]) -> list[str]:
+    """Return the text that each token adds, by decoding ever longer beginnings."""
+    tokenizer = load_tokenizer(spec)
     texts = [tokenizer.decode(tokens[: i + 1], skip_special_tokens=True) for i in range(len(tokens))]
     # A character that ends in a later token is withheld until then.
     whole = [text if not text.endswith("\ufffd") else text.rstrip("\ufffd") for text in texts]

@@ -1,7 +1,7 @@
 """The stage: a pure function of its fields and of the stages they refer to.
 
-A stage declares its inputs by what it reads of them, not by who makes them (:mod:`distillgame.arena.stages.inputs`). Its
-``kind`` says in JSON which type of stage it is, so that a field of an abstract type can hold any stage that fits.
+A stage declares its inputs by what it reads of them, not by who makes them (:mod:`distillgame.arena.stages.inputs`).
+Its ``kind`` says in JSON which type of stage it is, so that a field of an abstract type can hold any stage that fits.
 """
 
 import hashlib
@@ -141,7 +141,7 @@ def stage_from_spec(spec: Mapping[str, Any]) -> Stage:
 
 @lru_cache
 def library_versions() -> dict[str, str]:
-    """Return versions of the libraries that results depend on, and of packages that bring policies, students or tasks."""
+    """Return the versions of the libraries that results depend on, and of packages with policies, students or tasks."""
     versions = {name: version(name) for name in LIBRARIES}
     points = [
         point for kind in ("policies", "students", "tasks") for point in entry_points(group=f"distillgame.{kind}")

@@ -5,8 +5,7 @@ import statistics
 import time
 from typing import ClassVar
 
-from distillgame.arena.config.game import CostSettings
-from distillgame.arena.config.generation import Generation
+from distillgame.arena.config import CostSettings, Generation
 from distillgame.arena.stages.base import Stage, StageContext
 from distillgame.arena.stages.engine import make_engine
 from distillgame.arena.stages.inputs import GradientStage
@@ -59,7 +58,7 @@ class CostStage(Stage):
 
     def run(self, context: StageContext) -> None:
         """Write ``costs.json``."""
-        task = self.problems.make_task()
+        task = self.problems.task.task
         problems = self.problems.load()[: self.settings.prompts]
         requests = [Request(problem.id, task.messages(problem), task.forced_answer) for problem in problems]
         standard = PolicyChoice(name="standard")

@@ -2,13 +2,11 @@
 
 from typing import ClassVar
 
-from distillgame.arena.config.game import make_task
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import MODEL, REPORT, TRACES, TracesStage, TrainingStage
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import SampleStage
-from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model, load_tokenizer
 from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts
@@ -20,6 +18,7 @@ from distillgame.students import (
     TrainingSettings,
     distill,
 )
+from distillgame.tasks import TaskChoice
 
 
 class DistillStage(TrainingStage):
@@ -60,7 +59,7 @@ class DistillStage(TrainingStage):
     objective: Objective | None = None
     holdout: ProblemSet | None = None
     holdout_traces: TracesStage | None = None
-    task: NamedChoice
+    task: TaskChoice
     training: TrainingSettings
     seed: int
 
@@ -92,7 +91,6 @@ class DistillStage(TrainingStage):
         report.write(context.out / REPORT)
 
     def _supplies(self, context: StageContext) -> Supplies:
-        task = make_task(self.task)
         count = self.queries // (1 + len(self.further))
         path = None if self.traces is None else context.folder(self.traces) / TRACES
         rewrites = [] if self.rewrites is None else read_released(context.folder(self.rewrites) / TRACES)
@@ -107,7 +105,7 @@ class DistillStage(TrainingStage):
             references=[] if self.references is None else self.references.reference_solutions(),
             proxy=None if self.proxy is None else self.proxy.load(context.device),
             temperature=1.0 if self.exposed is None else self.exposed.sampling.temperature,
-            final_answer=task.final_answer,
+            final_answer=self.task.task.final_answer,
         )
 
     def _pass_rates(self, context: StageContext, count: int) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from safetensors.torch import load_file
 
-from distillgame.arena.config.generation import Generation
+from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import GRADIENT, GradientStage
 from distillgame.arena.stages.model import Model

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import ClassVar
 
-from distillgame.arena.config.generation import Generation
+from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage
 from distillgame.arena.stages.model import Model
@@ -66,7 +66,7 @@ class FormStage(TracesStage):
 
     def run(self, context: StageContext) -> None:
         """Write the traces."""
-        task, problems = self.problems.make_task(), self.problems.load()
+        task, problems = self.problems.task.task, self.problems.load()
         form = make_form(self.form)
         traces = read_traces(context.folder(self.traces) / TRACES)
         summaries = self._summaries(context, task, problems, traces) if form.needs_summary else [""] * len(traces)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from distillgame.arena.stages.base import Stage
 from distillgame.models import ModelSpec
+from distillgame.students import TrainingReport
 
 TRACES = "traces.parquet"
 """The file that a stage of traces leaves."""
@@ -57,7 +58,6 @@ class TrainingStage(Stage):
         """The model that was trained, in the precision of the trained weights."""
 
 
-def read_report(folder: Path) -> dict[str, float]:
-    """Return what a finished training reports of itself."""
-    report: dict[str, float] = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    return report
+def read_report(folder: Path) -> TrainingReport:
+    """Return the report of a finished training."""
+    return TrainingReport(**json.loads((folder / REPORT).read_text(encoding="utf-8")))

@@ -3,12 +3,11 @@
 import hashlib
 from functools import lru_cache
 
-from distillgame.arena.config.game import GameConfig, make_task
-from distillgame.choices import NamedChoice
+from distillgame.arena.config import GameConfig
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
 from distillgame.strict import Strict
-from distillgame.tasks import Problem, Task, split
+from distillgame.tasks import Problem, TaskChoice, split
 
 
 class ProblemSet(Strict):
@@ -23,7 +22,7 @@ class ProblemSet(Strict):
         span: The first of them and the one after the last, or None for all.
     """
 
-    task: NamedChoice
+    task: TaskChoice
     sizes: tuple[tuple[str, int], ...]
     seed: int
     name: str
@@ -32,7 +31,7 @@ class ProblemSet(Strict):
 
     @classmethod
     def of(cls, config: GameConfig, name: str, resolve: bool = True) -> "ProblemSet":
-        """The split ``name`` of a game; without ``resolve`` it is not read, and can be described but not used."""
+        """Return the split ``name`` of a game; without ``resolve`` it can be described but not used."""
         sizes = tuple(sorted(config.splits.items()))
         plain = cls(task=config.task, sizes=sizes, seed=config.split_seed, name=name, digest="")
         if not resolve:
@@ -51,7 +50,7 @@ class ProblemSet(Strict):
         return self.name if self.span is None else f"{self.name} {self.span[0]}-{self.span[1] - 1}"
 
     def part(self, start: int, end: int) -> "ProblemSet":
-        """Some of the problems."""
+        """Return some of the problems."""
         return self.model_copy(update={"span": (start, end)})
 
     def draw(self) -> list[Problem]:
@@ -59,7 +58,7 @@ class ProblemSet(Strict):
         return _splits(self.task.model_dump_json(), self.sizes, self.seed)[self.name]
 
     def load(self) -> list[Problem]:
-        """The problems.
+        """Return the problems.
 
         Raises:
             DistillgameError: If the source no longer gives the problems that the digest stands for.
@@ -71,13 +70,9 @@ class ProblemSet(Strict):
             )
         return problems if self.span is None else problems[slice(*self.span)]
 
-    def make_task(self) -> Task:
-        """The task the problems belong to."""
-        return make_task(self.task)
-
     def reference_solutions(self) -> list[ReleasedTrace]:
-        """The public worked solutions, as conversations."""
-        task = self.make_task()
+        """Return the public worked solutions, as conversations."""
+        task = self.task.task
         return [
             ReleasedTrace([*task.messages(problem), {"role": "assistant", "content": problem.solution}])
             for problem in self.load()
@@ -86,12 +81,12 @@ class ProblemSet(Strict):
 
 @lru_cache(maxsize=4)
 def _splits(task: str, sizes: tuple[tuple[str, int], ...], seed: int) -> dict[str, list[Problem]]:
-    return split(make_task(NamedChoice.model_validate_json(task)), dict(sizes), seed)
+    return split(TaskChoice.model_validate_json(task).task, dict(sizes), seed)
 
 
 @lru_cache(maxsize=32)
 def _drawn(task: str, sizes: tuple[tuple[str, int], ...], seed: int, name: str) -> str:
-    """The digest of a split as it was when it was first drawn; a game asks for it once a stage."""
+    """Return the digest of a split as it was when it was first drawn; a game asks for it once per stage."""
     return _digest(_splits(task, sizes, seed)[name])
 
 

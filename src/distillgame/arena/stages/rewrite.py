@@ -2,17 +2,17 @@
 
 from typing import ClassVar
 
-from distillgame.arena.config.game import make_task
-from distillgame.arena.config.generation import Generation
+from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.engine import make_engine
 from distillgame.arena.stages.inputs import TRACES, TracesStage
 from distillgame.arena.stages.model import Model
-from distillgame.choices import NamedChoice
 from distillgame.decoding import Request
 from distillgame.policies import PolicyChoice
 from distillgame.records import ReleasedTrace, read_released, write_released
 from distillgame.seeding import derive_seed
+from distillgame.tasks import TaskChoice
+
 
 class RewriteStage(TracesStage):
     """``k`` rewritings of every trace, trace by trace.
@@ -29,7 +29,7 @@ class RewriteStage(TracesStage):
     kind: ClassVar[str] = "rewrite"
 
     traces: TracesStage
-    task: NamedChoice
+    task: TaskChoice
     base: Model
     sampling: Generation
     k: int
@@ -57,7 +57,7 @@ class RewriteStage(TracesStage):
 
     def run(self, context: StageContext) -> None:
         """Write the rewritings."""
-        task = make_task(self.task)
+        task = self.task.task
         traces = read_released(context.folder(self.traces) / TRACES)
         engine = make_engine(
             self.base.load(context.device), PolicyChoice(name="standard"), {}, {}, self.sampling, context

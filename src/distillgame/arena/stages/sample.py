@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from distillgame.arena.config.generation import Generation
+from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.engine import make_engine
 from distillgame.arena.stages.inputs import MODEL, TRACES, GradientStage, TracesStage, TrainingStage
@@ -85,7 +85,7 @@ class SampleStage(TracesStage):
     def run(self, context: StageContext) -> None:
         """Write the traces."""
         problems = self.problems.load()
-        task = self.problems.make_task()
+        task = self.problems.task.task
         recorded = context.out / CALIBRATION
         engine = make_engine(
             self._answerer(context), self.policy, self.proxies, self.gradients, self.sampling, context,

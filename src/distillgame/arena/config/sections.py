@@ -1,0 +1,102 @@
+"""The sections of a game's configuration."""
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from distillgame.strict import Strict
+from distillgame.students import Objective
+
+
+class Attacker(Strict):
+    """The attacker's side of the threat model.
+
+    Attributes:
+        objective: Its validation objective L: ``reference`` (public worked solutions), ``released`` (released traces
+            whose answer checks out) or ``clean`` (undefended traces: an oracle).
+        references: How many of the holdout's worked solutions are public; all of them by default.
+    """
+
+    objective: Objective = "reference"
+    references: int | None = Field(None, ge=1)
+
+
+class Budgets(Strict):
+    """Goals that every policy was meant to meet, so that policies compare; a row that misses one is flagged.
+
+    Attributes:
+        teacher_accuracy: Accuracy that each defense leaves to the teacher.
+        kl_per_trace: KL(pi_rel‖pi_ref) that each may spend, in nats per trace.
+    """
+
+    teacher_accuracy: float | None = Field(None, gt=0, le=1)
+    kl_per_trace: float | None = Field(None, gt=0)
+
+
+class Sweep(Strict):
+    """The grid that ``distillgame sweep`` plays beyond the game itself.
+
+    Attributes:
+        strengths: For a policy of the game, its parameter and further values of it.
+        queries: Numbers of traces the attacker asks for; all of the training split by default.
+    """
+
+    strengths: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+    queries: list[int] = Field(default_factory=list)
+
+
+class Defender(Strict):
+    """The objective of the defender's gradient g, on a holdout of its own.
+
+    Attributes:
+        objective: ``clean`` (its own undefended traces whose answer is right) or ``reference``.
+    """
+
+    objective: Literal["clean", "reference"] = "clean"
+
+
+class Compute(Strict):
+    """Where things run.
+
+    Attributes:
+        device: ``auto`` takes a GPU if there is one.
+        workers: Processes that run stages side by side; ``auto`` is one per core (at most 8), or one per GPU.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    workers: int | Literal["auto"] = "auto"
+
+    @field_validator("workers")
+    @classmethod
+    def _positive(cls, value: Any) -> Any:
+        if value != "auto" and value < 1:
+            raise ValueError("must be 'auto' or at least 1")
+        return value
+
+
+class CostSettings(Strict):
+    """The measurement of a policy's time cost.
+
+    Attributes:
+        prompts: Prompts sampled per repetition.
+        repetitions: Interleaved repetitions; the median counts.
+    """
+
+    prompts: int = Field(64, ge=1)
+    repetitions: int = Field(5, ge=1)
+
+
+class Tuning(Strict):
+    """The values that ``distillgame tune`` searches, on the validation split.
+
+    Attributes:
+        learning_rate: Rates of the trainer, each tried with every eta.
+        eta: Tilts of the adaptive student, tried on every policy that is not a control.
+        strengths: For a policy, its parameter and the values to try, as in ``{poe: {gamma: [0.3, 0.5]}}``.
+        teacher_accuracy: The accuracy at which policies are compared; strengths are chosen closest to it.
+    """
+
+    learning_rate: list[float] = Field(default_factory=list)
+    eta: list[float] = Field(default_factory=list)
+    strengths: dict[str, dict[str, list[float]]] = Field(default_factory=dict)
+    teacher_accuracy: float = Field(0.9, gt=0, le=1)

@@ -1,0 +1,125 @@
+"""The provider's stages: sample the teacher, release, take the defender's gradient, measure costs."""
+
+from dataclasses import dataclass
+
+from distillgame.arena.config import GameConfig
+from distillgame.arena.stages import (
+    CostStage,
+    FormStage,
+    Model,
+    ProblemSet,
+    ProxyGradientStage,
+    SampleStage,
+    ValueStage,
+)
+from distillgame.errors import DistillgameError
+from distillgame.policies import Defense, PolicyChoice
+
+STANDARD = Defense(name="standard")
+UNDEFENDED = STANDARD.without_form
+
+VIEWED = 24
+"""Problems in the viewer of a run's page."""
+
+
+@dataclass(frozen=True)
+class Provider:
+    """Makes the stages of the provider's side of one game.
+
+    Args:
+        config: The game.
+        resolve: Whether models and problems are looked up, so that stages can be run and not only described.
+    """
+
+    config: GameConfig
+    resolve: bool = True
+
+    def sample(
+        self, policy: PolicyChoice, split: str, seed: int, draw: int = 0, first: int | None = None, exposed: int = 0
+    ) -> SampleStage:
+        """Return the stage that samples a split from the teacher under a policy, in full.
+
+        Args:
+            policy: The release policy.
+            split: The problems.
+            seed: Seed of the random streams.
+            draw: Which of several draws.
+            first: Ask only the first so many problems of the split.
+            exposed: How many log-probabilities the server exposes at each position.
+        """
+        names, needs_delta = policy.policy.proxy_names, policy.policy.needs_delta
+        problems = self.problems(split)
+        return SampleStage(
+            problems=problems if first is None else problems.part(0, first),
+            model=self.model("teacher"),
+            policy=policy.without_form if isinstance(policy, Defense) else policy,
+            proxies={name: self.proxy(name) for name in names},
+            gradients={name: self.gradient(name, seed) for name in names if needs_delta},
+            sampling=self.config.sampling.model_copy(update={"top_logprobs": exposed}),
+            seed=seed,
+            draw=draw,
+        )
+
+    def release(
+        self, defense: Defense, split: str, seed: int, draw: int = 0, first: int | None = None
+    ) -> SampleStage | FormStage:
+        """Return the stage of a split as a defense releases it."""
+        sampled = self.sample(defense, split, seed, draw, first)
+        return sampled if defense.form.name == "full" else FormStage(traces=sampled, form=defense.form)
+
+    def gradient(self, proxy: str, seed: int) -> ProxyGradientStage:
+        """Return the stage of the defender's gradient at one of its proxies."""
+        clean = self.config.defender.objective == "clean"
+        return ProxyGradientStage(
+            proxy=self.proxy(proxy),
+            objective=self.config.defender.objective,
+            problems=self.problems("defender"),
+            traces=self.sample(UNDEFENDED, "defender", seed) if clean else None,
+        )
+
+    def viewed_values(self, defense: Defense, split: str) -> ValueStage | None:
+        """Return the stage that values the traces of the page's viewer, for a policy that evaluates no proxy itself."""
+        name = next(iter(self.config.all_proxies), None)
+        if defense.policy.uses_proxies or name is None:
+            return None
+        traces = self.sample(defense, split, self.config.seeds[0])
+        return ValueStage(traces=traces, proxy=self.proxy(name), count=min(VIEWED, traces.problems.size))
+
+    def cost(self) -> CostStage:
+        """Return the stage that times all policies, each once, whatever it releases of its completions."""
+        deriving = [defense.policy.proxy_names for defense in self.config.policies if defense.policy.needs_delta]
+        seed = self.config.seeds[0]
+        policies = {defense.without_form.label: defense.without_form for defense in self.config.policies}
+        return CostStage(
+            problems=self.problems("test"),
+            teacher=self.model("teacher"),
+            proxies={name: self.proxy(name) for name in self.config.all_proxies},
+            gradients={name: self.gradient(name, seed) for names in deriving for name in names},
+            policies=tuple(policies.values()),
+            sampling=self.config.sampling,
+            settings=self.config.cost,
+        )
+
+    def problems(self, split: str) -> ProblemSet:
+        """Return a split of the task."""
+        return ProblemSet.of(self.config, split, self.resolve)
+
+    def model(self, role: str) -> Model:
+        """Return the model in a role: ``teacher`` or ``student``."""
+        return Model.of(getattr(self.config, role), self.resolve)
+
+    def proxy(self, name: str) -> Model:
+        """Return one of the defender's proxies.
+
+        Raises:
+            DistillgameError: If the configuration has no proxy of that name.
+        """
+        known = self.config.all_proxies
+        if name not in known:
+            raise DistillgameError(f"the configuration has no proxy '{name}', and it is needed")
+        return Model.of(known[name], self.resolve)
+
+    def models(self) -> dict[str, Model]:
+        """Return all models of the game by role or name."""
+        proxies = {name: self.proxy(name) for name in self.config.all_proxies}
+        return {"teacher": self.model("teacher"), "student": self.model("student"), **proxies}
