@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import Lineup, Planner
@@ -159,6 +158,8 @@ def _parameters(spec: ModelSpec) -> float | None:
     try:
         location = locate(spec.source)
         if location.local and location.gguf_file is None and not spec.source.startswith("init:"):
+            from transformers import AutoConfig, AutoModelForCausalLM
+
             with torch.device("meta"):
                 model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(location.name))
             return float(sum(p.numel() for p in model.parameters()))

@@ -3,9 +3,9 @@
 from typing import Any
 
 import torch
-from torch.autograd import forward_ad
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from distillgame.decoding.dual import make_dual, unpack_dual
 from distillgame.errors import DistillgameError
 
 GROWTH = 64
@@ -182,18 +182,6 @@ class _DualLayer(_SlotLayer):
         (keys, dk), (values, dv) = unpack_dual(key_states), unpack_dual(value_states)
         primal, tangent = super().update(keys, values), self.tangent.update(dk, dv)
         return make_dual(primal[0], tangent[0]), make_dual(primal[1], tangent[1])
-
-
-def unpack_dual(dual: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Primal part and tangent of a dual number."""
-    primal, tangent = forward_ad.unpack_dual(dual)  # type: ignore[no-untyped-call]
-    return primal, tangent
-
-
-def make_dual(primal: torch.Tensor, tangent: torch.Tensor) -> torch.Tensor:
-    """A dual number at the current forward-mode level."""
-    dual: torch.Tensor = forward_ad.make_dual(primal, tangent)  # type: ignore[no-untyped-call]
-    return dual
 
 
 def _empty(like: torch.Tensor) -> torch.Tensor:

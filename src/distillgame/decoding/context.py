@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
-from distillgame.decoding.cache import SlotCache
 from distillgame.errors import DistillgameError
 
 FULL, SLIDING = "full_attention", "sliding_attention"
@@ -26,6 +24,8 @@ class Context:
     """
 
     def __init__(self, network: Any, model: Any = None, tangents: bool = False):
+        from distillgame.decoding.cache import SlotCache
+
         self.network = network
         self.model = network if model is None else model
         self.attention = Attention(self.model)
@@ -43,6 +43,8 @@ class Context:
         Returns:
             Float32 logits for each prompt's next token, shape (len(prompts), V).
         """
+        from transformers.cache_utils import DynamicCache
+
         width = max(map(len, prompts))
         padding = [width - len(prompt) for prompt in prompts]
         device = self.attention.device

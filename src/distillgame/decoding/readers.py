@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch.autograd import forward_ad
 
-from distillgame.decoding.cache import make_dual, unpack_dual
 from distillgame.decoding.context import Context
+from distillgame.decoding.dual import make_dual, unpack_dual
 from distillgame.errors import DistillgameError
 from distillgame.values import Direction, check_direction, float_view, low_rank_pair, moved_copy
 

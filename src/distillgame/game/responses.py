@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
 from distillgame.game.tilts import tilt_and_cost
@@ -122,6 +121,8 @@ def _edge(v: Array, inside: Any, sign: int) -> Array:
 
 def _root(excess: Callable[[float], float], start: float) -> float:
     """Where a rising function crosses zero, searched for around ``start`` ever further away."""
+    from scipy.optimize import brentq
+
     low = high = min(start, LARGEST)
     found, step = excess(low), 0.1
     while found > 0:

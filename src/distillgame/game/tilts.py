@@ -1,7 +1,6 @@
 """Exponential tilts of distributions, and what they cost in nats."""
 
 import numpy as np
-from scipy.special import rel_entr
 
 from distillgame.game.contexts import Array
 
@@ -46,5 +45,7 @@ def tilt_and_cost(pi: Array, v: Array, strength: float) -> tuple[Array, Array]:
 
 def kl(p: Array, q: Array) -> Array:
     """KL(p‖q) in nats over the last axis, shape (...); infinite where p has mass that q has not."""
+    from scipy.special import rel_entr
+
     divergence: Array = np.maximum(rel_entr(p, q).sum(-1), 0.0)
     return divergence

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
-from transformers.utils import logging as transformers_logging
 
 from distillgame.errors import DistillgameError
 from distillgame.models import chat
 from distillgame.models.spec import ADAPTER, INIT, Location, ModelSpec, locate
+
+if TYPE_CHECKING:
+    from transformers import LlamaConfig
 
 HEADS = 4
 """Attention heads of the embedded architecture."""
@@ -100,6 +101,8 @@ def load_tokenizer(spec: ModelSpec | str) -> Any:
     Raises:
         DistillgameError: If the source does not exist, is corrupt, or has no end-of-sequence token.
     """
+    from transformers import AutoTokenizer
+
     spec = ModelSpec.model_validate(spec)
     source = spec.tokenizer or spec.source
     tokenizer = _guard(source, AutoTokenizer.from_pretrained, locate(source))
@@ -119,16 +122,20 @@ def load_tokenizer(spec: ModelSpec | str) -> Any:
 
 def quiet() -> None:
     """Silence the progress bars and notices of transformers; programs with a display of their own call it."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
 
 
-def embedded_config(width: int, layers: int, vocabulary: int, **overrides: Any) -> LlamaConfig:
+def embedded_config(width: int, layers: int, vocabulary: int, **overrides: Any) -> "LlamaConfig":
     """The embedded architecture: SwiGLU, RoPE, RMSNorm, four heads, tied embeddings.
 
     Raises:
         DistillgameError: If four heads of even size do not fill the width.
     """
+    from transformers import LlamaConfig
+
     if width < 8 or width % 8:
         raise DistillgameError(f"init:{width}x{layers}: the width must be a multiple of 8")
     settings: dict[str, Any] = {
@@ -146,6 +153,8 @@ def embedded_config(width: int, layers: int, vocabulary: int, **overrides: Any) 
 
 def _load_whole(source: str, location: Location, dtype: str) -> Any:
     """Load a checkpoint that has all of its model's weights; transformers would make up what is missing."""
+    from transformers import AutoModelForCausalLM
+
     model, report = _guard(
         source, AutoModelForCausalLM.from_pretrained, location, dtype=dtype, output_loading_info=True
     )
@@ -170,6 +179,8 @@ def _load_adapted(spec: ModelSpec, location: Location, tokenizer: Any, device: s
 
 
 def _initialise(spec: ModelSpec, vocabulary: int, tokenizer: Any) -> Any:
+    from transformers import LlamaForCausalLM
+
     width, layers = (int(part) for part in INIT.fullmatch(spec.source).groups())  # type: ignore[union-attr]
     config = embedded_config(
         width,

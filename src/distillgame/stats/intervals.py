@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import t as student_t
 
 from distillgame.stats.errors import components
 
@@ -51,6 +50,8 @@ def estimate(outcomes: ArrayLike) -> Estimated:
     Raises:
         ValueError: If there are fewer than two problems.
     """
+    from scipy.special import stdtr, stdtrit
+
     table = np.atleast_2d(np.asarray(outcomes, dtype=float))
     value = float(table.mean())
     over_problems, over_seeds = components(table)
@@ -66,11 +67,11 @@ def estimate(outcomes: ArrayLike) -> Estimated:
     # Never fewer than the smaller sample has on its own.
     least = min(problems, seeds if seeds > 1 else problems) - 1
     freedom = max((over_problems + over_seeds) ** 2 / spread, least)
-    p_value = float(2 * student_t.sf(abs(value) / error, freedom))
+    p_value = float(2 * stdtr(freedom, -abs(value) / error))
     if seeds == 1:
         low, high = _bootstrap(table[0])
     else:
-        reach = float(student_t.ppf((1 + LEVEL) / 2, freedom)) * error
+        reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
         low, high = value - reach, value + reach
     return Estimated(value, error, low, high, p_value)
 
