@@ -162,7 +162,7 @@ def test_what_nobody_foresaw_is_one_line_too(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("distillgame.cli.play.play_game", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("distillgame.arena.play", lambda *_, **__: 1 / 0)
     status, _, err = run(capsys, "play")
     assert status == 2
     assert err == "error: ZeroDivisionError: division by zero (unforeseen; --debug shows where)\n"

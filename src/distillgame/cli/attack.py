@@ -7,11 +7,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from distillgame.arena.stages import GivenStage
-from distillgame.arena.sweep import attack as run_attack
-from distillgame.arena.sweep import attack_folder
 from distillgame.cli.options import overrides_option
-from distillgame.models import quiet
 from distillgame.report import percent
 
 
@@ -25,6 +21,11 @@ def attack(traces: Path, config: str, out: Path | None, overrides: dict[str, Any
 
     Students that need more than the file gives are left out. A column 'correct' says which answers are right.
     """
+    from distillgame.arena.stages import GivenStage
+    from distillgame.arena.sweep import attack as run_attack
+    from distillgame.arena.sweep import attack_folder
+    from distillgame.models import quiet
+
     quiet()
     root = out or attack_folder(GivenStage.of(traces))
     results = run_attack(traces, config, root, overrides=overrides)

@@ -5,8 +5,6 @@ from typing import Any, Literal
 
 import click
 
-from distillgame.arena import load_config
-from distillgame.arena.config import default_folder
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
 
 
@@ -44,6 +42,9 @@ def calibrate(
 
     Nothing of the test split is looked at. An interrupted search goes on where it was.
     """
+    from distillgame.arena import load_config
+    from distillgame.arena.config import default_folder
+
     if sum(goal is not None for goal in (epsilon, teacher_accuracy, rho)) != 1:
         raise click.UsageError("give one of --epsilon, --teacher-accuracy and --rho")
     if unit is not None and epsilon is None:

@@ -6,8 +6,6 @@ from typing import Any
 import click
 from rich.console import Console
 
-from distillgame.arena import load_config
-from distillgame.arena.config import default_folder
 from distillgame.cli.options import config_argument, overrides_option, quick_option
 
 
@@ -22,7 +20,9 @@ def derivative(config: str | None, out: Path | None, traces: int, quick: bool, o
 
     Writes derivative.json, derivative.md and derivative.png.
     """
+    from distillgame.arena import load_config
     from distillgame.arena.bench.derivative import compare_derivatives
+    from distillgame.arena.config import default_folder
     from distillgame.models import quiet
 
     quiet()

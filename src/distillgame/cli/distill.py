@@ -5,11 +5,7 @@ from typing import Any
 
 import click
 
-from distillgame.arena import load_config
-from distillgame.arena.one_stage import distill_file
 from distillgame.cli.options import assignments, overrides_option
-from distillgame.models import quiet
-from distillgame.students import StudentChoice
 
 
 @click.command()
@@ -36,6 +32,11 @@ def distill(
     overrides: dict[str, Any],
 ) -> None:
     """Train one student on TRACES, a Parquet file with a 'messages' column."""
+    from distillgame.arena import load_config
+    from distillgame.arena.one_stage import distill_file
+    from distillgame.models import quiet
+    from distillgame.students import StudentChoice
+
     quiet()
     choice = StudentChoice(name=student, options=assignments(setting, "NAME=VALUE"))
     game = load_config(config, overrides=overrides)

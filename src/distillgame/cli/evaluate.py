@@ -5,11 +5,7 @@ from typing import Any
 
 import click
 
-from distillgame.arena import load_config
-from distillgame.arena.config import default_folder
-from distillgame.arena.one_stage import evaluate_model
 from distillgame.cli.options import overrides_option
-from distillgame.models import ModelSpec
 from distillgame.strict import parse
 
 
@@ -24,6 +20,11 @@ def evaluate(model: str, config: str | None, split: str, out: Path | None, overr
 
     MODEL is a folder (of a trained student, say), a .gguf file, embedded:NAME or a hub name.
     """
+    from distillgame.arena import load_config
+    from distillgame.arena.config import default_folder
+    from distillgame.arena.one_stage import evaluate_model
+    from distillgame.models import ModelSpec
+
     game = load_config(config, overrides=overrides)
     summary = evaluate_model(game, parse(ModelSpec, {"source": model}, "MODEL"), split, out or default_folder(config))
     click.echo(f"{summary}\nwritten to {summary.path}")

@@ -28,7 +28,7 @@ VERBS = {
     "bench": "distillgame.cli.bench",
     "derivative": "distillgame.cli.derivative",
 }
-"""Each verb's module, which holds a command of the verb's name; imported when it is used."""
+"""Each verb's module, which holds a command of the verb's name; it imports PyTorch and the like only when it runs."""
 
 
 class Verbs(click.Group):

@@ -5,10 +5,6 @@ from typing import Any
 
 import click
 
-from distillgame.arena import load_config
-from distillgame.arena import play as play_game
-from distillgame.arena.config import default_folder
-from distillgame.arena.dry_run import estimate
 from distillgame.cli.options import config_argument, overrides_option, quick_option
 from distillgame.cli.tables import print_results
 
@@ -29,6 +25,11 @@ def play(config: str | None, out: Path | None, quick: bool, overrides: dict[str,
     CONFIG is a YAML file or the name of a shipped one; without it the embedded world is played. A run that was
     killed goes on where it stopped.
     """
+    from distillgame.arena import load_config
+    from distillgame.arena import play as play_game
+    from distillgame.arena.config import default_folder
+    from distillgame.arena.dry_run import estimate
+
     if dry_run:
         click.echo(estimate(load_config(config, quick=quick, overrides=overrides)))
         return

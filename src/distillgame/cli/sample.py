@@ -5,11 +5,7 @@ from typing import Any
 
 import click
 
-from distillgame.arena import load_config
-from distillgame.arena.config import default_folder
-from distillgame.arena.one_stage import sample_split
 from distillgame.cli.options import assignments, config_argument, overrides_option, quick_option
-from distillgame.policies import PolicyChoice
 
 
 @click.command()
@@ -35,6 +31,11 @@ def sample(
 
     The result is the very stage that a game with the same configuration uses; in the same folder it is shared.
     """
+    from distillgame.arena import load_config
+    from distillgame.arena.config import default_folder
+    from distillgame.arena.one_stage import sample_split
+    from distillgame.policies import PolicyChoice
+
     choice = PolicyChoice(name=policy, options=assignments(strength, "NAME=VALUE"))
     game = load_config(config, quick=quick, overrides=overrides)
     summary = sample_split(game, choice, split, seed, out or default_folder(config, quick))

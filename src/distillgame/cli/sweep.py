@@ -5,10 +5,6 @@ from typing import Any
 
 import click
 
-from distillgame.arena.config import default_folder, load_config
-from distillgame.arena.dry_run import estimate
-from distillgame.arena.sweep import sweep as play_sweep
-from distillgame.arena.sweep import widened
 from distillgame.cli.options import config_argument, overrides_option, quick_option
 from distillgame.cli.tables import print_results
 
@@ -25,6 +21,11 @@ def sweep(config: str | None, out: Path | None, quick: bool, overrides: dict[str
     CONFIG is a YAML file or the name of a shipped one, 'sweep' by default; its 'sweep' section lists further strengths
     of the game's policies, and numbers of queries. A sweep that was killed goes on where it stopped.
     """
+    from distillgame.arena.config import default_folder, load_config
+    from distillgame.arena.dry_run import estimate
+    from distillgame.arena.sweep import sweep as play_sweep
+    from distillgame.arena.sweep import widened
+
     source = config or "sweep"
     if dry_run:
         game = load_config(source, quick=quick, overrides=overrides)

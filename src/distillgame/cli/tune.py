@@ -8,9 +8,6 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from distillgame.arena import load_config
-from distillgame.arena.config import default_folder
-from distillgame.arena.tune import tune as run_tuning
 from distillgame.cli.options import config_argument, overrides_option, quick_option
 from distillgame.report import percent
 
@@ -26,6 +23,10 @@ def tune(config: str | None, out: Path | None, quick: bool, overrides: dict[str,
     Searches what the configuration's 'tuning' section lists, prints every trial and what to put into the
     configuration, and records both in tuning.json.
     """
+    from distillgame.arena import load_config
+    from distillgame.arena.config import default_folder
+    from distillgame.arena.tune import tune as run_tuning
+
     folder = default_folder(config, quick)
     root = out or folder.with_name(folder.name + "-tuning")
     result = run_tuning(load_config(config, quick=quick, overrides=overrides), root)

@@ -6,11 +6,6 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from distillgame.models.spec import EMBEDDED
-from distillgame.worlds.build import build
-from distillgame.worlds.build import check as check_models
-from distillgame.worlds.recipe import RECIPES
-
 
 @click.group()
 def worlds() -> None:
@@ -22,6 +17,9 @@ def worlds() -> None:
 @click.option("--only", multiple=True, help="Train this model alone; any number of times.")
 def train(out: Path, only: tuple[str, ...]) -> None:
     """Train the models from their seeded recipe and assert their preconditions."""
+    from distillgame.worlds.build import build
+    from distillgame.worlds.recipe import RECIPES
+
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
         bars = {name: progress.add_task(name, total=None) for name in (only or RECIPES)}
@@ -38,10 +36,14 @@ def train(out: Path, only: tuple[str, ...]) -> None:
 
 
 @worlds.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=EMBEDDED)
-def check(folder: Path) -> None:
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
+def check(folder: Path | None) -> None:
     """Measure the models in FOLDER (the shipped ones by default) and assert their preconditions."""
-    _show(check_models(folder, list(RECIPES)))
+    from distillgame.models.spec import EMBEDDED
+    from distillgame.worlds.build import check as check_models
+    from distillgame.worlds.recipe import RECIPES
+
+    _show(check_models(folder or EMBEDDED, list(RECIPES)))
 
 
 def _show(found: dict[str, dict[str, float]]) -> None:

@@ -4,8 +4,6 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-from matplotlib.figure import Figure
 from sqlalchemy import Connection, func, select
 
 from distillgame.errors import DistillgameError
@@ -55,6 +53,9 @@ def plot_history(steps: list[Step], since: float, until: float, path: Path) -> N
     Raises:
         DistillgameError: If the file cannot be written or its format is unknown.
     """
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.figure import Figure
+
     totals: dict[str, float] = {}
     for step in steps:
         totals[step.name] = totals.get(step.name, 0.0) + step.value + 1e-9 * step.tokens
