@@ -128,6 +128,7 @@ def test_the_solving_page_is_what_the_command_prints(capsys: pytest.CaptureFixtu
 
 
 PAGES = [*DOCS.glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
+HISTORY = {DOCS / "lab.md", ROOT / "CHANGELOG.md"}
 
 
 @pytest.mark.parametrize("path", sorted(PAGES), ids=lambda path: path.name)
@@ -141,6 +142,18 @@ def test_every_page_has_a_title_and_working_links(path: Path) -> None:
 def test_every_page_is_in_the_sites_navigation() -> None:
     listed = re.findall(r": (\S+\.md)$", (DOCS / "site" / "site.yml").read_text(), re.MULTILINE)
     assert {path.relative_to(ROOT).as_posix() for path in PAGES} <= set(listed)
+
+
+def test_the_picture_shows_every_room() -> None:
+    shown = re.findall(r">([a-z_]+)</text>", (DOCS / "architecture.svg").read_text())
+    rooms = {path.parent.name for path in (ROOT / "src" / "distillgame").glob("*/__init__.py")}
+    assert rooms <= set(shown)
+
+
+@pytest.mark.parametrize("path", sorted(set(PAGES) - HISTORY), ids=lambda path: path.name)
+def test_source_files_that_a_page_names_exist(path: Path) -> None:
+    for name in re.findall(r"`([\w/]+/\w+\.py)`", path.read_text()):
+        assert (ROOT / name).exists() or (ROOT / "src" / "distillgame" / name).exists(), name
 
 
 def test_the_site_is_checked_for_dead_links_anchors_and_foreign_requests(tmp_path: Path) -> None:
