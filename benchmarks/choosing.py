@@ -9,7 +9,7 @@ import time
 import torch
 
 from distillgame.decoding import SamplingParams
-from distillgame.decoding.choice import Chooser
+from distillgame.decoding.drawing.chooser import Chooser
 from distillgame.memory import keep_freed_memory
 from distillgame.policies import Experts, make_policy
 

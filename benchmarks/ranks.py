@@ -9,7 +9,7 @@ import sys
 
 import torch
 
-from distillgame.decoding.readers import DERIVATIVE_STEP
+from distillgame.decoding import DERIVATIVE_STEP
 from distillgame.models import load_model, quiet, training_example
 from distillgame.tasks.benchmarks.gsm8k import Gsm8k
 from distillgame.values import collate, low_rank_pair, moved_copy, objective_gradient

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from distillgame.decoding.context import Context
+from distillgame.decoding.networks.context import Context
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 

@@ -207,7 +207,7 @@ class Broken(ReleasePolicy):
 def test_one_broken_sequence_leaves_the_others_alone(
     teacher: LanguageModel, proxy: LanguageModel, value: float, speculative: bool, temperature: float
 ) -> None:
-    from distillgame.decoding.streams import policy_keys
+    from distillgame.decoding.drawing.streams import policy_keys
 
     params = SamplingParams(temperature=temperature, max_new_tokens=8, ignore_end=True)
     chosen = requests()[1].id
@@ -235,7 +235,7 @@ def test_a_prompt_beyond_the_context_is_refused_before_anything_is_sampled(teach
     long = Request("long", [{"role": "user", "content": "4 dog , " * 900}])
     with pytest.raises(DistillgameError, match=r"request 'long': its prompt of \d+ tokens and 8 new ones do not fit"):
         engine.generate([*requests(), long], SamplingParams(max_new_tokens=8))
-    assert engine.work.tokens == 0
+    assert engine.counters.tokens == 0
     with pytest.raises(DistillgameError, match="do not fit the token budget of 64"):
         Engine(teacher, make_policy("standard"), token_budget=64).generate(requests(), SamplingParams())
 
@@ -333,7 +333,7 @@ def test_waiting_requests_enter_as_others_leave(teacher: LanguageModel) -> None:
     engine = Engine(teacher, make_policy("standard"), batch_size=2)
     samples = engine.generate(mixed, SamplingParams())
     assert [len(s.token_ids) for s in samples] == lengths
-    assert engine.work.teacher_passes <= 40
+    assert engine.counters.teacher_passes <= 40
 
 
 def test_an_interrupted_engine_can_be_used_again(teacher: LanguageModel) -> None:

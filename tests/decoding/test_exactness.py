@@ -9,9 +9,9 @@ import torch
 from scipy.stats import chisquare
 
 from distillgame.decoding import Engine, SamplingParams, choice
-from distillgame.decoding.readers import DERIVATIVE_STEP, make_derivative
-from distillgame.decoding.sampler import truncate
-from distillgame.decoding.streams import policy_keys
+from distillgame.decoding.drawing.sampler import truncate
+from distillgame.decoding.drawing.streams import policy_keys
+from distillgame.decoding.networks.readers import DERIVATIVE_STEP, make_derivative
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, ReleasePolicy, make_policy, release
 from distillgame.values import Direction
@@ -97,7 +97,7 @@ def sampled(
     )  # fmt: skip
     samples = engine.generate(requests(PROMPTS[:2], COPIES), params, seed=11)
     if speculative:
-        assert engine.work.teacher_passes < engine.work.proxy_passes
+        assert engine.counters.teacher_passes < engine.counters.proxy_passes
     return [Counter(tuple(s.token_ids) for s in samples[k * COPIES : (k + 1) * COPIES]) for k in range(2)]
 
 

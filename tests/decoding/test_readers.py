@@ -3,8 +3,8 @@ import copy
 import pytest
 import torch
 
-from distillgame.decoding.proxy import Proxy
-from distillgame.decoding.readers import make_derivative
+from distillgame.decoding.networks.proxy import Proxy
+from distillgame.decoding.networks.readers import make_derivative
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.values import Direction, v_grad_jvp

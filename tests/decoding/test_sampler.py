@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from distillgame.decoding.sampler import accept, draw, draw_weighted, residual, truncate
-from distillgame.decoding.streams import policy_keys, uniforms
+from distillgame.decoding.drawing.sampler import accept, draw, draw_weighted, residual, truncate
+from distillgame.decoding.drawing.streams import policy_keys, uniforms
 from distillgame.policies import Distribution
 
 PROBABILITIES = torch.tensor([[0.1, 0.4, 0.2, 0.25, 0.05]])

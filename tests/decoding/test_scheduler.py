@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from distillgame.decoding import Engine, SamplingParams
-from distillgame.decoding.scheduler import HEADROOM, Scheduler
+from distillgame.decoding.batching.scheduler import HEADROOM, Scheduler
 from distillgame.models import LanguageModel
 from distillgame.policies import make_policy
 from tests.decoding.common import requests
@@ -68,4 +68,4 @@ def test_a_tight_token_budget_changes_time_but_not_traces(teacher: LanguageModel
     got = tight.generate(requests(copies=3), params)
     assert [s.token_ids for s in got] == [s.token_ids for s in expected]
     assert [s.completion for s in got] == [s.completion for s in expected]
-    assert tight.work.prompt_passes > 3
+    assert tight.counters.prompt_passes > 3

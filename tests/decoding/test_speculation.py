@@ -1,7 +1,7 @@
 import pytest
 
 from distillgame.decoding import Calibration, Engine, SamplingParams
-from distillgame.decoding.speculation import MAX_DRAFTS, Drafter
+from distillgame.decoding.speculation.drafter import MAX_DRAFTS, Drafter
 from distillgame.models import LanguageModel
 from distillgame.policies import make_policy
 from distillgame.values import Direction
@@ -37,7 +37,7 @@ def test_traces_are_the_same_however_far_ahead_is_drafted(
         samples = engine.generate(requests(copies=4), params, seed=5)
         completions.append([s.completion for s in samples])
         measured.append([x for s in samples for x in (*s.kl, *s.kl_reverse, *s.logprob_released, *s.logprob_proxy)])
-        passes.append(engine.work.teacher_passes)
+        passes.append(engine.counters.teacher_passes)
         return [s.token_ids for s in samples]
 
     completions: list[list[str]] = []
@@ -69,7 +69,7 @@ def test_speculation_works_across_vocabularies(spelled: bool) -> None:
     ahead = engine.generate(requests(["a b c", "d"], 20), params)
     assert [s.token_ids for s in ahead] == [s.token_ids for s in plain]
     assert any(TEACHER.index("only-teacher") in s.token_ids[:-1] for s in ahead)
-    assert engine.work.teacher_passes < max(len(s.token_ids) for s in ahead)
+    assert engine.counters.teacher_passes < max(len(s.token_ids) for s in ahead)
 
 
 def test_the_share_of_accepted_drafts_is_that_of_the_overlap(teacher: LanguageModel) -> None:

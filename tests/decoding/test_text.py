@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distillgame.decoding.text import TextStream
+from distillgame.decoding.batching.text import TextStream
 
 PIECES = ["a", "b", " c", "ab", "\n\n", "#", "## ", ""]
 

@@ -1,11 +1,14 @@
 """The engine that samples completions under a release policy."""
 
-from distillgame.decoding.calibration import Calibration
+from distillgame.decoding.batching import Sequence, TextStream
 from distillgame.decoding.engine import TOKEN_BUDGET, Engine
-from distillgame.decoding.readers import DerivativeName
+from distillgame.decoding.networks import DERIVATIVE_STEP, LOW_RANK_ERROR, DerivativeName
 from distillgame.decoding.request import Request, Sample, SamplingParams, Update
+from distillgame.decoding.speculation import Calibration
 
 __all__ = [
+    "DERIVATIVE_STEP",
+    "LOW_RANK_ERROR",
     "TOKEN_BUDGET",
     "Calibration",
     "DerivativeName",
@@ -13,5 +16,7 @@ __all__ = [
     "Request",
     "Sample",
     "SamplingParams",
+    "Sequence",
+    "TextStream",
     "Update",
 ]

@@ -1,47 +1,42 @@
-"""The engine: sample any number of completions under a release policy, with continuous batching."""
+"""The engine: samples any number of completions under a release policy, with continuous batching."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
-from typing import TypeVar
 
 import torch
 
-from distillgame.decoding.batch import Batch, Work
-from distillgame.decoding.calibration import Calibration, calibrate
-from distillgame.decoding.choice import Chooser
-from distillgame.decoding.proxy import Proxies
-from distillgame.decoding.readers import DerivativeName
+from distillgame.decoding.batching import Batch, Counters, Scheduler, Sequence
+from distillgame.decoding.drawing import Chooser
+from distillgame.decoding.networks import DerivativeName, make_proxies
 from distillgame.decoding.request import Request, Sample, SamplingParams, Update
-from distillgame.decoding.scheduler import Scheduler
-from distillgame.decoding.sequence import Sequence
-from distillgame.decoding.speculation import MAX_DRAFTS, Drafter
+from distillgame.decoding.speculation import MAX_DRAFTS, Calibration, Drafter, calibrate
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.policies import ReleasePolicy
 from distillgame.values import Direction
 
 TOKEN_BUDGET = 65_536
-"""Default bound on rows x longest row."""
+"""Default bound on sequences x longest sequence, in tokens."""
 
 
 class Engine:
     """Samples from a teacher under a release policy.
 
-    Use :meth:`generate` for a list of requests; :meth:`add`, :meth:`step` and :meth:`cancel` where they come and go.
+    Use :meth:`generate` for a list of requests; :meth:`add`, :meth:`step` and :meth:`cancel` for requests that come and
+    go.
 
     Args:
         teacher: The reference teacher.
         policy: The release policy.
-        proxies: The defender's proxies by name, of which those that the policy names are used, if it needs any or they
-            shall draft.
-        directions: The defender's unit-norm gradient at each, by name, where the policy needs derivatives.
-        derivative: How these are computed: ``low_rank``, ``jvp`` or ``central``.
+        proxies: The defender's proxies by name; those that the policy names are used, if it needs any or they draft.
+        directions: The defender's unit-norm gradient at each proxy, by name, if the policy needs derivatives.
+        derivative: How derivatives are computed: ``low_rank``, ``jvp`` or ``central``.
         batch_size: Most sequences that are decoded together.
         token_budget: Bound on sequences x longest sequence, in tokens, and so on the memory of keys and values.
-        speculative: Let the proxies draft several tokens for the teacher to judge at once, where that is faster. The
-            released distribution is the same, and so is every trace, but for floating-point rounding of the logits.
-        calibration: What passes cost on this machine; measured when it is first needed if it is not given.
+        speculative: Let the proxies draft several tokens for the teacher to judge at once, when that is faster. The
+            released distribution is the same, and so is every trace, except for floating-point rounding of the logits.
+        calibration: The costs of passes on this machine; measured on first use if not given.
 
     Raises:
         DistillgameError: If an expert that the policy needs is missing or does not fit the teacher.
@@ -63,15 +58,7 @@ class Engine:
         self.teacher, self.policy = teacher, policy
         self.calibration = calibration
         self.speculative = speculative
-        self.proxies: Proxies | None = None
-        if policy.uses_proxies or speculative:
-            purpose = "speculative decoding" if speculative else f"policy '{policy.name}'"
-            models = [_find(proxies, name, f"{purpose} needs a proxy called '{name}'") for name in policy.proxies]
-            gradients: list[Direction | None] = [None] * len(models)
-            if policy.needs_delta:
-                missing = f"policy '{policy.name}' needs the defender's gradient at the proxy"
-                gradients = [_find(directions, name, f"{missing} '{name}'") for name in policy.proxies]
-            self.proxies = Proxies(teacher, models, gradients, derivative)
+        self.proxies = make_proxies(teacher, policy, proxies or {}, directions or {}, derivative, speculative)
         self.scheduler = Scheduler(batch_size, token_budget)
         self._handles = count()
         self._cancelled: set[int] = set()
@@ -79,13 +66,13 @@ class Engine:
         self._start()
 
     @property
-    def work(self) -> Work:
-        """What has been done so far."""
-        return self._batch.work
+    def counters(self) -> Counters:
+        """Passes and tokens so far."""
+        return self._batch.counters
 
     @property
     def busy(self) -> bool:
-        """Whether anything is left to do."""
+        """True if any sequence is waiting or running."""
         return bool(self.scheduler.waiting or self.scheduler.running)
 
     def generate(
@@ -98,22 +85,22 @@ class Engine:
     ) -> list[Sample]:
         """Sample one completion for each request.
 
-        A completion depends on its request, the policy, ``params`` and ``seed``. The batch it shares, and how far ahead
-        was drafted, affect it only through floating-point rounding of the logits.
+        A completion depends on its request, the policy, ``params`` and ``seed``. The batch it shares, and the number of
+        tokens drafted ahead, affect it only through floating-point rounding of the logits.
 
         Args:
-            requests: What to sample.
-            params: How to sample what brings no parameters of its own.
+            requests: The requests.
+            params: Sampling parameters of requests without their own.
             seed: Seed of every request's random stream.
-            on_sample: Called with each sample as it is finished.
-            on_update: Called with what each sequence gained in each step, text included.
+            on_sample: Called with each sample when it is finished.
+            on_update: Called with each sequence's progress in each step, text included.
 
         Returns:
             Samples in the order of ``requests``.
 
         Raises:
             DistillgameError: If a prompt is empty or too long, before anything is sampled; or if a model yields logits
-                that are not numbers, after all other requests are finished and handed to ``on_sample``.
+                that are not numbers, after all other requests are finished and passed to ``on_sample``.
         """
         sequences = [self._sequence(request, params, seed, on_update is not None) for request in requests]
         self.scheduler.waiting.extend(sequences)
@@ -139,10 +126,10 @@ class Engine:
         """Queue a request.
 
         Args:
-            request: What to sample.
-            params: How, if the request does not say.
+            request: The request.
+            params: Its sampling parameters, if it has none of its own.
             seed: Seed of its random stream.
-            stream: Whether updates shall carry text.
+            stream: Whether updates carry text.
 
         Returns:
             A handle that its updates carry.
@@ -155,7 +142,7 @@ class Engine:
     def prepare(
         self, request: Request, params: SamplingParams | None = None, seed: int = 0, stream: bool = True
     ) -> Sequence:
-        """The part of :meth:`add` that takes long where a prompt is long, for another thread than the one that steps.
+        """Tokenise and check a request: the slow part of :meth:`add`, safe outside the thread that steps.
 
         Raises:
             DistillgameError: If the prompt is empty or too long.
@@ -163,7 +150,7 @@ class Engine:
         return self._sequence(request, params or SamplingParams(), seed, stream)
 
     def enqueue(self, sequence: Sequence) -> int:
-        """Queue what was prepared, and return its handle."""
+        """Queue a prepared sequence and return its handle."""
         self.scheduler.waiting.append(sequence)
         return sequence.handle
 
@@ -173,7 +160,7 @@ class Engine:
 
     @torch.inference_mode()
     def step(self) -> list[Update]:
-        """Move every running sequence on, admit waiting ones, and report what was gained."""
+        """Advance every running sequence, admit waiting ones, and return the updates."""
         finished: list[Sequence] = []
 
         def leave(sequences: list[Sequence]) -> None:
@@ -189,7 +176,7 @@ class Engine:
         return [update for s in (*finished, *self.scheduler.running) if (update := self._update(s)) is not None]
 
     def calibrate(self) -> Calibration:
-        """Measure what passes of both networks cost, at batches of several sizes.
+        """Measure the costs of passes of teacher and proxies, at several batch sizes.
 
         Raises:
             DistillgameError: If there are no proxies.
@@ -200,7 +187,7 @@ class Engine:
         return calibrate(self.teacher, self.proxies, self._batch.chooser, sizes)
 
     def _advance(self, leave: Callable[[list[Sequence]], None]) -> None:
-        """Move the batch on by a round, after making room for it."""
+        """Advance the batch by a round, after making room for it."""
         if not self.speculative:
             self._batch.remove(self.scheduler.evict(1))
             self._batch.advance(0, leave)
@@ -229,26 +216,8 @@ class Engine:
             () if self.proxies is None else self.proxies.members,
             stream,
         )
-        self._check(sequence)
+        sequence.require_fit(self.scheduler.token_budget, MAX_DRAFTS)
         return sequence
-
-    def _check(self, s: Sequence) -> None:
-        name = s.request.id
-        if not all([s.teacher_ids, *s.proxy_ids]):
-            raise DistillgameError(f"request '{name}': the prompt is empty")
-        sides = [("teacher", s.teacher_ids, self.teacher.context)]
-        sides += [("proxy", ids, proxy.model.context) for proxy, ids in zip(s.proxies, s.proxy_ids, strict=True)]
-        for role, prompt, limit in sides:
-            if len(prompt) + s.growth > limit:
-                raise DistillgameError(
-                    f"request '{name}': its prompt of {len(prompt)} tokens and {s.growth} new ones do not fit the "
-                    f"{role}'s context of {limit}: shorten it or lower max_new_tokens"
-                )
-        longest = len(s.teacher_ids) + s.growth
-        if longest + MAX_DRAFTS > self.scheduler.token_budget:
-            raise DistillgameError(
-                f"request '{name}': {longest} tokens do not fit the token budget of {self.scheduler.token_budget}"
-            )
 
     def _cancel(self, leave: Callable[[list[Sequence]], None]) -> None:
         chosen = [s for s in (*self.scheduler.running, *self.scheduler.waiting) if s.handle in self._cancelled]
@@ -273,12 +242,3 @@ class Engine:
         """Forget all sequences after an interruption, when the batch may be half-way through a round."""
         self.scheduler.drop([*self.scheduler.running, *self.scheduler.waiting])
         self._start()
-
-
-T = TypeVar("T")
-
-
-def _find(known: Mapping[str, T] | None, name: str, message: str) -> T:
-    if known is None or name not in known:
-        raise DistillgameError(f"{message}: name one")
-    return known[name]

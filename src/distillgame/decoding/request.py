@@ -1,4 +1,4 @@
-"""What is asked of the engine, and what it answers."""
+"""Requests to the engine, sampling parameters, and the samples it returns."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,7 +9,7 @@ from distillgame.strict import Strict
 
 
 class SamplingParams(Strict):
-    """How a completion is sampled from the released distribution.
+    """Parameters of sampling from the released distribution.
 
     Attributes:
         temperature: Temperature of the reference teacher; 0 decodes greedily.
@@ -17,10 +17,10 @@ class SamplingParams(Strict):
         top_k: Number of tokens kept after temperature and policy; 0 keeps all.
         max_new_tokens: Length at which a completion is cut.
         stop: Strings that end a completion; they are not part of it.
-        ignore_end: Sample on past the end-of-sequence token, as benchmarks of a given length do.
+        ignore_end: Continue past the end-of-sequence token, as benchmarks of a given length do.
         top_logprobs: Number of likeliest released tokens that are recorded with their log-probabilities at each step.
-        forced_answer_tokens: Number of greedy tokens that follow the task's forced-answer text where a completion
-            was cut; 0 leaves it cut.
+        forced_answer_tokens: Number of greedy tokens that follow the task's forced-answer text if a completion was
+            cut; 0 leaves it cut.
     """
 
     temperature: float = Field(0.6, ge=0, allow_inf_nan=False)
@@ -40,9 +40,9 @@ class Request:
     Attributes:
         id: Names the random stream together with the seed; two requests with one id and seed get equal draws.
         messages: The conversation so far, which each expert reads through its own chat template.
-        forced_answer: Text that is appended before an answer is forced.
-        params: How this one is sampled, where it differs from the others.
-        prompt: Text that each expert reads as it is, without a chat template, in place of the messages.
+        forced_answer: Text appended to a cut completion before the answer is forced.
+        params: Parameters of this request, if they differ from the others'.
+        prompt: Text that each expert reads as it is, without a chat template, instead of the messages.
     """
 
     id: str
@@ -57,26 +57,26 @@ FinishReason = Literal["stop", "length", "cancelled", "error"]
 
 @dataclass
 class Sample:
-    """One sampled completion with what was measured on the way, one entry a sampled token (nats, after temperature).
+    """One sampled completion and its measurements, one entry per sampled token (nats, after temperature).
 
     Attributes:
         id: The request's id.
         completion: Released text, with a forced answer if there was one.
         finish_reason: ``stop`` if it ended by itself or at a stop string, ``length`` if it was cut, ``cancelled``, or
             ``error``.
-        error: Why, if it failed.
+        error: The reason, if it failed.
         prompt_tokens: Number of tokens the teacher read.
-        forced_tokens: Number of tokens of the forced answer, its lead-in included; they are measured nowhere.
+        forced_tokens: Number of tokens of the forced answer, its lead-in included; they are in no measurement.
         token_ids: Sampled teacher tokens, the end-of-sequence token included.
         logprob_released: log pi_rel of each token, before top-p and top-k.
         logprob_reference: log pi_ref of each token.
-        logprob_proxy: log pi_stu of each token, empty where no proxy was evaluated, nan where it shares not the token.
-        kl: KL(pi_rel‖pi_ref) of each step; empty at temperature 0, where it is not defined.
+        logprob_proxy: log pi_stu of each token; empty if no proxy was evaluated, nan for tokens it does not share.
+        kl: KL(pi_rel‖pi_ref) of each step; empty at temperature 0, where it is undefined.
         kl_reverse: KL(pi_ref‖pi_rel) of each step, likewise.
         top_ids: The likeliest released tokens of each step, likeliest first; empty unless asked for.
         top_logprobs: Their log pi_rel, before top-p and top-k.
         accepted: Number of sampled tokens that the policy's draft distribution, which needs no teacher, had proposed;
-            0 where no proxy was evaluated. It does not depend on how far ahead was drafted, if at all.
+            0 if no proxy was evaluated. It does not depend on the number of tokens drafted ahead.
     """
 
     id: str
@@ -97,19 +97,19 @@ class Sample:
 
     @property
     def v_gap(self) -> list[float]:
-        """Log pi_ref - log pi_stu of each token, where a proxy was evaluated; nan where it shares not the token."""
+        """Log pi_ref - log pi_stu of each token, if a proxy was evaluated; nan for tokens it does not share."""
         return [ours - theirs for ours, theirs in zip(self.logprob_reference, self.logprob_proxy, strict=False)]
 
 
 @dataclass(frozen=True)
 class Update:
-    """What one sequence gained in one step of the engine.
+    """The progress of one sequence in one step of the engine.
 
     Attributes:
-        handle: What :meth:`Engine.add` returned.
-        sample: The sample as it stands; complete once ``finished``.
+        handle: The handle that :meth:`Engine.add` returned.
+        sample: The sample so far; complete once ``finished``.
         text: Text that was added to the completion.
-        finished: Whether nothing will follow.
+        finished: Whether this is the last update.
     """
 
     handle: int

@@ -5,7 +5,7 @@ from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, embedded_pair, 
 from distillgame.arena.bench.recording import record
 from distillgame.arena.bench.shaped import Recording, Shape, shaped_model, shaped_text
 from distillgame.decoding import Engine, Request, SamplingParams
-from distillgame.decoding.context import Context
+from distillgame.decoding.networks.context import Context
 from distillgame.policies import Experts, release
 
 TINY = Shape("tiny", 16, 2, 2, 1, 32)

@@ -10,8 +10,7 @@ import torch
 from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, Pair
-from distillgame.decoding import Request
-from distillgame.decoding.readers import DERIVATIVE_STEP
+from distillgame.decoding import DERIVATIVE_STEP, Request
 from distillgame.policies import Experts
 from distillgame.values import moved_copy
 

@@ -15,7 +15,7 @@ from distillgame.arena.config import DEFAULT, GameConfig
 from distillgame.arena.plan import Planner
 from distillgame.arena.run import Run
 from distillgame.arena.stages import GRADIENT
-from distillgame.decoding.readers import DERIVATIVE_STEP, LOW_RANK_ERROR
+from distillgame.decoding import DERIVATIVE_STEP, LOW_RANK_ERROR
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel, load_model, training_example
 from distillgame.report import draw_derivative, render_derivative

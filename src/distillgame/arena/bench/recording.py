@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from distillgame.arena.bench.shaped import Recording
-from distillgame.decoding import Engine, Request, SamplingParams
-from distillgame.decoding.readers import DERIVATIVE_STEP
+from distillgame.decoding import DERIVATIVE_STEP, Engine, Request, SamplingParams
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, ReleasePolicy
 from distillgame.values import Direction, moved_copy

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from distillgame.decoding import Calibration, Engine, Request, Sample, Update
-from distillgame.decoding.sequence import Sequence
-from distillgame.decoding.text import TextStream
+from distillgame.decoding import Calibration, Engine, Request, Sample, Sequence, TextStream, Update
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job, Piece, TokenLogprob
 from distillgame.gateway.config.serve import ServeConfig

@@ -5,7 +5,7 @@ import signal
 import threading
 from multiprocessing.connection import Connection
 
-from distillgame.decoding.sequence import Sequence
+from distillgame.decoding import Sequence
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job
 from distillgame.gateway.backends.samplers import Event, Failure, Samplers

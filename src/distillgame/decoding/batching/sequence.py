@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from distillgame.decoding.choice import Decision
-from distillgame.decoding.proxy import Proxy
+from distillgame.decoding.batching.text import TextStream
+from distillgame.decoding.drawing.chooser import Decision
+from distillgame.decoding.drawing.streams import policy_keys, uniforms
+from distillgame.decoding.networks.proxy import Proxy
 from distillgame.decoding.request import FinishReason, Request, Sample, SamplingParams
-from distillgame.decoding.streams import policy_keys, uniforms
-from distillgame.decoding.text import TextStream
+from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 
 
 @dataclass(frozen=True)
 class Pointer:
-    """A row of a tensor, or of what else can be indexed by rows; nothing is copied until rows are gathered."""
+    """A row of a tensor or of a proxy's output; nothing is copied until rows are gathered."""
 
     source: Any
     row: int
@@ -30,8 +31,8 @@ class Draft:
 
     Attributes:
         token: The teacher's id.
-        facts: What :class:`distillgame.decoding.choice.Proposal` says about it.
-        proxies: What each proxy said where it was drawn.
+        facts: Its column of :attr:`distillgame.decoding.drawing.chooser.Proposal.facts`.
+        proxies: Each proxy's output at the position where it was drawn.
     """
 
     token: int
@@ -42,17 +43,17 @@ class Draft:
 class Sequence:
     """A completion while it is sampled.
 
-    ``teacher_ids`` and each of ``proxy_ids`` are all tokens that are certain, prompt included; drafts come after them.
-    How much of that a network has read is its context's business.
+    ``teacher_ids`` and each of ``proxy_ids`` hold all certain tokens, prompt included; drafts come after them. How many
+    of them a network has read is recorded by its context.
 
     Args:
-        handle: The engine's name for it.
-        request: What was asked.
-        params: How it is sampled.
+        handle: The engine's number for it.
+        request: The request.
+        params: Its sampling parameters.
         seed: Seed of its random stream.
-        teacher: Whose tokens these are.
-        proxies: Who else reads it, each in its own tokens.
-        stream: Whether text is wanted as it comes.
+        teacher: The model whose tokens these are.
+        proxies: The proxies that read it too, each in its own tokens.
+        stream: Whether updates carry text.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class Sequence:
 
     @cached_property
     def draws(self) -> np.ndarray:
-        """Random numbers by position and purpose, made when they are first needed: many sequences may be waiting."""
+        """Random numbers by position and purpose, drawn on first use: many sequences may be waiting."""
         return uniforms(self.seed, self.request.id, self.params.max_new_tokens)
 
     @cached_property
@@ -97,22 +98,47 @@ class Sequence:
 
     @property
     def growth(self) -> int:
-        """Number of tokens by which the prompt may come to grow."""
+        """Largest number of tokens by which the prompt may grow."""
         return self.params.max_new_tokens + len(self.lead_in) + self.params.forced_answer_tokens
+
+    def require_fit(self, token_budget: int, ahead: int) -> None:
+        """Check that the prompt is not empty and that the grown sequence fits the contexts and the token budget.
+
+        Args:
+            token_budget: The engine's bound on sequences x longest sequence.
+            ahead: Number of tokens by which drafts may exceed the sequence.
+
+        Raises:
+            DistillgameError: If one of these does not hold.
+        """
+        name = self.request.id
+        if not all([self.teacher_ids, *self.proxy_ids]):
+            raise DistillgameError(f"request '{name}': the prompt is empty")
+        sides = [("teacher", self.teacher_ids, self.teacher.context)]
+        sides += [("proxy", ids, proxy.model.context) for proxy, ids in zip(self.proxies, self.proxy_ids, strict=True)]
+        for role, prompt, limit in sides:
+            if len(prompt) + self.growth > limit:
+                raise DistillgameError(
+                    f"request '{name}': its prompt of {len(prompt)} tokens and {self.growth} new ones do not fit the "
+                    f"{role}'s context of {limit}: shorten it or lower max_new_tokens"
+                )
+        longest = len(self.teacher_ids) + self.growth
+        if longest + ahead > token_budget:
+            raise DistillgameError(f"request '{name}': {longest} tokens do not fit the token budget of {token_budget}")
 
     @property
     def greedy(self) -> bool:
-        """Whether the likeliest released token is taken: at temperature 0, and in a forced answer."""
+        """True if the likeliest released token is taken: at temperature 0, and in a forced answer."""
         return self.forced is not None or self.params.temperature == 0
 
     @property
     def decided(self) -> int:
-        """Number of positions after the prompt that are decided; the lead-in of a forced answer is not counted."""
+        """Number of decided positions after the prompt, without the lead-in of a forced answer."""
         return len(self.sample.token_ids) + len(self.forced or ())
 
     @property
     def may_draft(self) -> bool:
-        """Whether another draft could be of use."""
+        """True if another draft could be useful."""
         if self.finished or (self.drafts and self.drafts[-1].token in self.stop_ids):
             return False
         done, limit = len(self.sample.token_ids), self.params.max_new_tokens
@@ -121,7 +147,7 @@ class Sequence:
         return done + len(self.drafts) < limit
 
     def uniforms(self, position: int) -> np.ndarray:
-        """Random numbers of a position by purpose, shape (3,); greedy positions use none."""
+        """Return the random numbers of a position by purpose, shape (3,); zeros beyond the sampled positions."""
         return self.draws[position] if position < len(self.draws) else np.zeros(3)
 
     def commit(self, decision: Decision) -> None:
@@ -155,7 +181,7 @@ class Sequence:
                 self._force_answer()
 
     def _record(self, decision: Decision) -> None:
-        """Take down what a sampled token is and what was measured."""
+        """Append a sampled token and its measurements to the sample."""
         sample = self.sample
         sample.token_ids.append(decision.token)
         sample.accepted += decision.accepted
@@ -172,7 +198,7 @@ class Sequence:
                 sample.logprob_proxy.append(theirs)
 
     def finish(self, reason: FinishReason, error: str = "") -> None:
-        """End the sequence; what it holds becomes the sample."""
+        """End the sequence and complete its sample."""
         self.finished = True
         self.drafts.clear()
         self.teacher_logits, self.proxy_logits = None, ()
@@ -186,7 +212,7 @@ class Sequence:
             sample.completion += self.teacher.decode(self.forced)
 
     def new_text(self) -> str:
-        """Text that was added since the last call."""
+        """Return the text that was added since the last call."""
         if self.text is None:
             return ""
         text = self._pending_text + self.text.take(final=self.finished)
@@ -216,7 +242,7 @@ def _prompt_ids(model: LanguageModel, request: Request) -> list[int]:
 
 
 def gather(pointers: list[Pointer]) -> torch.Tensor:
-    """The rows that ``pointers`` name, shape (N, V), without a copy where they are one whole tensor."""
+    """Return the rows that ``pointers`` name, shape (N, V), without a copy if they are one whole tensor."""
     source = pointers[0].source
     rows = [pointer.row for pointer in pointers]
     if all(pointer.source is source for pointer in pointers):

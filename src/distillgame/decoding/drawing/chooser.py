@@ -1,13 +1,13 @@
-"""One position: what is released there, which token is drawn, and what is measured on the way."""
+"""Drawing the tokens of many positions under a policy, and measuring the distributions they are drawn from."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 
+from distillgame.decoding.drawing.sampler import accept, draw, draw_weighted, residual, truncate
+from distillgame.decoding.drawing.streams import ACCEPT, DRAFT, TOKEN
 from distillgame.decoding.request import SamplingParams
-from distillgame.decoding.sampler import accept, draw, draw_weighted, residual, truncate
-from distillgame.decoding.streams import ACCEPT, DRAFT, TOKEN
 from distillgame.policies import Distribution, Experts, Release, ReleasePolicy, release, weighted_mean
 
 
@@ -17,8 +17,8 @@ class Proposal:
 
     Attributes:
         tokens: Teacher ids, shape (N,).
-        facts: The draft distribution's probability of each, after truncation, and what the proxies' tempered logits
-            exceed their log-probabilities by, in the weighted mean, shape (2, N); nan for greedy ones.
+        facts: The draft distribution's probability of each token, after truncation, and the weighted mean over proxies
+            of the normaliser of their tempered logits, shape (2, N); nan for greedy ones.
     """
 
     tokens: torch.Tensor
@@ -26,8 +26,8 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Tokens drawn at N positions.
+class Decisions:
+    """Tokens drawn at N positions; iterating gives the :class:`Decision` of each.
 
     Attributes:
         tokens: Teacher ids, shape (N,).
@@ -45,8 +45,7 @@ class Choice:
     measures: torch.Tensor
     likeliest: tuple[torch.Tensor, torch.Tensor]
 
-    def decisions(self) -> "Iterator[Decision]":
-        """Position by position."""
+    def __iter__(self) -> "Iterator[Decision]":
         ids, logprobs = self.likeliest
         columns = (self.tokens, self.accepted, self.broken, self.measures.T, ids, logprobs)
         return (Decision(*row) for row in zip(*(column.tolist() for column in columns), strict=True))
@@ -54,7 +53,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Decision:
-    """A token drawn at one position; fields as in :class:`Choice`."""
+    """A token drawn at one position; fields as in :class:`Decisions`."""
 
     token: int
     accepted: bool
@@ -68,8 +67,8 @@ class Chooser:
     """Draws tokens from a policy's released distribution, by way of its draft distribution where there are proxies.
 
     A token is proposed from the draft distribution q and accepted or replaced so that it follows the released
-    distribution p exactly, whether the proposal was made ahead of time (speculation) or just now. So a trace does not
-    depend on how far ahead was drafted.
+    distribution p exactly, whether the proposal was made ahead of time (speculation) or just now. A trace therefore
+    does not depend on the number of tokens drafted ahead.
 
     Args:
         policy: The release policy.
@@ -80,7 +79,7 @@ class Chooser:
         self.policy, self.shared = policy, shared
 
     def draft(self, experts: Experts, params: SamplingParams, uniforms: torch.Tensor, greedy: bool) -> Proposal:
-        """Propose tokens that do not need the teacher; ``experts.teacher`` is not looked at.
+        """Propose tokens without the teacher; ``experts.teacher`` is not read.
 
         Args:
             experts: The proxies' logits, shape (N, S), and derivatives where the policy needs them.
@@ -105,15 +104,15 @@ class Chooser:
         uniforms: torch.Tensor,
         greedy: bool,
         proposal: Proposal | None = None,
-    ) -> Choice:
+    ) -> Decisions:
         """Draw tokens.
 
         Args:
-            experts: What the experts say, N positions; without a proxy tokens are drawn directly.
+            experts: The experts' logits at N positions; without proxies, tokens are drawn directly.
             params: Temperature, top-p and top-k.
             uniforms: Random numbers by purpose, shape (N, 3).
-            greedy: Take the likeliest token of what is released.
-            proposal: What :meth:`draft` proposed at these positions, if it was asked.
+            greedy: Take the likeliest token of the released distribution.
+            proposal: The proposal of :meth:`draft` for these positions, if there is one.
         """
         if proposal is None and experts.proxies:
             proposal = self.draft(experts, params, uniforms, greedy)
@@ -129,7 +128,7 @@ class Chooser:
         measures = self._measure(result, experts, proposal, tokens)
         # One number that is none makes all of its row's log-probabilities so, the drawn token's too.
         broken = ~measures[0].isfinite() | measures[1].isnan()
-        return Choice(tokens, accepted, broken, measures, _likeliest(result.released, params.top_logprobs))
+        return Decisions(tokens, accepted, broken, measures, _likeliest(result.released, params.top_logprobs))
 
     def _judge(
         self,
@@ -139,7 +138,7 @@ class Chooser:
         uniforms: torch.Tensor,
         proposal: Proposal,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Accept proposed tokens or replace them."""
+        """Accept proposed tokens or replace them; return the tokens and which were accepted, (N,) each."""
         tokens = proposal.tokens
         target = None if _is_whole(params) else _truncated(released, params)
         if target is None:
@@ -159,7 +158,7 @@ class Chooser:
     def _draw(
         self, distribution: Distribution, params: SamplingParams, uniform: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Tokens and their probabilities after truncation, (N,) each."""
+        """Draw tokens; return them and their probabilities after truncation, (N,) each."""
         if _is_whole(params):
             tokens = draw(distribution, uniform)
             return tokens, (distribution.weights(tokens[:, None]) / distribution.total).squeeze(-1)
@@ -168,7 +167,7 @@ class Chooser:
         return tokens, kept.gather(-1, tokens[:, None]).squeeze(-1)
 
     def _proxy_side(self, experts: Experts) -> tuple[list[Distribution], Distribution]:
-        """The proxies and the draft distribution, over the shared tokens."""
+        """Return the distributions of the proxies and the draft distribution, over the shared tokens."""
         proxies = [Distribution(proxy, experts.temperature) for proxy in experts.proxies]
         logits = self.policy.draft(experts)
         is_one = logits is experts.proxies[0]
@@ -204,7 +203,7 @@ def _is_whole(params: SamplingParams) -> bool:
 
 
 def _truncated(distribution: Distribution, params: SamplingParams) -> torch.Tensor:
-    """Probabilities after truncation, shape (N, V)."""
+    """Return probabilities after truncation, shape (N, V)."""
     whole = distribution.probabilities
     kept = truncate(whole, params.top_p, params.top_k)
     # What truncation leaves has to sum to one again before p and q can be compared.

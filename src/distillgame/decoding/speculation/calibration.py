@@ -1,4 +1,4 @@
-"""What passes of teacher and proxy cost on this machine."""
+"""Measured costs of the teacher's and the proxies' passes on this machine."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from pydantic import Field, ValidationError
 
-from distillgame.decoding.choice import Chooser
-from distillgame.decoding.context import Context
-from distillgame.decoding.proxy import Proxies
+from distillgame.decoding.drawing.chooser import Chooser
+from distillgame.decoding.networks.context import Context
+from distillgame.decoding.networks.proxy import Proxies
 from distillgame.decoding.request import SamplingParams
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
@@ -17,20 +17,20 @@ from distillgame.policies import Experts
 from distillgame.strict import Strict
 
 WIDEST = 9
-"""Most tokens a row that a pass of the teacher is timed for."""
+"""Largest number of tokens per row for which a pass of the teacher is timed."""
 
 PROMPT = 64
-"""Tokens that every row has read already."""
+"""Number of tokens that every row has read before the timed pass."""
 
 
 class Calibration(Strict):
-    """What passes of the two networks cost on one machine, in seconds.
+    """The costs of passes of teacher and proxies on one machine, in seconds.
 
-    It decides how far ahead is drafted and so how long sampling takes, never what is sampled.
+    They decide how many tokens are drafted ahead, and so how long sampling takes, never which tokens are sampled.
 
     Attributes:
-        teacher: By number of rows, seconds of a pass that reads 1, 2, ... tokens a row.
-        proxy: By number of rows, seconds of a pass of all proxies that reads one token a row.
+        teacher: By number of rows, seconds of a pass that reads 1, 2, ... tokens per row.
+        proxy: By number of rows, seconds of a pass of all proxies that reads one token per row.
         draft: Seconds of drafting one token of one sequence.
         decide: Seconds of deciding one position of one sequence.
     """
@@ -41,11 +41,11 @@ class Calibration(Strict):
     decide: float = Field(0.0, ge=0)
 
     def teacher_seconds(self, rows: int, width: int) -> float:
-        """Seconds of a pass of the teacher, between and beyond what was measured by straight lines."""
+        """Return the seconds of a pass of the teacher, by linear interpolation between measured numbers of rows."""
         return _between({n: costs[min(width, len(costs)) - 1] for n, costs in self.teacher.items()}, rows)
 
     def proxy_seconds(self, rows: int) -> float:
-        """Seconds of a pass of the proxy."""
+        """Return the seconds of a pass of all proxies, likewise."""
         return _between(self.proxy, rows)
 
     def save(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class Calibration(Strict):
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":
-        """Read what :meth:`save` wrote.
+        """Read a file that :meth:`save` wrote.
 
         Raises:
             DistillgameError: If the file is missing or does not hold a calibration.
@@ -86,7 +86,7 @@ def calibrate(teacher: LanguageModel, proxies: Proxies, chooser: Chooser, sizes:
                 context.truncate(row, PROMPT)
 
         costs = [_seconds(lambda width=width, read=read: read(width)) for width in range(1, WIDEST + 1)]  # type: ignore[misc]
-        # Reading more tokens costs no less; what looks so is noise.
+        # Reading more tokens never costs less; a measurement that says so is noise.
         teachers[rows] = [max(costs[: i + 1]) for i in range(len(costs))]
         uniforms = torch.full((rows, 3), 0.5, dtype=torch.float64, device=teacher.device)
         logits = context.read([[token]] * rows)[:, 0]
@@ -107,7 +107,7 @@ def calibrate(teacher: LanguageModel, proxies: Proxies, chooser: Chooser, sizes:
 
 
 def _seconds(run: Callable[[], object], repetitions: int = 3) -> float:
-    """The shortest of several times, after one run that pays for what is set up on first use."""
+    """Return the shortest of several times, after one run that pays for one-time setup."""
     times = []
     for _ in range(repetitions + 1):
         start = time.perf_counter()

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
-"""How a tokenizer shows a character of which some bytes are missing."""
+"""The character that a tokenizer decodes incomplete bytes to."""
 
 
 class TextStream:
-    """Turns tokens into text as they come.
+    """Turns tokens into text as they arrive.
 
-    Text is held back while a later token may still change it: at an unfinished character, and where it may be the
-    beginning of a stop string. The increments together are the text of all tokens up to the first stop string.
+    Text is held back while a later token may still change it: an unfinished character, or a possible beginning of a
+    stop string. The increments together are the text of all tokens up to the first stop string.
 
     Args:
-        decode: The text of a list of token ids.
+        decode: Returns the text of a list of token ids.
         stop: Strings that end the text; they are not part of it.
     """
 
@@ -27,7 +27,7 @@ class TextStream:
         self._context = 0  # the first token of the context in which new ones are decoded
 
     def push(self, *tokens: int) -> None:
-        """Read tokens; afterwards ``stopped`` says whether the text has ended."""
+        """Add tokens; afterwards ``stopped`` says whether the text has ended."""
         self.ids.extend(tokens)
         # A token's text can depend on the one before it (a space), so new ones are decoded behind old ones.
         before = self.decode(self.ids[self._context : self._settled])
@@ -37,10 +37,10 @@ class TextStream:
             self._context, self._settled = self._settled, len(self.ids)
 
     def take(self, final: bool = False) -> str:
-        """Return the text that was added since the last call and will not change any more.
+        """Return the text that was added since the last call and will no longer change.
 
         Args:
-            final: No token will follow, so that nothing needs to be held back.
+            final: Whether no token will follow, so that nothing needs to be held back.
         """
         if final:
             self._settle()
@@ -50,12 +50,12 @@ class TextStream:
         return text
 
     def whole(self) -> str:
-        """All of the text, when no token will follow."""
+        """Return all of the text, when no token will follow."""
         self._settle()
         return self.text
 
     def _settle(self) -> None:
-        """Take in the text of the last tokens though a character be unfinished."""
+        """Add the text of the last tokens even if a character is unfinished."""
         if not self.stopped and self._settled < len(self.ids):
             before = self.decode(self.ids[self._context : self._settled])
             self._extend(self.decode(self.ids[self._context :])[len(before) :])
@@ -70,7 +70,7 @@ class TextStream:
             self.stopped = True
 
     def _held(self) -> int:
-        """Length of the longest end of the text that begins a stop string."""
+        """Return the length of the longest suffix of the text that begins a stop string."""
         longest = max((len(stop) - 1 for stop in self.stop), default=0)
         for length in range(min(longest, len(self.text)), 0, -1):
             if any(stop.startswith(self.text[-length:]) for stop in self.stop):

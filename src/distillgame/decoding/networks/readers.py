@@ -1,4 +1,4 @@
-"""How the proxy's derivative along g is read off: central differences, one pass for both sides, or forward mode.
+"""Three ways to compute a proxy's derivative along g: central differences, one pass for both sides, forward mode.
 
 All three read the same tokens and yield the proxy's logits and their derivative; they differ in cost and in rounding.
 """
@@ -10,26 +10,26 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch.autograd import forward_ad
 
-from distillgame.decoding.context import Context
-from distillgame.decoding.dual import make_dual, unpack_dual
+from distillgame.decoding.networks.context import Context
+from distillgame.decoding.networks.dual import make_dual, unpack_dual
 from distillgame.errors import DistillgameError
 from distillgame.values import Direction, check_direction, float_view, low_rank_pair, moved_copy
 
 DERIVATIVE_STEP = 3e-3
-"""Central-difference step for a unit-norm direction: in float32 its error was about 0.03% (DESIGN, section 6)."""
+"""Central-difference step for a unit-norm direction: in float32 its error was about 0.03% (docs/decoding.md)."""
 
 LOW_RANK_ERROR = 0.05
-"""What the low-rank derivative may drop from the direction, relative to its norm."""
+"""Norm of the part of the direction that the low-rank derivative may drop, relative to the whole."""
 
 Blocks = Sequence[Sequence[int]]
 DerivativeName = Literal["low_rank", "jvp", "central"]
 
 
 class Reader(ABC):
-    """What a proxy has read, row by row, through one network or several.
+    """A proxy reading a batch, row by row, through one network or several.
 
     Attributes:
-        copies: Rows that one sequence has in what is returned.
+        copies: Number of rows per sequence in the outputs.
 
     Args:
         contexts: The networks' contexts.
@@ -42,15 +42,15 @@ class Reader(ABC):
 
     @abstractmethod
     def admit(self, prompts: Blocks) -> tuple[torch.Tensor, ...]:
-        """Add rows; return what :meth:`combine` takes for each prompt's next token, each of shape (N·copies, V)."""
+        """Add rows; return the inputs of :meth:`combine` for each prompt's next token, shape (N·copies, V) each."""
 
     @abstractmethod
     def read(self, blocks: Blocks) -> tuple[torch.Tensor, ...]:
-        """Append to every row; return what :meth:`combine` takes after every token, each of shape (B·copies, n, V)."""
+        """Append to every row; return the inputs of :meth:`combine` after every token, shape (B·copies, n, V) each."""
 
     @abstractmethod
     def combine(self, *outputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Logits, and the derivative of their log-softmax, both of shape (N, S), from outputs over the same tokens."""
+        """Return logits and the derivative of their log-softmax, (N, S) each, from outputs over the same tokens."""
 
     @property
     def lengths(self) -> list[int]:
@@ -91,7 +91,7 @@ class Derivative(ABC):
 
     @abstractmethod
     def start(self) -> Reader:
-        """Something that has read nothing yet."""
+        """Return a reader that has read nothing yet."""
 
 
 class _CentralDerivative(Derivative):
@@ -121,7 +121,7 @@ class _CentralReader(Reader):
 
 
 def _central(plus: torch.Tensor, minus: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits at theta, to second order in the step, and the derivative, from log-probabilities on both sides."""
+    """Return logits at theta, to second order in the step, and the derivative, from both sides' log-probabilities."""
     return (plus + minus).mul_(0.5), (plus - minus).mul_(1 / (2 * DERIVATIVE_STEP))
 
 
@@ -209,7 +209,7 @@ class _ForwardReader(Reader):
 
 
 def plain_reader(model: Any) -> Reader:
-    """Something that reads for a proxy whose derivative is not needed."""
+    """Return a reader for a proxy whose derivative is not needed."""
     return _PlainReader(model)
 
 

@@ -1,4 +1,4 @@
-"""The sequences that run together, and the round that moves them all on: draft, read, verify."""
+"""The sequences that run together, and the round that advances them all: draft, read, verify."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,26 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from distillgame.decoding.choice import Chooser, Decision, Proposal
-from distillgame.decoding.context import Context
-from distillgame.decoding.proxy import Proxies
-from distillgame.decoding.sequence import Draft, Pointer, Sequence, gather
+from distillgame.decoding.batching.scheduler import prefill_groups
+from distillgame.decoding.batching.sequence import Draft, Pointer, Sequence, gather
+from distillgame.decoding.drawing.chooser import Chooser, Decision, Proposal
+from distillgame.decoding.networks.context import Context
+from distillgame.decoding.networks.proxy import Proxies
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts
 
-PREFILL_TOKENS = 8192
-"""Most tokens, padding included, that one pass over prompts reads."""
-
 
 @dataclass
-class Work:
-    """What an engine has done.
+class Counters:
+    """Counts of an engine's work.
 
     Attributes:
         teacher_passes: Passes of the teacher over the batch.
         proxy_passes: Passes of the proxies over the batch.
         prompt_passes: Passes over prompts.
-        tokens: Tokens decided.
+        tokens: Decided tokens.
     """
 
     teacher_passes: int = 0
@@ -37,8 +35,8 @@ class Work:
 class Batch:
     """Sequences by row, and the networks that have read them.
 
-    At the start of a round the teacher has either read all that is certain of a row, so that its next token can be
-    decided as soon as the proxy has read it too, or not yet read its last token, which was drawn after a rejection.
+    At the start of a round the teacher has either read all certain tokens of a row, so that the next one can be decided
+    as soon as the proxy has read them too, or all but the last one, which was drawn after a rejection.
 
     Args:
         teacher: The reference teacher.
@@ -52,11 +50,11 @@ class Batch:
         self.chooser = chooser
         self.device = teacher.device
         self.rows: list[Sequence] = []
-        self.work = Work()
+        self.counters = Counters()
 
     def admit(self, sequences: list[Sequence]) -> None:
-        """Read the prompts of new sequences, or all that is certain of ones that come back."""
-        for group in _groups(sequences):
+        """Read the prompts of new sequences, or all certain tokens of sequences that come back."""
+        for group in prefill_groups(sequences):
             logits = self.teacher.admit([s.teacher_ids for s in group])
             for row, s in enumerate(group):
                 s.teacher_logits = Pointer(logits, row)
@@ -65,10 +63,10 @@ class Batch:
                 for row, s in enumerate(group):
                     s.proxy_logits = tuple(Pointer(output, row) for output in outputs)
             self.rows += group
-            self.work.prompt_passes += 1
+            self.counters.prompt_passes += 1
 
     def remove(self, sequences: Iterable[Sequence]) -> None:
-        """Take sequences out; the last rows take their places."""
+        """Remove sequences; the last rows take their places."""
         for s in sequences:
             row = self.rows.index(s)
             self.teacher.remove(row)
@@ -81,11 +79,11 @@ class Batch:
                 self.rows[row] = last
 
     def advance(self, drafts: int, leave: Callable[[list[Sequence]], None]) -> None:
-        """Move every sequence on by at least one decided or one newly read token.
+        """Advance every sequence by at least one decided or one newly read token.
 
         Args:
-            drafts: How many tokens the proxies draft for the teacher to judge at once; 0 decides one at a time.
-            leave: Told of sequences that have finished, which must be out of the batch when it returns.
+            drafts: Number of tokens that the proxies draft for the teacher to judge at once; 0 decides one at a time.
+            leave: Called with finished sequences; it must remove them from the batch.
         """
         if self.proxies is None:
             self._decide([s for s in self.rows if s.teacher_logits is not None])
@@ -128,7 +126,7 @@ class Batch:
                 mine.append(unread if id(s) in taking_part else [])
             blocks.append(mine)
         outputs = self.proxies.read(blocks)
-        self.work.proxy_passes += any(output is not None for output in outputs)
+        self.counters.proxy_passes += any(output is not None for output in outputs)
         for row, s in enumerate(self.rows):
             if id(s) not in taking_part:
                 continue
@@ -144,8 +142,8 @@ class Batch:
             positions = [s.decided for s in group]
             experts = self._experts(group, positions, teacher, [s.proxy_logits for s in group])
             first = group[0]
-            choice = self.chooser.choose(experts, first.params, self._uniforms(group, positions), first.greedy)
-            for s, decision in zip(group, choice.decisions(), strict=True):
+            decisions = self.chooser.choose(experts, first.params, self._uniforms(group, positions), first.greedy)
+            for s, decision in zip(group, decisions, strict=True):
                 s.teacher_logits = None
                 self._commit(s, decision)
 
@@ -161,12 +159,12 @@ class Batch:
                 s.drafts.append(Draft(token, (probability, normaliser), mine))
 
     def _read_and_verify(self) -> None:
-        """Let the teacher read what it has not, drafts included, and judge the drafts."""
+        """Let the teacher read all unread tokens, drafts included, and judge the drafts."""
         blocks = []
         for s, read in zip(self.rows, self.teacher.lengths, strict=True):
             blocks.append([*s.teacher_ids[read:], *(draft.token for draft in s.drafts)])
         logits = self.teacher.read(blocks)
-        self.work.teacher_passes += 1
+        self.counters.teacher_passes += 1
         width = logits.shape[1]
         flat = logits.flatten(0, 1)
         before = [(len(s.teacher_ids), [len(ids) for ids in s.proxy_ids]) for s in self.rows]
@@ -197,14 +195,14 @@ class Batch:
                 torch.tensor([draft.facts for draft in drafts], device=self.device).T,
             )
             uniforms = self._uniforms(owners, positions)
-            choice = self.chooser.choose(experts, group[0].params, uniforms, group[0].greedy, proposal)
-            decisions = choice.decisions()
+            decisions = self.chooser.choose(experts, group[0].params, uniforms, group[0].greedy, proposal)
+            judged = iter(decisions)
             for s in group:
-                mine = [(draft, next(decisions)) for draft in s.drafts]
+                mine = [(draft, next(judged)) for draft in s.drafts]
                 s.drafts.clear()
                 kept[id(s)] = 0
                 for draft, decision in mine:
-                    # Should the token be none of a proxy's, this is what that proxy goes on saying.
+                    # If a proxy does not have the token, these remain its latest logits.
                     s.proxy_logits = draft.proxies
                     self._commit(s, decision)
                     kept[id(s)] += decision.accepted
@@ -218,18 +216,18 @@ class Batch:
             s.finish("error", f"request '{s.request.id}': {reason}")
         else:
             s.commit(decision)
-            self.work.tokens += 1
+            self.counters.tokens += 1
 
     def _experts(
         self,
         owners: list[Sequence],
         positions: list[int],
         teacher: torch.Tensor | None,
-        said: list[tuple[Pointer, ...]],
+        outputs: list[tuple[Pointer, ...]],
     ) -> Experts:
-        """What the experts say; ``said`` is what the proxies do, for each owner."""
+        """Gather the experts' logits; ``outputs`` points at the proxies', for each owner."""
         proxies, deltas = [], []
-        for pointers in zip(*said, strict=True):
+        for pointers in zip(*outputs, strict=True):
             proxies.append(gather([Pointer(p.source.logits, p.row) for p in pointers]))
             if pointers[0].source.delta is not None:
                 deltas.append(gather([Pointer(p.source.delta, p.row) for p in pointers]))
@@ -243,21 +241,10 @@ class Batch:
 
 
 def _alike(sequences: list[Sequence]) -> list[list[Sequence]]:
-    """Groups whose tokens are drawn in the same way."""
+    """Group sequences whose tokens are drawn in the same way."""
     groups: dict[tuple[float, float, int, int, bool], list[Sequence]] = {}
     for s in sequences:
         params = s.params
         key = (params.temperature, params.top_p, params.top_k, params.top_logprobs, s.greedy)
         groups.setdefault(key, []).append(s)
     return list(groups.values())
-
-
-def _groups(sequences: list[Sequence]) -> list[list[Sequence]]:
-    """Sequences of like length together, so that one pass reads a bounded number of tokens with little padding."""
-    groups: list[list[Sequence]] = []
-    for s in sorted(sequences, key=lambda s: len(s.teacher_ids)):
-        if groups and (len(groups[-1]) + 1) * len(s.teacher_ids) <= PREFILL_TOKENS:
-            groups[-1].append(s)
-        else:
-            groups.append([s])
-    return groups

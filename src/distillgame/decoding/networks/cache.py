@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from distillgame.decoding.dual import make_dual, unpack_dual
+from distillgame.decoding.networks.dual import make_dual, unpack_dual
 from distillgame.errors import DistillgameError
 
 GROWTH = 64
@@ -15,8 +15,8 @@ GROWTH = 64
 class SlotCache:
     """The keys and values that one network holds for rows that grow, shrink, enter and leave.
 
-    Row i is filled from column 0 to ``lengths[i]``; what lies behind is never attended to and is overwritten by the
-    row's next tokens. So a rejected draft is taken back by lowering a number, and no row ever has holes.
+    Row i is filled from column 0 to ``lengths[i]``; columns beyond that are never attended to and are overwritten by
+    the row's next tokens. A rejected draft is therefore undone by lowering a number, and no row ever has holes.
 
     Args:
         layers: Number of the network's layers.
@@ -66,16 +66,16 @@ class SlotCache:
         self.lengths[row] = length
 
     def begin(self, counts: list[int], width: int, device: torch.device) -> tuple[Cache, torch.Tensor, int]:
-        """Get ready for a pass that reads ``counts[i]`` new tokens of row i, padded on the right to ``width``.
+        """Prepare a pass that reads ``counts[i]`` new tokens of row i, padded on the right to ``width``.
 
         Returns:
-            What the network takes as ``past_key_values``; the new tokens' positions, shape (B, width); and the number
-            of columns that attention sees.
+            The network's ``past_key_values``; the new tokens' positions, shape (B, width); and the number of columns
+            that attention sees.
         """
         self._reserve(max(self.lengths) + width)
         seen = max(length + count for length, count in zip(self.lengths, counts, strict=True))
         positions = torch.tensor(self.lengths, device=device)[:, None] + torch.arange(width, device=device)
-        # Where all rows have the same length they are written as one piece, otherwise place by place.
+        # Rows of one length are written as one piece, others position by position.
         even = len(set(self.lengths)) == 1
         start = self.lengths[0]
         where = slice(start, start + width) if even else (torch.arange(self.rows, device=device)[:, None], positions)
@@ -105,10 +105,10 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         self.seen = 0
 
     def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
-        """Nothing to do: memory is reserved by the cache."""
+        """Do nothing: the cache reserves the memory."""
 
     def begin(self, rows: int, columns: int, seen: int, where: Any) -> None:
-        """Remember where the coming pass writes: at the same columns of all rows, or at rows and columns of its own."""
+        """Set where the coming pass writes: the same columns of all rows (a slice), or pairs of rows and columns."""
         self.reserve(rows, columns)
         self.rows, self.seen, self.where = rows, seen, where
 
@@ -122,7 +122,7 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
                 store[rows - len(padding) + i, : new.shape[2] - pad] = new[i, :, pad:].transpose(0, 1)
 
     def reserve(self, rows: int, columns: int) -> None:
-        """Make room for ``rows`` x ``columns`` tokens, keeping what is there."""
+        """Make room for ``rows`` x ``columns`` tokens, keeping those already stored."""
         if rows > self.keys.shape[0] or columns > self.keys.shape[1]:
             rows = max(rows, self.keys.shape[0])
             self.keys, self.values = (_enlarged(part, rows, columns) for part in (self.keys, self.values))
@@ -135,7 +135,7 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **keywords: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write the new tokens of every row, shape (B, heads, width, size), and return all that is seen."""
+        """Write the new tokens of every row, shape (B, heads, width, size), and return all visible ones."""
         for store, new in ((self.keys, key_states), (self.values, value_states)):
             if isinstance(self.where, slice):
                 store[: self.rows, self.where] = new.transpose(1, 2)
@@ -144,15 +144,15 @@ class _SlotLayer(CacheLayerMixin):  # type: ignore[misc]
         return tuple(store[: self.rows, : self.seen].transpose(1, 2) for store in (self.keys, self.values))
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Number of columns seen, and the first of them."""
+        """Return the number of visible columns and the first of them."""
         return self.seen, 0
 
     def get_seq_length(self) -> int:
-        """Number of columns before the new tokens."""
+        """Return the number of columns before the new tokens."""
         return self.seen
 
     def get_max_length(self) -> int:
-        """No maximum."""
+        """Return -1: there is no maximum."""
         return -1
 
 

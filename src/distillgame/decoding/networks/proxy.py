@@ -1,21 +1,24 @@
-"""The proxies' side of a policy: their logits over the tokens that all share with the teacher, and derivatives."""
+"""The proxies of a policy: their logits over the tokens that all share with the teacher, and derivatives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
-from distillgame.decoding.readers import Reader, make_derivative, plain_reader
+from distillgame.decoding.networks.readers import Reader, make_derivative, plain_reader
 from distillgame.errors import DistillgameError
 from distillgame.models import MINIMUM_SHARE, LanguageModel, align
+from distillgame.policies import ReleasePolicy
 from distillgame.values import Direction
 
 Blocks = Sequence[Sequence[int]]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class ProxyOutput:
-    """What a proxy says about the next token of N sequences.
+    """A proxy's output for the next token of N sequences.
 
     Attributes:
         logits: Logits over the shared tokens, float32, shape (N, S).
@@ -32,8 +35,8 @@ class Proxy:
     Args:
         teacher: The teacher whose tokens the proxy reads.
         model: The defender's stand-in for the student.
-        direction: The defender's gradient g, where the derivative along it is needed.
-        derivative: How it is computed (:mod:`distillgame.decoding.readers`).
+        direction: The defender's gradient g, if the derivative along it is needed.
+        derivative: How it is computed (:mod:`distillgame.decoding.networks.readers`).
 
     Raises:
         DistillgameError: If the vocabularies share too little, or the direction is not one of this proxy's.
@@ -45,11 +48,11 @@ class Proxy:
         self.derivative = None if direction is None else make_derivative(derivative, model.model, direction)
 
     def to_proxy(self, token: int) -> tuple[int, ...]:
-        """The proxy's ids for a teacher token."""
+        """Return the proxy's ids for a teacher token."""
         return (token,) if self.alignment.identical else self.alignment.to_proxy(token)
 
     def reader(self) -> Reader:
-        """Something that has read nothing yet."""
+        """Return a reader that has read nothing yet."""
         return plain_reader(self.model.model) if self.derivative is None else self.derivative.start()
 
 
@@ -59,8 +62,8 @@ class Proxies:
     Args:
         teacher: The teacher whose tokens the proxies read.
         models: The proxies, at least one.
-        directions: The defender's gradient at each, where the policy needs derivatives.
-        derivative: How these are computed.
+        directions: The defender's gradient at each proxy, if the policy needs derivatives.
+        derivative: How derivatives are computed.
 
     Attributes:
         members: The proxies.
@@ -97,7 +100,7 @@ class Proxies:
         ]
 
     def start(self) -> "ProxyExperts":
-        """Something that has read nothing yet."""
+        """Return a reader that has read nothing yet."""
         return ProxyExperts(self)
 
 
@@ -113,15 +116,15 @@ class ProxyExperts:
         self.readers = [member.reader() for member in proxies.members]
 
     def admit(self, prompts: Sequence[Blocks]) -> list[ProxyOutput]:
-        """Add a row for each prompt, given in each proxy's tokens, and return what follows each."""
+        """Add a row per prompt, given in each proxy's tokens; return each proxy's output for the next token."""
         return [self._output(k, self.readers[k].admit(mine)) for k, mine in enumerate(prompts)]
 
     def read(self, blocks: Sequence[Blocks]) -> list[ProxyOutput | None]:
         """Append ``blocks[k][i]`` to row i of proxy k.
 
         Returns:
-            For each proxy what follows the last token, which means nothing for an empty block; None for a proxy that
-            has nothing to read.
+            For each proxy its output after the last token, which is meaningless for an empty block; None for a proxy
+            that has nothing to read.
         """
         return [self._read(k, mine) if any(mine) else None for k, mine in enumerate(blocks)]
 
@@ -150,7 +153,37 @@ class ProxyExperts:
         return ProxyOutput(*self.readers[k].combine(*outputs))
 
 
+def make_proxies(
+    teacher: LanguageModel,
+    policy: ReleasePolicy,
+    models: Mapping[str, LanguageModel],
+    directions: Mapping[str, Direction],
+    derivative: str,
+    speculative: bool,
+) -> Proxies | None:
+    """Return the proxies that a policy names, or None if it uses none and none shall draft.
+
+    Raises:
+        DistillgameError: If a proxy or a direction is missing or does not fit.
+    """
+    if not policy.uses_proxies and not speculative:
+        return None
+    purpose = "speculative decoding" if speculative else f"policy '{policy.name}'"
+    chosen = [_find(models, name, f"{purpose} needs a proxy called '{name}'") for name in policy.proxies]
+    gradients: list[Direction | None] = [None] * len(chosen)
+    if policy.needs_delta:
+        missing = f"policy '{policy.name}' needs the defender's gradient at the proxy"
+        gradients = [_find(directions, name, f"{missing} '{name}'") for name in policy.proxies]
+    return Proxies(teacher, chosen, gradients, derivative)
+
+
+def _find(known: Mapping[str, T], name: str, message: str) -> T:
+    if name not in known:
+        raise DistillgameError(f"{message}: name one")
+    return known[name]
+
+
 def _table(proxy: Proxy) -> dict[int, int]:
-    """The proxy's id of each teacher token that it shares."""
+    """Return the proxy's id for each teacher token that it shares."""
     alignment = proxy.alignment
     return dict(zip(alignment.teacher_ids.tolist(), alignment.proxy_ids.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""One network reading a batch of growing sequences, any number of new tokens a row."""
+"""One network reading a batch of growing sequences, any number of new tokens per row."""
 
 import inspect
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ FULL, SLIDING = "full_attention", "sliding_attention"
 
 
 class Context:
-    """What a network has read, row by row.
+    """The tokens that a network has read, row by row.
 
     Args:
-        network: A decoder-only Hugging Face model, or a callable that takes what its ``forward`` takes.
-        model: The model itself, where ``network`` is a wrapper of it.
+        network: A decoder-only Hugging Face model, or a callable with the arguments of its ``forward``.
+        model: The model itself, if ``network`` wraps it.
         tangents: Keep forward-mode tangents of keys and values too; the caller holds the dual level.
 
     Raises:
@@ -24,7 +24,7 @@ class Context:
     """
 
     def __init__(self, network: Any, model: Any = None, tangents: bool = False):
-        from distillgame.decoding.cache import SlotCache
+        from distillgame.decoding.networks.cache import SlotCache
 
         self.network = network
         self.model = network if model is None else model
@@ -71,7 +71,7 @@ class Context:
 
         Returns:
             Float32 logits, shape (B, n, V) with n the longest block: at [i, j] those for the token after
-            ``blocks[i][j]``, and nothing of meaning where the block is shorter.
+            ``blocks[i][j]``, and meaningless values beyond the end of a shorter block.
         """
         counts = [len(block) for block in blocks]
         width = max(counts)
@@ -101,7 +101,7 @@ class Context:
 
 
 class Attention:
-    """How a model wants to be told which tokens see which.
+    """The attention masks that a model accepts.
 
     Args:
         model: A decoder-only Hugging Face model.
@@ -140,15 +140,15 @@ class Attention:
         self.dtype, self.device = parameter.dtype, parameter.device
 
     def mask(self, positions: torch.Tensor, columns: torch.Tensor, visible: torch.Tensor | None) -> Any:
-        """The mask that the model takes.
+        """Return the mask in the form that the model takes.
 
         Args:
             positions: Columns of the new tokens, shape (n,) or (B, n).
-            columns: Columns that are seen, shape (K,).
-            visible: Which columns each new token may see at all, shape (B, n, K) or, for plain causality, None.
+            columns: Visible columns, shape (K,).
+            visible: Which columns each new token may see, shape (B, n, K), or None for plain causality.
 
         Returns:
-            An additive mask of shape (B, 1, n, K), or one for each kind of layer where there are two.
+            An additive mask of shape (B, 1, n, K), or one per kind of layer if there are two.
         """
         if visible is None and self.window is None:
             return None

@@ -1,4 +1,4 @@
-"""Truncation and the draw: the one place where top-p, top-k and randomness act on what is released."""
+"""Truncation and drawing: the one place where top-p, top-k and randomness act on the released distribution."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import torch
 from distillgame.policies.distribution import Distribution, block_size
 
 GUESSES = (64, 1024)
-"""Tokens among which a nucleus is looked for first; sorting a large vocabulary costs more than a small network."""
+"""Numbers of tokens within which a nucleus is searched first: sorting a whole large vocabulary is slow."""
 
 
 def truncate(probabilities: torch.Tensor, top_p: float = 1.0, top_k: int = 0) -> torch.Tensor:
@@ -48,7 +48,7 @@ def truncate(probabilities: torch.Tensor, top_p: float = 1.0, top_k: int = 0) ->
 
 
 def _likeliest(probabilities: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The ``count`` largest, in descending order, equal ones by ascending id, and their ids."""
+    """Return the ``count`` largest probabilities in descending order, ties by ascending id, and their ids."""
     if count == probabilities.shape[-1]:
         ordered, ids = torch.sort(probabilities, dim=-1, descending=True, stable=True)
         return ordered, ids
@@ -58,7 +58,7 @@ def _likeliest(probabilities: torch.Tensor, count: int) -> tuple[torch.Tensor, t
 
 
 def draw(distribution: Distribution, uniform: torch.Tensor) -> torch.Tensor:
-    """Draw a token a row by inverting the distribution function at ``uniform``.
+    """Draw one token per row by inverting the cumulative distribution at ``uniform``.
 
     Args:
         distribution: B distributions.
@@ -71,7 +71,7 @@ def draw(distribution: Distribution, uniform: torch.Tensor) -> torch.Tensor:
 
 
 def draw_weighted(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
-    """The same from probabilities up to a constant a row, float32, shape (B, V)."""
+    """Draw one token per row from probabilities known up to a factor per row, float32, shape (B, V)."""
     size = weights.shape[-1]
     block = block_size(size)
     if block == 1:
@@ -88,7 +88,7 @@ def _draw(
     block = block_size(size)
     if block == 1:
         return place.squeeze(-1)
-    # Where within its block the number falls, again in [0, 1].
+    # The number's position within its block, again in [0, 1].
     weight = sums.gather(-1, place).double()
     inside = ((target - cumulative.gather(-1, place) + weight) / weight).squeeze(-1).clamp(0, 1)
     ids = place * block + torch.arange(block, device=sums.device)
@@ -97,13 +97,13 @@ def _draw(
 
 
 def _place(weights: torch.Tensor, uniform: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The place where ``uniform`` falls, (B, 1), what was searched for, (B, 1), and the running sum, (B, n)."""
+    """Return the index that ``uniform`` falls on, (B, 1), the target sum, (B, 1), and the running sum, (B, n)."""
     # In float32 the running sum over a large vocabulary would round small tokens away.
     cumulative = weights.cumsum(-1, dtype=torch.float64)
     total = cumulative[:, -1:]
     # One less than the total: a number that rounds up to it would fall beyond the last token of any weight.
     target = torch.minimum(uniform[:, None] * total, total * (1 - 2**-53))
-    # Where weights are not numbers nothing is found; the position is reported as broken.
+    # If weights are nan nothing is found; the caller reports the position as broken.
     place = torch.searchsorted(cumulative, target, right=True).clamp_(max=weights.shape[-1] - 1)
     return place, target, cumulative
 
@@ -112,7 +112,7 @@ def accept(released: torch.Tensor, drafted: torch.Tensor, uniform: torch.Tensor)
     """Decide whether tokens drawn from one distribution may stand for draws from another.
 
     Accepting x with probability min(1, p(x)/q(x)) and otherwise drawing from :func:`residual` yields exactly p
-    (speculative sampling; DESIGN, section 6).
+    (speculative sampling; Leviathan et al., 2023).
 
     Args:
         released: Probabilities p(x) under the target, shape (B,).
@@ -126,7 +126,7 @@ def accept(released: torch.Tensor, drafted: torch.Tensor, uniform: torch.Tensor)
 
 
 def residual(released: torch.Tensor, drafted: torch.Tensor) -> torch.Tensor:
-    """What is drawn from after a rejection: (p-q)+ up to a constant, and p itself where rounding leaves nothing.
+    """Return the distribution to draw from after a rejection: (p-q)+ up to a factor, or p if rounding leaves nothing.
 
     Args:
         released: Probabilities p, shape (B, V).
