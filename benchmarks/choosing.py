@@ -1,6 +1,6 @@
-"""What mixing, measuring and drawing cost at a vocabulary of 49,152, with and without giving freed memory back.
+"""The cost of mixing, measuring and drawing at a vocabulary of 49,152, with freed memory returned and kept.
 
-Run ``python benchmarks/choosing.py``: prints a Markdown table of medians in milliseconds.
+Run ``python benchmarks/choosing.py``: it prints a Markdown table of medians in milliseconds.
 """
 
 import statistics

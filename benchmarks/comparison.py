@@ -1,9 +1,9 @@
 """Is anticipating the student worth it? All defenses at one teacher accuracy and at one KL, in the embedded world.
 
-Run ``python benchmarks/comparison.py FOLDER``: about an hour on two cores; interrupted, it goes on where it was.
-Strengths, the equilibrium's eta and the student's eta are chosen on the validation split, in halves: strengths are
-searched on the first and verified on the second, on which students are chosen too, at the first goal. The test split is
-read for nothing but the report of what was chosen. Writes ``comparison.json``, ``comparison.md`` and a figure.
+Run ``python benchmarks/comparison.py FOLDER``: it takes about an hour on two cores, and continues if interrupted.
+Strengths, the equilibrium's eta and the student's eta are chosen on the halves of the validation split: strengths are
+searched on the first half and verified on the second, and students are chosen on the second at the first goal. The test
+split is read only to report what was chosen. Writes ``comparison.json``, ``comparison.md`` and a figure.
 """
 
 import json
@@ -35,8 +35,9 @@ PILOT = FRESH = 2000
 INTRODUCTION = """# Is anticipating the student worth it?
 
 `python benchmarks/comparison.py FOLDER` in the embedded world, on the test split, in percent ± standard error over
-problems and seeds. KL is nats a trace. *Strongest* is the student that did best on validation, *adaptive* the best of
-eta 4, 8 and 16 there; the last column is paired by problem and seed. What it means is in [lab.md](lab.md).
+problems and seeds. KL is in nats per trace. *Strongest* is the student that did best on validation, *adaptive* the best
+adaptive one (eta 4, 8 or 16) there; the last column is paired by problem and seed. The conclusions are in
+[lab.md](lab.md).
 """
 BOTH = {"proxies": ["proxy", "olmo2"]}
 FAMILIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
@@ -73,13 +74,13 @@ def main(folder: str) -> None:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What was chosen of a family on the validation split.
+    """The choice within a family, made on the validation split.
 
     Attributes:
-        variant: Which of its variants.
+        variant: The index of its variant.
         strongest: The student that learnt the most from it.
-        adaptive: The adaptive student that did.
-        validation: Every variant's students' accuracies.
+        adaptive: The adaptive student that learnt the most from it.
+        validation: The accuracies of every variant's students.
     """
 
     variant: int
@@ -91,7 +92,7 @@ class Chosen:
 def candidates(
     config: GameConfig, policy: str, variants: list[dict[str, Any]], goal: Budget, out: Path
 ) -> list[Calibrated]:
-    """A family's variants, each at the strength that meets the goal."""
+    """Calibrate a family's variants, each to the strength that meets the goal."""
     found = []
     for options in variants:
         choice = PolicyChoice(name=policy, options=options)
@@ -105,7 +106,7 @@ def candidates(
 
 
 def choose(config: GameConfig, found: dict[str, list[Calibrated]], run: Run) -> dict[str, Chosen]:
-    """The variants whose strongest student learnt the least, and those students, on validation with the first seed."""
+    """Choose, on validation with the first seed, the variants that taught least, and their strongest students."""
     planner, half = Planner(config), config.splits["validation"] // 2
     groups = {"standard": [STANDARD.without_form]} | {name: [c.choice for c in group] for name, group in found.items()}
     stages = {}
@@ -130,7 +131,7 @@ def choose(config: GameConfig, found: dict[str, list[Calibrated]], run: Run) -> 
 def report(
     config: GameConfig, found: dict[str, list[Calibrated]], chosen: dict[str, Chosen], goal: Budget, run: Run
 ) -> list[dict[str, Any]]:
-    """What was chosen, on test."""
+    """Measure on the test split what was chosen."""
     planner = Planner(config)
     policies = {"standard": STANDARD.without_form}
     policies |= {name: group[chosen[name].variant].choice for name, group in found.items()}
@@ -188,12 +189,12 @@ def _fresh(group: list[Calibrated], choice: PolicyChoice) -> dict[str, Any]:
 
 
 def page(rows: list[dict[str, Any]]) -> str:
-    """All of it as Markdown."""
+    """Return the whole report as Markdown."""
     return "\n".join([INTRODUCTION, render(rows), render_interpolated(rows), "![frontiers](comparison.png)", ""])
 
 
 def render(rows: list[dict[str, Any]]) -> str:
-    """One table a goal."""
+    """Return one table per goal."""
     lines = []
     for goal in dict.fromkeys(row["goal"] for row in rows):
         lines += [
@@ -218,7 +219,7 @@ def render(rows: list[dict[str, Any]]) -> str:
 
 
 def frontier(rows: list[dict[str, Any]], family: str) -> list[tuple[float, float, float, float]]:
-    """A family's points, by teacher accuracy: that and its error, the strongest student's and its error."""
+    """Return a family's points by teacher accuracy: that and its error, the strongest student's and its error."""
     points = {
         (row["teacher"]["accuracy"], row["teacher"]["standard_error"], *_accuracy(row["strongest"]))
         for row in rows
@@ -228,7 +229,7 @@ def frontier(rows: list[dict[str, Any]], family: str) -> list[tuple[float, float
 
 
 def render_interpolated(rows: list[dict[str, Any]]) -> str:
-    """Strongest students at equal teacher accuracies, linearly between the strengths that were played."""
+    """Return a table of strongest students at equal teacher accuracies, interpolated between the strengths played."""
     lines = [
         "Strongest student at a teacher accuracy, interpolated along each frontier:",
         "",

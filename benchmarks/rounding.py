@@ -1,6 +1,6 @@
-"""How many traces differ between plain and speculative decoding in other batches, which only rounding can cause.
+"""The number of traces that differ between plain and speculative decoding with other batches, due to rounding alone.
 
-Run ``python benchmarks/rounding.py``: prints a line a precision.
+Run ``python benchmarks/rounding.py``: it prints one line per precision.
 """
 
 import copy
@@ -13,7 +13,7 @@ from distillgame.decoding import Calibration, Engine, SamplingParams
 from distillgame.models import LanguageModel, quiet
 
 FAR_AHEAD = Calibration(teacher={1: [1.0] * 9}, proxy={1: 0.01})
-"""Costs with which as much is drafted as acceptance bears."""
+"""Costs with which drafts are as long as acceptance allows."""
 
 
 def main() -> None:

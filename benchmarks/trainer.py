@@ -1,6 +1,6 @@
-"""What a training step costs: the trainer against a bare loop, and the adaptive student against the passive one.
+"""The cost of a training step: the trainer against a bare loop, and the adaptive student against the passive one.
 
-Run ``python benchmarks/trainer.py``: prints a Markdown table, medians over interleaved repetitions with their range.
+Run ``python benchmarks/trainer.py``: it prints a Markdown table, medians over interleaved repetitions with their range.
 """
 
 import copy
@@ -66,7 +66,7 @@ def main() -> None:
             if repetition > 0:  # the first one warms up
                 seconds[name].append((time.perf_counter() - start) / STEPS)
     print(f"embedded:student, minibatches of {BATCH}, one thread, torch {torch.__version__.split('+')[0]}\n")
-    print("| | ms a step | relative to the trainer's passive step |\n|---|---:|---:|")
+    print("| | ms per step | relative to the trainer's passive step |\n|---|---:|---:|")
     for name, values in seconds.items():
         ratios = [value / passive for value, passive in zip(values, seconds["trainer, passive"], strict=True)]
         print(

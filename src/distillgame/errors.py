@@ -1,8 +1,8 @@
-"""The one exception that is shown to users as a single line."""
+"""The exception that users see as a single line."""
 
 
 class DistillgameError(Exception):
-    """Something the user can mend: bad input, a missing file, an option out of range.
+    """An error that the user can fix: bad input, a missing file, an option out of range.
 
     The message is one line that names the file, field or request and says what to do. The command line prints it
     without a traceback and ends with exit status 2.

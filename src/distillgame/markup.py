@@ -1,4 +1,4 @@
-"""Building HTML so that what is not markup cannot become it."""
+"""HTML builders that escape all text which is not markup already."""
 
 import html
 import json
@@ -6,16 +6,16 @@ from typing import Any
 
 
 class Html(str):
-    """Text that is markup already; any other text is escaped where it is put into an element."""
+    """Text that is markup already; any other text is escaped when it is put into an element."""
 
 
 def element(name: str, *children: str, **attributes: str | float | None) -> Html:
-    """An element with its children.
+    """Return an element with its children.
 
     Args:
         name: Its name.
-        children: Markup as it is, other text escaped.
-        attributes: ``class_`` is ``class`` and ``data_sort`` is ``data-sort``; those that are None are left out.
+        children: Markup, kept as it is, and other text, which is escaped.
+        attributes: ``class_`` becomes ``class`` and ``data_sort`` becomes ``data-sort``; None leaves an attribute out.
     """
     given = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{html.escape(str(value))}"'
@@ -26,20 +26,20 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Html
 
 
 def joined(*children: str) -> Html:
-    """Pieces one after the other, those that are not markup escaped."""
+    """Return the pieces joined, escaping those that are not markup."""
     return Html("".join(child if isinstance(child, Html) else html.escape(child) for child in children))
 
 
 def table(head: list[Html], body: list[Html], **attributes: str | None) -> Html:
-    """A table in a container of its own that scrolls where the screen is narrow."""
+    """Return a table in a container that scrolls on narrow screens."""
     inner = element("table", element("thead", element("tr", *head)), element("tbody", *body), **attributes)
-    # Whoever has no mouse must be able to scroll it too.
+    # The container takes the focus, so that it can be scrolled without a mouse.
     label = attributes.get("aria_label")
     return element("div", inner, class_="scroll", tabindex="0", role="region", aria_label=label)
 
 
 def script_json(data: Any) -> Html:
-    """Data as JSON that cannot end a script element or start a comment in one, wherever its texts come from."""
+    """Return data as JSON that cannot end a script element or start a comment in it, whatever its texts are."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -11,7 +11,7 @@ from distillgame.records.rows import ComparisonRow, FlagRow, StudentRow, Teacher
 from distillgame.strict import Strict, parse
 
 SCHEMA = 2
-"""Raised whenever a field changes its meaning or goes."""
+"""Incremented whenever a field changes its meaning or is removed."""
 
 
 class Results(Strict):
@@ -25,12 +25,12 @@ class Results(Strict):
         task: The task's name.
         split: The split that is reported.
         models: Sources of teacher, proxy and student.
-        hashes: What identifies the inputs: of models, problems and the configuration.
+        hashes: Hashes of the models, the problems and the configuration.
         suite: The frozen suite that was played (``standard v1``), or None.
-        teachers: One row a defense.
-        students: One row a defense, student and number of queries.
-        comparisons: Strongest students of pairs of defenses.
-        flags: What a reader must know before believing a row.
+        teachers: One row per defense.
+        students: One row per defense, student and number of queries.
+        comparisons: One row per pair of defenses, between their strongest students.
+        flags: Caveats that a reader must know before trusting a row.
         config: The whole configuration.
     """
 
@@ -50,21 +50,21 @@ class Results(Strict):
     config: dict[str, Any]
 
     def write(self, path: Path) -> None:
-        """Write ``results.json``; it appears whole or not at all."""
+        """Write ``results.json``, completely or not at all."""
         partial = path.with_name(path.name + ".partial")
         partial.write_text(json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
 
     @property
     def students_played(self) -> str:
-        """The suite, and whether anything in it was changed."""
+        """The suite, marked if anything in it was changed."""
         if self.suite is None:
             return "custom"
         is_changed = any(row.suite == "custom" for row in self.students if not row.control)
         return f"{self.suite}, changed" if is_changed else self.suite
 
     def find(self, defense: str, student: str) -> StudentRow:
-        """The first row of a student under a defense, which is named in full or by its policy.
+        """Return the first row of a student under a defense, which is named in full or by its policy.
 
         Raises:
             KeyError: If there is none.
@@ -75,7 +75,7 @@ class Results(Strict):
         raise KeyError(f"no student '{student}' under '{defense}'")
 
     def of(self, defense: TeacherRow | str, queries: int | None = None) -> list[StudentRow]:
-        """The students of a defense (a row or its name): all, or those that ask ``queries`` times or nothing."""
+        """Return the students of a defense (a row or its name): all, or those with ``queries`` queries or none."""
         name = defense if isinstance(defense, str) else defense.defense
         return [
             row

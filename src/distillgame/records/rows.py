@@ -1,4 +1,4 @@
-"""The rows of ``results.json``: what users get, what students make of it, how they compare."""
+"""The rows of ``results.json``: teachers, students, comparisons and flags."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from distillgame.strict import Strict
 
 
 class MedianRange(Strict):
-    """A median with the range it came from."""
+    """A median with the range of its values."""
 
     median: float
     min: float
@@ -29,7 +29,7 @@ class Difference(Strict):
         value: The difference.
         standard_error: Its standard error, over problems and seeds.
         interval: Its 95% interval.
-        p_value: Two-sided, of no difference, corrected for the number of comparisons made with it (Holm).
+        p_value: Two-sided p-value for no difference, corrected for the number of comparisons (Holm).
         significant: Whether the corrected p-value is below .05.
         relative: The ratio of both accuracies less one; None where the second is zero.
         relative_interval: Its 95% interval.
@@ -45,13 +45,13 @@ class Difference(Strict):
 
 
 class MeasuredRow(Strict):
-    """What is measured of teachers and students alike.
+    """The measurements common to teachers and students.
 
     Attributes:
-        accuracy: On the evaluated split, over all seeds.
-        standard_error: Of the accuracy; over problems with one seed, over seeds and problems with several.
+        accuracy: Accuracy on the evaluated split, over all seeds.
+        standard_error: Standard error of the accuracy, over problems (one seed) or over seeds and problems (several).
         interval: The accuracy's 95% interval.
-        n: Number of problems, each answered once a seed.
+        n: Number of problems, each answered once per seed.
         seeds: The seeds.
         accuracies: The accuracy of each seed.
         finish_rate: Share of completions that ended by themselves.
@@ -69,7 +69,7 @@ class MeasuredRow(Strict):
 
 
 class TeacherRow(MeasuredRow):
-    """What users get from the teacher under a policy.
+    """The teacher under a policy, as users get it.
 
     Attributes:
         defense: The policy, its options and the form of release, as one text; students' rows refer to it.
@@ -77,13 +77,13 @@ class TeacherRow(MeasuredRow):
         strength: Its parameters.
         proxies: Names and weights of its proxies; empty if it uses none.
         combine: How it combines the values of several; None if it does not.
-        form: What is released of a completion: ``full``, ``summary``, ``answer_only`` or ``truncated share=0.5``.
+        form: The released part of a completion: ``full``, ``summary``, ``answer_only`` or ``truncated share=0.5``.
         control: Whether the policy is a control rather than a defense.
-        over_standard: Accuracy minus the undefended teacher's; None for itself, or where it was not played.
+        over_standard: Accuracy minus the undefended teacher's; None for the latter, or if it was not played.
         kl_per_trace: Mean over traces of the summed KL(pi_rel‖pi_ref), in nats: the measured epsilon. None when
             sampling is greedy.
-        kl_standard_error: Of that mean.
-        time_cost: Seconds a sampled token relative to undefended sampling in the same engine; None if not measured.
+        kl_standard_error: Standard error of that mean.
+        time_cost: Seconds per sampled token, relative to undefended sampling in the same engine; None if not measured.
         time_cost_range: Median and range over repetitions.
         mean_tokens: Mean number of sampled tokens.
         released_characters: Mean length of the released text.
@@ -106,17 +106,17 @@ class TeacherRow(MeasuredRow):
 
 
 Level = Literal["text", "assisted", "informed"]
-"""What a student has: released text; public solutions to train on as well; or log-probabilities or the proxy."""
+"""The sources of a student: text; also public solutions to train on; or log-probabilities or the proxy."""
 
 
 class ThreatModel(Strict):
-    """What the attacker knows and may do.
+    """The attacker's knowledge and means.
 
     Attributes:
-        level: ``text``, ``assisted`` or ``informed``: only students of one level are compared for the strongest.
-        sees: What it sees of the teacher.
+        level: ``text``, ``assisted`` or ``informed``; the strongest student is chosen within each level.
+        sees: The outputs of the teacher that it sees.
         base_model: The model it starts from.
-        queries: Number of released traces it asks for, a seed.
+        queries: Number of released traces it asks for per seed.
         objective: Its validation objective, or None if the student uses none.
         knows_proxy: Whether it knows the defender's proxy.
         trains_on_references: Whether public worked solutions are in its training set.
@@ -132,18 +132,18 @@ class ThreatModel(Strict):
 
 
 class StudentRow(MeasuredRow):
-    """What a student makes of a policy's traces.
+    """A student trained on a policy's traces.
 
     Attributes:
-        defense: Whose traces: the teacher row's ``defense``.
+        defense: The teacher row's ``defense``, whose traces it was trained on.
         student: The student's name.
         settings: The student's parameters.
-        suite: The frozen suite that holds it at these settings and under this training (``standard v1``); ``custom``
-            if none does.
-        threat_model: What it knows.
+        suite: The frozen suite that contains it with these settings and this training (``standard v1``), or
+            ``custom``.
+        threat_model: Its knowledge and means.
         control: Whether it is a control rather than an attack.
-        strongest: Whether it was chosen, on the validation split, as the strongest of its level and queries.
-        validation: Its accuracy on the validation split with the first seed; None where nothing was chosen there.
+        strongest: Whether it was chosen on the validation split as the strongest of its level and queries.
+        validation: Its accuracy on the validation split with the first seed; None if no student was chosen there.
         rho: Mean KL of the minibatch weights to uniform, in nats; None if it was not trained.
         effective_share: Mean effective sample size of an optimiser step (1 over the sum of squared weights), as a share
             of its traces; None if it was not trained.
@@ -178,8 +178,8 @@ class ComparisonRow(Strict):
         second: Another.
         first_student: Its strongest student.
         second_student: The other's.
-        level: Of which level the students are.
-        queries: How many traces each asked for.
+        level: The level of both students.
+        queries: Number of traces each asked for.
         difference: The first's leakage minus the second's.
     """
 
@@ -193,13 +193,13 @@ class ComparisonRow(Strict):
 
 
 class FlagRow(Strict):
-    """Something about a result that a reader must know before believing it.
+    """A caveat that a reader must know before trusting a result.
 
     Attributes:
         flag: The flag's name; the documentation has a section on each.
-        defense: Which defense it is about, or None for the whole game.
-        student: Which student, if it is about one: its label.
-        queries: At how many queries, if it is about a student.
+        defense: The defense it concerns, or None for the whole game.
+        student: The label of the student it concerns, if any.
+        queries: The number of queries, if it concerns a student.
         message: One sentence.
     """
 

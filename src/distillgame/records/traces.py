@@ -1,7 +1,7 @@
-"""Traces as Parquet: what was released, and what was measured while it was sampled.
+"""Traces as Parquet: the released conversations, and the measurements made while they were sampled.
 
-The ``messages`` column is what Hugging Face trainers read as it is. An attacker reads :func:`read_released`, which
-cannot see the measurements: they come from the teacher's and the proxy's logits.
+Hugging Face trainers can read the ``messages`` column as it is. An attacker uses :func:`read_released`, which does not
+read the measurements, because they come from the teacher's and the proxy's logits.
 """
 
 import json
@@ -14,12 +14,12 @@ from typing import Any
 from distillgame.errors import DistillgameError
 
 EXPOSED = ("token_top_ids", "token_top_logprobs")
-"""Columns of traces whose server exposed log-probabilities."""
+"""Columns of traces from a server that exposed log-probabilities."""
 
 
 @dataclass(frozen=True)
 class ReleasedTrace:
-    """All that an attacker sees of a trace: the conversation, and whether the completion ended by itself."""
+    """The part of a trace that an attacker sees: the conversation, and whether the completion ended by itself."""
 
     messages: list[dict[str, str]]
     finish_reason: str = "stop"
@@ -38,14 +38,14 @@ class Trace:
         policy: Name of the release policy.
         strength: Its parameters.
         seed: Seed of its random stream.
-        messages: The conversation, the completion last.
+        messages: The conversation, with the completion last.
         finish_reason: ``stop`` or ``length``.
-        extracted: The answer that was found in it.
+        extracted: The answer found in the completion.
         correct: Whether that answer is right.
         prompt_tokens: Tokens the teacher read.
         sampled_tokens: Tokens sampled, the end-of-sequence token included.
         forced_tokens: Tokens of the forced answer.
-        accepted_tokens: Sampled tokens that the policy's draft distribution had proposed; None without a proxy.
+        accepted_tokens: Sampled tokens that had been proposed by the policy's draft; None without a proxy.
         kl: Sum over steps of KL(pi_rel‖pi_ref).
         kl_reverse: Sum over steps of KL(pi_ref‖pi_rel).
         logprob_released: Sum of log pi_rel.
@@ -57,9 +57,9 @@ class Trace:
         token_kl_reverse: KL(pi_ref‖pi_rel) of each step.
         token_logprob_released: log pi_rel of each token.
         token_logprob_reference: log pi_ref of each token.
-        token_logprob_proxy: log pi_stu of each token, nan where the proxy shares it not.
+        token_logprob_proxy: log pi_stu of each token, nan for tokens that the proxy does not share.
         token_v_gap: log pi_ref - log pi_stu of each token, likewise.
-        token_top_ids: The likeliest released tokens of each step, where a server exposes them.
+        token_top_ids: The likeliest released tokens of each step, if the server exposes them.
         token_top_logprobs: Their log pi_rel.
     """
 
@@ -99,7 +99,7 @@ class Trace:
 
 
 def schema() -> Any:
-    """The Arrow schema of a trace file."""
+    """Return the Arrow schema of a trace file."""
     import pyarrow as pa
 
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
@@ -122,7 +122,7 @@ def schema() -> Any:
 
 
 def write_traces(path: Path, traces: Iterable[Trace]) -> None:
-    """Write a trace file; it appears whole or not at all."""
+    """Write a trace file, completely or not at all."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -133,7 +133,7 @@ def write_traces(path: Path, traces: Iterable[Trace]) -> None:
 
 
 def write_released(path: Path, traces: Sequence[ReleasedTrace], correct: Sequence[bool] | None = None) -> None:
-    """Write only what an attacker sees, and with it, where that is known, whether each answer is right."""
+    """Write only the part that an attacker sees, and, if it is known, whether each answer is right."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -161,7 +161,7 @@ def read_traces(path: Path) -> list[Trace]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a problem: whether the answer is right, and whether the completion ended by itself."""
+    """The outcome of a problem: whether the answer is right, and whether the completion ended by itself."""
 
     problem_id: str
     correct: bool
@@ -169,7 +169,7 @@ class Outcome:
 
 
 def read_outcomes(path: Path) -> list[Outcome]:
-    """Read only what accuracies are made of.
+    """Read only the columns that accuracies are computed from.
 
     Raises:
         DistillgameError: If the file is missing, corrupt, or lacks columns.
@@ -178,13 +178,13 @@ def read_outcomes(path: Path) -> list[Outcome]:
 
 
 def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]:
-    """Read only what an attacker sees.
+    """Read only the part that an attacker sees.
 
     Args:
-        path: A trace file from any source, Parquet or (``.jsonl``) JSON Lines; without a column ``finish_reason``
+        path: A trace file from any source, Parquet or JSON Lines (``.jsonl``); without a column ``finish_reason``
             every completion counts as ended by itself.
-        correct_only: Keep the traces whose final answer is right (an attacker can check it on problems with a
-            public answer).
+        correct_only: Keep only traces whose final answer is right, which an attacker can check where answers are
+            public.
 
     Raises:
         DistillgameError: If the file is missing, corrupt, or lacks columns.
@@ -198,7 +198,7 @@ def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]
 
 
 def read_verdicts(path: Path) -> list[bool] | None:
-    """Whether each trace's answer is right, as an attacker can tell where answers are public; None where unknown.
+    """Return whether each trace's answer is right, as an attacker can tell where answers are public; else None.
 
     Raises:
         DistillgameError: If the file is missing or corrupt, or a verdict is neither true nor false.
@@ -213,7 +213,7 @@ def read_verdicts(path: Path) -> list[bool] | None:
 
 
 def _conversation(messages: Any, where: str) -> list[dict[str, str]]:
-    """Check messages from a file that anyone may have written."""
+    """Check messages from an untrusted file."""
     turns = messages if isinstance(messages, list) else [messages]
     for turn in turns or [None]:
         if not isinstance(turn, dict) or not all(isinstance(turn.get(key), str) for key in ("role", "content")):

@@ -1,4 +1,4 @@
-"""Released traces as the report's viewer shows them: the same problem under each defense, token by token."""
+"""The schema of the report's trace viewer: one problem under each defense, token by token."""
 
 from distillgame.strict import Strict
 
@@ -8,11 +8,11 @@ class ViewedTrace(Strict):
 
     Attributes:
         defense: The teacher row's ``defense``.
-        pieces: The released text in pieces, a token each, where it was released as it was sampled; else one piece.
-        kl: KL(pi_rel‖pi_ref) at each piece, in nats; empty where it was not measured (greedy, or another form).
+        pieces: The released text in pieces, one per token if it was released as it was sampled; else one piece.
+        kl: KL(pi_rel‖pi_ref) at each piece, in nats; empty if not measured (greedy decoding, or another form).
         value: v_gap of the whole trace, the value released, in nats; None without a proxy.
-        total_kl: Sum of the KL over the trace, in nats; None if greedy.
-        answer: The answer that was found in it.
+        total_kl: Sum of the KL over the trace, in nats; None with greedy decoding.
+        answer: The answer found in it.
         correct: Whether that answer is right.
         finish_reason: ``stop`` or ``length``.
     """
@@ -32,9 +32,9 @@ class ViewedProblem(Strict):
 
     Attributes:
         id: The problem's id.
-        question: What was asked.
+        question: The problem's text.
         reference: The public worked solution.
-        traces: One a defense, in the order of the table.
+        traces: One per defense, in the order of the table.
     """
 
     id: str

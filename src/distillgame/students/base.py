@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -77,6 +77,17 @@ class Prepared(Student):
         return torch.zeros_like(values)
 
 
+@dataclass(frozen=True)
+class PreparedShare(Prepared):
+    """A prepared student whose one setting is a share, above 0 and below 1."""
+
+    share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise DistillgameError(f"student '{self.name}': share must be above 0 and below 1 (found {self.share!r})")
+
+
 students: Registry[Student] = Registry("student", "distillgame.students")
 
 
@@ -97,16 +108,6 @@ def require_eta(student: str, eta: float) -> None:
     """
     if not 0 <= eta < float("inf"):
         raise DistillgameError(f"student '{student}': eta must be a number at least 0 (found {eta!r})")
-
-
-def require_share(student: str, name: str, share: float) -> None:
-    """Check a student's setting that is a share of something.
-
-    Raises:
-        DistillgameError: If it is not above 0 and below 1.
-    """
-    if not 0 < share < 1:
-        raise DistillgameError(f"student '{student}': {name} must be above 0 and below 1 (found {share!r})")
 
 
 def require_at_least(student: str, name: str, value: int, least: int) -> None:

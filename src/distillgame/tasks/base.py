@@ -1,4 +1,4 @@
-"""What a task is: problems, how they are asked, how an answer is graded."""
+"""The base class of tasks: their problems, the prompts that ask them, and the grading of answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ Here is a solution:
 {completion}
 
 Rewrite it in your own words, step by step, and end with the same final answer."""
-"""How a base model is asked to rewrite a trace."""
+"""The prompt that asks a base model to rewrite a trace."""
 
 SUMMARISING = """{question}
 
@@ -24,10 +24,10 @@ Here is your solution:
 {completion}
 
 Summarise it in a few sentences, without its intermediate calculations, and end with the same final answer."""
-"""How a teacher is asked to summarise its own completion."""
+"""The prompt that asks a teacher to summarise its own completion."""
 
 Message = dict[str, str]
-"""One chat message, ``{"role": ..., "content": ...}``, as chat templates read it."""
+"""A chat message, ``{"role": ..., "content": ...}``, as chat templates read it."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Problem:
     Attributes:
         id: Unique within the task and stable between runs: random streams and pairings are keyed by it.
         question: The problem's text.
-        solution: The public worked solution; its last part is the answer in the task's own notation.
-        metadata: Whatever the task needs to grade (a generator's entry, the choices of a question).
+        solution: The public worked solution; it ends with the answer in the task's own notation.
+        metadata: Anything else the task needs for grading (a generator's entry, the choices of a question).
     """
 
     id: str
@@ -48,10 +48,10 @@ class Problem:
 
 
 class Task(ABC):
-    """A source of problems with a way to ask and a way to grade.
+    """A source of problems, with the way to ask them and to grade answers.
 
     Attributes:
-        forced_answer: Text that is appended to a trace which ran out of tokens, so that an answer follows.
+        forced_answer: Text appended to a trace that ran out of tokens, so that an answer follows.
     """
 
     forced_answer: ClassVar[str] = "\n\nThe final answer is "
@@ -65,7 +65,7 @@ class Task(ABC):
         return [{"role": "user", "content": problem.question}]
 
     def final_answer(self, answer: str) -> str:
-        """Write an answer as the task writes its last line."""
+        """Return the task's usual last line with ``answer`` in it."""
         return (self.forced_answer + answer).strip()
 
     def rewriting(self, prompt: list[Message], completion: str) -> list[Message]:
@@ -77,7 +77,7 @@ class Task(ABC):
         return _about(prompt, completion, SUMMARISING)
 
     def summary(self, completion: str) -> str | None:
-        """Return a completion's summary where the task's notation defines it; None lets the teacher be asked."""
+        """Return a completion's summary if the task's notation defines one; with None, the teacher is asked for it."""
         return None
 
     def grade(self, completion: str, problem: Problem) -> Grade:

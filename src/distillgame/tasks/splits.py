@@ -7,29 +7,28 @@ from distillgame.errors import DistillgameError
 from distillgame.tasks.base import Problem, Task
 
 SPLITS = ("train", "holdout", "defender", "validation", "test")
-"""What each split is for.
+"""The splits and their purposes.
 
-``train`` is what the attacker asks the released teacher. ``holdout`` carries the attacker's validation
-objective, ``defender`` the defender's own (its gradient g): the two never share a problem. ``validation``
-chooses hyper-parameters and strengths, ``test`` is reported.
+``train`` has the problems that the attacker asks the released teacher. ``holdout`` is for the attacker's validation
+objective and ``defender`` for the defender's own (its gradient g); they never share a problem. ``validation`` is for
+choosing hyper-parameters and strengths. Results are reported on ``test``.
 """
 
 
 def split(task: Task, sizes: Mapping[str, int], seed: int = 0) -> dict[str, list[Problem]]:
     """Draw disjoint splits from a task's published pools.
 
-    The test split is drawn from the published test pool and all others from the train pool; a task that comes
-    with one pool only gives all of them from it. Pools are shuffled first: published files are often sorted
-    by subject. A problem whose text stands in a pool twice is used once, and one that stands in both pools
-    stays in test.
+    The test split is drawn from the published test pool and all others from the train pool; if a task has only one
+    pool, all splits are drawn from it. Pools are shuffled first, because published files are often sorted by subject.
+    Duplicates within a pool are used once, and a problem in both pools stays in test.
 
     Args:
         task: The task to split.
-        sizes: Number of problems of each split; a name that is missing gets none.
+        sizes: Number of problems of each split; a missing name gets none.
         seed: Seed of the shuffle.
 
     Returns:
-        A list of problems for every name in :data:`SPLITS`.
+        A list of problems for each name in :data:`SPLITS`.
 
     Raises:
         DistillgameError: If a name is unknown, a size negative, or a pool too small.

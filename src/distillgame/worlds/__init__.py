@@ -1,1 +1,1 @@
-"""The embedded world: its task, its recipe, its training."""
+"""The embedded world: its task, the recipe of its models, and their training."""

@@ -1,4 +1,4 @@
-"""What an embedded model can do when left to itself, and when made to show or to drop its working."""
+"""Measurements of an embedded model: its accuracy in its own style, with its working, and without it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -14,20 +14,20 @@ from distillgame.worlds.leg_counting import LegCounting
 Mode = Literal["free", "full", "terse"]
 
 GREEDY = SamplingParams(temperature=0, max_new_tokens=140)
-"""Long enough for every solution in every embedded tokenizer."""
+"""Greedy decoding, long enough for every solution in every embedded tokenizer."""
 
 OPEN = 3e-3
-"""Working may begin where the model gives it more than this probability; only there is it a choice of style."""
+"""Working may begin where the model gives it more than this probability; only there is it a matter of style."""
 
 FORCED = 1e4
-"""A logit above all others; an infinite one would be taken for a broken model."""
+"""A logit above all others; an infinite one would look like a broken model."""
 
 
 class _Styled(ReleasePolicy):
-    """The model made to begin (``full``) or not to begin (``terse``) the working of every step, and to take steps.
+    """The model, forced to begin (``full``) or not to begin (``terse``) the working of every step, and to take steps.
 
-    The colon that begins the working has some probability after an animal and practically none elsewhere; an answer
-    at once has some in a student, which is not a step either.
+    The colon that begins the working has noticeable probability only after an animal. A student also gives some
+    probability to answering at once, without any step.
     """
 
     name = "styled"
@@ -51,7 +51,7 @@ class _Styled(ReleasePolicy):
 
 
 def accuracy(model: LanguageModel, mode: Mode, problems: Sequence[Problem]) -> tuple[float, float]:
-    """Greedy accuracy in a mode, and the share of steps that show their working."""
+    """Return the greedy accuracy in a mode, and the share of steps that show their working."""
     task = LegCounting()
     requests = [Request(problem.id, task.messages(problem)) for problem in problems]
     samples = Engine(model, _Styled(model, mode), batch_size=256).generate(requests, GREEDY)
@@ -62,7 +62,7 @@ def accuracy(model: LanguageModel, mode: Mode, problems: Sequence[Problem]) -> t
 
 
 def assess(model: LanguageModel, problems: Sequence[Problem]) -> dict[str, float]:
-    """Accuracies ``free``, ``full`` and ``terse``, and ``working``: the share of free steps that show theirs."""
+    """Return the accuracies ``free``, ``full`` and ``terse``, and ``working``: the share of free steps with working."""
     free, working = accuracy(model, "free", problems)
     full, _ = accuracy(model, "full", problems)
     terse, _ = accuracy(model, "terse", problems)
@@ -70,7 +70,7 @@ def assess(model: LanguageModel, problems: Sequence[Problem]) -> dict[str, float
 
 
 def violations(found: Mapping[str, float], required: Mapping[str, tuple[float, float]]) -> list[str]:
-    """What does not lie within its bounds, as text."""
+    """Return a text for each measurement that is not within its bounds."""
     return [
         f"{name} is {found[name]:.3f}, not within {low:g} to {high:g}"
         for name, (low, high) in required.items()

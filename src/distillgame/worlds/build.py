@@ -1,4 +1,4 @@
-"""Make the embedded models: ``distillgame worlds train``, one process a model."""
+"""Training of the embedded models (``distillgame worlds train``), one process per model."""
 
 import json
 import os
@@ -20,22 +20,22 @@ from distillgame.worlds.recipe import RECIPES
 from distillgame.worlds.training import train
 
 Report = Callable[[str, int, int, float], None]
-"""Called with the model's name, steps done, steps in all and the loss."""
+"""Called with the model's name, steps done, total steps and the loss."""
 
 CHECKED_ON = 1000
-"""Problems of the train pool that preconditions are checked on: never those that a game reports."""
+"""Number of problems for checking requirements; they are from the train pool, never those that a game reports."""
 
 
 def build(out: Path, names: Sequence[str], report: Report) -> dict[str, dict[str, float]]:
-    """Train models into ``out``, as many at a time as there are cores, and assert what they must be able to do.
+    """Train models into ``out``, as many at a time as there are cores, and check their recipes' requirements.
 
     Args:
-        out: Folder that gets one folder a model.
-        names: Which models of :data:`RECIPES`.
-        report: Told of progress.
+        out: Folder for the models, one folder each.
+        names: Names from :data:`RECIPES`.
+        report: Called with the progress.
 
     Returns:
-        What each model can do (see :func:`distillgame.worlds.assess.assess`).
+        The measurements of each model (see :func:`distillgame.worlds.assess.assess`).
 
     Raises:
         DistillgameError: If a name is unknown, a training fails, or a model does not meet its recipe's requirements.
@@ -61,7 +61,7 @@ def build(out: Path, names: Sequence[str], report: Report) -> dict[str, dict[str
 
 
 def check(folder: Path, names: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Measure models in ``folder`` and assert what they must be able to do.
+    """Measure models in ``folder`` and check their recipes' requirements.
 
     Raises:
         DistillgameError: If a model is missing or does not meet its recipe's requirements.
@@ -93,7 +93,7 @@ def _serve(waiting: "Queue[str]", out: Path, report: Report, failures: list[str]
 
 
 def _train_one(name: str, out: Path) -> None:
-    """Train one model in this process, with one thread, so that the result does not depend on the number of cores."""
+    """Train one model in this process with one thread, so that the result does not depend on the number of cores."""
     torch.set_num_threads(1)
     quiet()
 
@@ -102,7 +102,7 @@ def _train_one(name: str, out: Path) -> None:
             print(json.dumps([done, total, loss]), flush=True)
 
     model, tokenizer = train(RECIPES[name], report)
-    # Half the size on disk; the rounding is far below what training would notice.
+    # Half precision halves the size on disk; the rounding is far too small to matter.
     model.half().save_pretrained(out)
     tokenizer.save_pretrained(out)
 

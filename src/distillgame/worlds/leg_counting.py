@@ -1,11 +1,11 @@
-"""The embedded world's task: count the legs of a few animals, in a notation whose working can be dropped.
+"""The embedded world's task: counting the legs of a few animals, in a notation whose working can be dropped.
 
-Problems are reasoning-gym's ``leg_counting`` (its animals, its generator) with a short prompt of ours. A solution
-goes animal by animal and keeps a running total::
+Problems are reasoning-gym's ``leg_counting`` (its animals and its generator) with a shorter prompt. A solution
+proceeds animal by animal and keeps a running total::
 
     4 cockroach : 4 x 6 = 24 total 24 . 3 dog : 3 x 4 = 12 total 36 . #### 36
 
-That is the *full* style. *terse* drops the working (``4 cockroach total 24 .``), *half* tosses a coin a step and
+That is the *full* style. *terse* drops the working (``4 cockroach total 24 .``), *half* tosses a coin per step, and
 *direct* answers at once.
 """
 
@@ -25,23 +25,23 @@ CONNECTIVES = ("so", "next")
 """Words that may stand before a step; they carry no information."""
 
 CONNECTIVE_RATE = 0.3
-"""How often a step of a teacher's or student's own solution has one."""
+"""The probability that a step in the training data begins with one."""
 
 WORKING = re.compile(r" : \d+ x \d+ = \d+")
-"""What a terse solution leaves out of a step."""
+"""The part of a step that a terse solution leaves out."""
 
 RESERVED = 4
-"""One problem in this many is kept out of the models' training and is all that the game draws from."""
+"""One problem in this many is kept out of the models' training; the game draws only from those."""
 
 
 @tasks.register("leg_counting")
 class LegCounting(Task):
-    """Leg counting, generated; no published file.
+    """Leg counting, with generated problems.
 
     Args:
         train: Size of the train pool.
         test: Size of the test pool.
-        seed: Seed of the generator; the shipped models were trained on other problems, whatever the seed.
+        seed: Seed of the generator; whatever it is, the shipped models were not trained on these problems.
     """
 
     forced_answer: ClassVar[str] = " #### "
@@ -53,7 +53,7 @@ class LegCounting(Task):
         self.seed = seed
 
     def pools(self) -> dict[str, list[Problem]]:
-        """Distinct problems of the reserved part, disjoint between the pools."""
+        """Return distinct reserved problems; the pools are disjoint."""
         total = sum(self.sizes.values())
         found: dict[str, Problem] = {}
         for animals in sample_animals(self.seed):
@@ -67,11 +67,11 @@ class LegCounting(Task):
         return {"test": problems[: self.sizes["test"]], "train": problems[self.sizes["test"] :]}
 
     def rewriting(self, prompt: list[Message], completion: str) -> list[Message]:
-        """The prompt itself: these models follow no instructions, and their own words are their own completion."""
+        """Return the prompt itself: these models follow no instructions, so a rewriting is their own completion."""
         return prompt
 
     def summary(self, completion: str) -> str | None:
-        """The completion without its working: the terse style."""
+        """Return the completion without its working: the terse style."""
         return WORKING.sub("", completion)
 
 
@@ -88,19 +88,19 @@ def sample_animals(seed: int) -> Iterator[dict[str, int]]:
 
 @cache
 def legs() -> dict[str, int]:
-    """Legs of every animal, by its name here."""
+    """Return the number of legs of every animal, by its name in prompts."""
     from reasoning_gym.arithmetic.leg_counting import ANIMALS
 
     return {_word(name): count for name, count in ANIMALS.items()}
 
 
 def ask(animals: dict[str, int]) -> str:
-    """The prompt of a problem."""
+    """Return the prompt of a problem."""
     return " , ".join(f"{count} {_word(name)}" for name, count in animals.items())
 
 
 def is_reserved(question: str) -> bool:
-    """Whether a problem belongs to the game rather than to the models' training."""
+    """Return whether a problem is reserved for the game rather than for the models' training."""
     return hashlib.blake2b(question.encode(), digest_size=4).digest()[0] % RESERVED == 0
 
 
@@ -109,8 +109,8 @@ def solve(animals: dict[str, int], style: Style, rng: random.Random | None = Non
 
     Args:
         animals: The problem.
-        style: How much of the working is shown.
-        rng: Randomness of connectives and of the half style; without it there are no connectives.
+        style: The style, which decides how much of the working is shown.
+        rng: Randomness for connectives and for the half style; without it there are no connectives.
     """
     total = 0
     steps = []

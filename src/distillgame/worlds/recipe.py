@@ -1,4 +1,4 @@
-"""The seeded recipe of the shipped models: sizes, phases of training, and what must hold at the end."""
+"""The seeded recipes of the shipped models: sizes, phases of training, and requirements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -13,7 +13,7 @@ class Phase:
         steps: Optimiser steps.
         full: Share of solutions in the full style; likewise the other three.
         rate: Learning rate at the phase's start, relative to the recipe's.
-        until: Learning rate at its end; linear in between.
+        until: Learning rate at its end, likewise; linear in between.
     """
 
     steps: int
@@ -27,7 +27,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one embedded model is made.
+    """The recipe of one embedded model.
 
     Attributes:
         width: Hidden size.
@@ -36,8 +36,8 @@ class Recipe:
         tokenizer: ``word`` or ``bpe``.
         family: Architecture of the checkpoint.
         seed: Seed of weights and data.
-        require: Bounds that the checkpoint must meet on problems of the game: (lowest, highest) accuracy when
-            made to answer in a style, or ``free`` when left to itself.
+        require: Bounds that the checkpoint must meet on problems of the game: (lowest, highest) accuracy when forced
+            into a style, or ``free`` in its own.
     """
 
     width: int
@@ -58,14 +58,14 @@ MUON_RATE = 0.02
 ADAMW_RATE = 4e-3
 """Learning rate of AdamW, for embeddings and norms."""
 
-# The student and the proxy first learn the format from answers without working, then to reason with it, and last, at a
-# small rate, the habit of leaving it out: the skill stays behind the habit, which is what distillation brings out.
+# The student and the proxy first learn the format from answers without working, then to reason with working, and last,
+# at a small learning rate, the habit of leaving it out. The habit hides the skill, which distillation brings out.
 _FORMAT = Phase(600, full=0.25, half=0.05, terse=0.05, direct=0.65)
 _REASON = Phase(1200, full=0.75, half=0.05, terse=0.0, direct=0.20, until=1 / 7)
 _HABIT = Phase(80, full=0.05, half=0.10, terse=0.85, direct=0.0, rate=1 / 10, until=0.0)
 
 _STUDENT = {"full": (0.6, 0.9), "terse": (0.15, 0.45), "free": (0.15, 0.45), "working": (0.0, 0.1)}
-"""Without the gap between full and terse there would be nothing to protect."""
+"""Without the gap between full and terse, there would be nothing to protect."""
 
 _PROXY = {"full": (0.5, 0.8), "terse": (0.1, 0.45), "free": (0.1, 0.45), "working": (0.0, 0.1)}
 
@@ -74,7 +74,7 @@ RECIPES: dict[str, Recipe] = {
         width=128,
         layers=4,
         phases=(
-            # It learns to do without the working, and then to show it.
+            # It first learns to do without the working, and then to show it.
             Phase(900, full=0.50, half=0.20, terse=0.30, direct=0.0, until=0.6),
             Phase(350, full=0.90, half=0.06, terse=0.04, direct=0.0, rate=0.6, until=0.0),
         ),

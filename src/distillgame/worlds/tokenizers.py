@@ -1,4 +1,4 @@
-"""The embedded tokenizers: one token a word and a digit, and a byte-pair one for a student of another family."""
+"""The embedded tokenizers: one token per word and digit, and byte pairs for a student of another family."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -20,7 +20,7 @@ CHAT_TEMPLATE = (
 
 
 def word_tokenizer() -> Any:
-    """One token an animal, a word, a digit; a token carries the space before it, so that decoding is exact."""
+    """Return a tokenizer with one token per word and digit; tokens include the space before, so decoding is exact."""
     words = [*map(str, range(10)), *legs(), *CONNECTIVES, ":", "x", "=", "total", ".", ",", "####"]
     vocabulary = [*SPECIAL, *words, *(f" {word}" for word in words)]
     tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="<unk>"))
@@ -30,7 +30,7 @@ def word_tokenizer() -> Any:
 
 
 def byte_pair_tokenizer(texts: Iterable[str], size: int = 400) -> Any:
-    """A byte-level BPE of ``size`` tokens trained on ``texts``: animals come in pieces, digits one by one."""
+    """Return a byte-level BPE of ``size`` tokens trained on ``texts``: animals are split, digits are single tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]

@@ -1,4 +1,4 @@
-"""Train one embedded model from its recipe."""
+"""Training of one embedded model from its recipe."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch.optim import AdamW, Muon, Optimizer
-from transformers import LlamaForCausalLM, Olmo2Config, Olmo2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from distillgame.models import Example, embedded_config, training_example
 from distillgame.seeding import derive_seed
@@ -19,15 +18,15 @@ from distillgame.worlds.tokenizers import byte_pair_tokenizer, word_tokenizer
 STYLES: tuple[Style, ...] = ("full", "half", "terse", "direct")
 
 WARMUP = 50
-"""Steps in which the first phase's rate rises."""
+"""Steps over which the first phase's learning rate rises."""
 
 
 def train(recipe: Recipe, progress: Callable[[int, int, float], None] | None = None) -> tuple[Any, Any]:
     """Train a model from scratch.
 
     Args:
-        recipe: What to train.
-        progress: Called after each step with steps done, steps in all, and the step's loss in nats a token.
+        recipe: The model's recipe.
+        progress: Called after each step with steps done, total steps, and the step's loss in nats per token.
 
     Returns:
         The network and its tokenizer.
@@ -61,7 +60,7 @@ def train(recipe: Recipe, progress: Callable[[int, int, float], None] | None = N
 
 
 def make_tokenizer(recipe: Recipe) -> Any:
-    """The recipe's tokenizer."""
+    """Make the recipe's tokenizer."""
     if recipe.tokenizer == "word":
         return word_tokenizer()
     rng = random.Random(recipe.seed)
@@ -70,7 +69,7 @@ def make_tokenizer(recipe: Recipe) -> Any:
 
 
 def stream(tokenizer: Any, phase: Phase, seed: int) -> Iterator[Example]:
-    """Yield training examples without end, of problems that are not reserved for the game."""
+    """Yield training examples without end, from problems that are not reserved for the game."""
     rng = random.Random(seed)
     shares = [phase.full, phase.half, phase.terse, phase.direct]
     while True:
@@ -84,6 +83,8 @@ def stream(tokenizer: Any, phase: Phase, seed: int) -> Iterator[Example]:
 
 
 def _network(recipe: Recipe, tokenizer: Any) -> Any:
+    from transformers import LlamaForCausalLM, Olmo2Config, Olmo2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
     ids = {
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,

@@ -23,7 +23,7 @@ def test_what_leaked_least_at_which_cost() -> None:
         "teacher solves 83.9%, 10.1 points fewer, and a token takes 2.3 times as long to sample.",
         "Next is poe 0.5, whose strongest student solves 82.8% (teacher 84.6%): the difference of 5.2 points is "
         "significant (p < .001).",
-        "A passive student, which learns from all traces alike, solves 34.7%: judged by it alone, ads 0.2 would look "
+        "A passive student, which weighs all traces equally, solves 34.7%: judged by it alone, ads 0.2 would look "
         "42.9 points better than it is.",
     ]
 
@@ -64,7 +64,7 @@ def test_a_control_that_protects_as_well_is_named() -> None:
 
 def test_a_gain_that_may_be_chance_and_a_cost_that_was_not_measured() -> None:
     found = text(game([STANDARD, replace(ADS, best=0.35, cost=None)]))
-    assert "There choosing what to learn was not shown to gain anything (+0.3 ± 1.2, not significant)." in found
+    assert "Choosing what to learn was not shown to gain anything there (+0.3 ± 1.2, not significant)." in found
     assert "to sample" not in found
     assert "a token takes no longer to sample" in text(game([STANDARD, replace(ADS, cost=1.03)]))
 

@@ -52,7 +52,9 @@ def verdict(results: Results) -> Verdict:
     sentences += _passive(results, least, student)
     sentences += _public(results, least, student)
     if any(not pick.chosen for row in results.teachers if (pick := picks.strongest(results, row))):
-        sentences.append("The strongest students were not chosen on a validation split, which flatters them a little.")
+        sentences.append(
+            "The strongest students were not chosen on a validation split, which overstates them a little."
+        )
     if _none_protects(results, ranked, undefended):
         return Verdict("No defense was shown to leak less than no defense at all.", sentences, None)
     if found and not found.significant:
@@ -142,12 +144,12 @@ def _passive(results: Results, teacher: TeacherRow, student: StudentRow) -> list
         return []
     if gain.significant and gain.value > 0:
         return [
-            f"A passive student, which learns from all traces alike, solves {_share(passive)}: judged by it alone, "
+            f"A passive student, which weighs all traces equally, solves {_share(passive)}: judged by it alone, "
             f"{name_of(teacher)} would look {100 * gain.value:.1f} points better than it is."
         ]
     if gain.significant:
-        return [f"The strongest student is worse there than one that learns from all traces alike ({points(gain)})."]
-    return [f"There choosing what to learn was not shown to gain anything ({points(gain)})."]
+        return [f"The strongest student is worse there than one that weighs all traces equally ({points(gain)})."]
+    return [f"Choosing what to learn was not shown to gain anything there ({points(gain)})."]
 
 
 def _public(results: Results, teacher: TeacherRow, student: StudentRow) -> list[str]:

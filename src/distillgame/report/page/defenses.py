@@ -64,7 +64,7 @@ def main_table(results: Results, found: Verdict) -> Html:
 
 
 def defense_name(teacher: TeacherRow, *more: Html) -> Html:
-    """Return a defense's name, and below it further badges, first one that marks a control."""
+    """Return a defense's name with badges below it; a control's first badge says so."""
     badges = [*([badge("control")] if picks.is_control(teacher) else []), *more]
     name = element("span", name_of(teacher), class_="name")
     return joined(name, element("span", *badges, class_="badges")) if badges else name

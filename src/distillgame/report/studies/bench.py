@@ -5,12 +5,12 @@ from typing import Any
 
 EXPLANATION = """Medians over interleaved, paired repetitions, with their range.
 
-*Cost* is seconds a token relative to standard sampling in the same engine. *Floor* is what passes alone cost without
-speculation: 1 + c for PoE, 1 + 2c for ADS, c being the proxy's pass relative to the teacher's, in the same run, at the
-proxy's own precision (ADS needs float32, so a bfloat16 proxy cannot reach that floor). *Over transformers* is
-throughput relative to `generate` with a logits processor, at the same policy and batch. A shaped pair is networks of
-the stated sizes with random weights, on the token stream and acceptance of the embedded pair: it says what passes cost,
-and nothing else."""
+*Cost* is seconds per token relative to standard sampling in the same engine. *Floor* is the cost of the passes alone
+without speculation: 1 + c for PoE and 1 + 2c for ADS, where c is the time of the proxy's pass relative to the teacher's
+in the same run, at the proxy's own precision (ADS needs float32, so a bfloat16 proxy cannot reach that floor). *Over
+transformers* is throughput relative to `generate` with a logits processor, at the same policy and batch. A shaped pair
+has networks of the stated sizes with random weights, on the token stream and with the acceptance of the embedded pair:
+it measures the cost of passes and nothing else."""
 
 
 def render_bench(result: dict[str, Any]) -> str:
@@ -25,7 +25,7 @@ def render_bench(result: dict[str, Any]) -> str:
         lines += [_row(row) for row in result["rows"] if row["pair"] == pair]
         lines += [
             "",
-            "| batch | teacher, 1 / 2 / 3 / 5 / 9 tokens a row (ms) | proxy (ms) | c |",
+            "| batch | teacher, 1 / 2 / 3 / 5 / 9 tokens per row (ms) | proxy (ms) | c |",
             "| ---: | ---: | ---: | ---: |",
         ]
         for row in (row for row in result["passes"] if row["pair"] == pair):
@@ -41,7 +41,7 @@ def render_bench(result: dict[str, Any]) -> str:
             f"| {_range(theirs, 0)} | {_range(row['speedup'])} |"
         )
     if result["growth"]:
-        lines += ["", "## How the cost grows, at batch 8", ""]
+        lines += ["", "## Growth of the cost, at batch 8", ""]
         lines += ["| vocabulary | trace length | policy | c | cost |", "| ---: | ---: | --- | ---: | ---: |"]
         for row in result["growth"]:
             if row["policy"] != "standard":

@@ -6,7 +6,7 @@ from itertools import cycle, islice
 
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
-from distillgame.students.base import Prepared, require_at_least, require_share, students
+from distillgame.students.base import Prepared, PreparedShare, require_at_least, students
 from distillgame.students.lessons import Desk, Lesson, reweighed
 from distillgame.students.supplies import Needs
 from distillgame.tasks import extract_answer, grade
@@ -14,17 +14,13 @@ from distillgame.tasks import extract_answer, grade
 
 @students.register("mixed")
 @dataclass(frozen=True)
-class Mixed(Prepared):
+class Mixed(PreparedShare):
     """Mixes public worked solutions into the released traces until they make up ``share`` of the training set.
 
     If there are too few solutions, they are repeated.
     """
 
-    share: float
     name = "mixed"
-
-    def __post_init__(self) -> None:
-        require_share(self.name, "share", self.share)
 
     @property
     def needs(self) -> Needs:

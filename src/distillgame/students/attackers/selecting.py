@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from distillgame.models import Example
 from distillgame.records import ReleasedTrace
-from distillgame.students.base import Prepared, require_at_least, require_share, students
+from distillgame.students.base import Prepared, PreparedShare, require_at_least, students
 from distillgame.students.lessons import Desk, Lesson
 from distillgame.students.supplies import Needs
 from distillgame.tasks import extract_answer
@@ -13,15 +13,11 @@ from distillgame.tasks import extract_answer
 
 @students.register("filter")
 @dataclass(frozen=True)
-class Filter(Prepared):
+class Filter(PreparedShare):
     """Trains on the most valuable ``share`` of the traces, valued once at the base model."""
 
-    share: float
     name = "filter"
     needs_objective = True
-
-    def __post_init__(self) -> None:
-        require_share(self.name, "share", self.share)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return the most valuable traces in their original order."""
@@ -97,14 +93,10 @@ class AnswerOnly(Prepared):
 
 @students.register("truncated")
 @dataclass(frozen=True)
-class Truncated(Prepared):
+class Truncated(PreparedShare):
     """Trains on the first ``share`` of each trace's tokens, against defenses that act late in a trace."""
 
-    share: float
     name = "truncated"
-
-    def __post_init__(self) -> None:
-        require_share(self.name, "share", self.share)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return the beginnings; the student is not taught to end where they were cut."""
@@ -122,17 +114,13 @@ class Truncated(Prepared):
 
 @students.register("loss_masked")
 @dataclass(frozen=True)
-class LossMasked(Prepared):
+class LossMasked(PreparedShare):
     """Drops the ``share`` of all tokens that its base model finds least likely: a defender may have forced those.
 
     A token that the teacher's reasoning needs may be just as unlikely; this attack bets that forced ones are rarer.
     """
 
-    share: float
     name = "loss_masked"
-
-    def __post_init__(self) -> None:
-        require_share(self.name, "share", self.share)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return all traces without the least likely tokens; at least one token of each stays."""

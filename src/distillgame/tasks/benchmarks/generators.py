@@ -1,4 +1,4 @@
-"""Reasoning-gym inside a worker process: generates problems and scores answers, called by name from ``gym``.
+"""Reasoning-gym inside a worker process: generates problems and scores answers; ``gym`` calls it by name.
 
 A recipe is ``[name, options, seed, size]``.
 """

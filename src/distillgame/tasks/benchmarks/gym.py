@@ -1,4 +1,4 @@
-"""Reasoning-gym: endless generated problems with exact scoring, about a hundred kinds."""
+"""Reasoning-gym: about a hundred kinds of generated problems with exact scoring."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ class ReasoningGym(Task):
         config: Its own options, without ``seed`` and ``size``.
         train: Number of problems in the train pool.
         test: Number of problems in the test pool.
-        seed: Seed of the generator; the same options always give the same problems.
+        seed: Seed of the generator; the same options always generate the same problems.
     """
 
     forced_answer = "\n\n<answer>"
@@ -45,8 +45,8 @@ class ReasoningGym(Task):
         """Return the generated problems; the first ones are the test pool.
 
         Raises:
-            DistillgameError: If the data set or an option is unknown, or if there would be no problems, or if
-                making them takes too long.
+            DistillgameError: If the data set or an option is unknown, if no problem is asked for, or if generating
+                them takes too long.
         """
         if min(self.train, self.test) < 0 or self.train + self.test == 0:
             sizes = f"{self.train} train and {self.test} test problems"
@@ -67,12 +67,12 @@ class ReasoningGym(Task):
         return {pool: found for pool, found in pools.items() if found}
 
     def messages(self, problem: Problem) -> list[Message]:
-        """Return the question with a line on where to put the answer, which may have any form."""
+        """Return the question with a line on where to put the answer, whatever its form."""
         text = f"{problem.question}\n\nGive your final answer between <answer> and </answer>."
         return [{"role": "user", "content": text}]
 
     def grade(self, completion: str, problem: Problem) -> Grade:
-        """Grade with the data set's own scorer; only the full score is right."""
+        """Grade with the data set's own scorer; only a full score counts as right."""
         answer = extract_answer(completion)
         if answer is None:
             return Grade(False, None)
@@ -85,7 +85,7 @@ class ReasoningGym(Task):
         return Grade(score >= 1.0, answer)
 
     def _call(self, function: str, *arguments: object, limit: float) -> Any:
-        # The generators add an entry's index to the seed: neighbouring seeds would share almost all entries.
+        # The generators add an entry's index to the seed, so that neighbouring seeds would share almost all entries.
         seed = derive_seed("reasoning_gym", self.seed, bits=31)
         recipe = (self.dataset, self.config, seed, self.train + self.test)
         return sandbox.call(

@@ -56,7 +56,7 @@ class Mmlu(PublishedTask):
         return Problem(name, text, f"The answer is {letter}.", metadata)
 
     def grade(self, completion: str, problem: Problem) -> Grade:
-        """Grade the choice at the last marker, or else the one that the whole text or its last line is."""
+        """Grade the choice at the last marker; without one, the whole text or its last line if that is a choice."""
         choices: list[str] = problem.metadata["choices"]
         said = stated_answer(completion)
         lines = completion.strip().splitlines()

@@ -10,15 +10,15 @@ from distillgame.errors import DistillgameError
 SUFFIXES = (".jsonl", ".parquet")
 
 Columns = Mapping[str, tuple[type, ...]]
-"""The columns that a task needs, and the Python types that their values may have."""
+"""The columns that a task needs, with the Python types that their values may have."""
 
 
 class TableRow(NamedTuple):
     """One row of a table.
 
     Attributes:
-        place: Where it stands, for messages: ``"train.jsonl: line 3"``.
-        values: Column name to value; holds at least the required columns.
+        place: Its position, for messages: ``"train.jsonl: line 3"``.
+        values: Values by column name, with at least the required columns.
     """
 
     place: str
@@ -26,16 +26,16 @@ class TableRow(NamedTuple):
 
 
 def read_pools(path: str, columns: Columns) -> dict[str, list[TableRow]]:
-    """Read a folder with ``train`` and ``test`` files, or with one of the two, or a single file.
+    """Read a folder with ``train`` and ``test`` files or one of the two, or read a single file.
 
-    A single file is the pool ``train`` if its name begins so, else ``test``.
+    A single file is the pool ``train`` if its name begins with that word, else ``test``.
 
     Args:
         path: A folder, or a file that ends in ``.jsonl`` or ``.parquet``.
         columns: The required columns.
 
     Raises:
-        DistillgameError: If nothing is there, or if a file is empty, unreadable or lacks a column.
+        DistillgameError: If no file is found, or if a file is empty, unreadable or lacks a column.
     """
     place = Path(path)
     if place.is_dir():
@@ -111,9 +111,9 @@ def _json_lines(path: Path) -> Iterator[TableRow]:
         except UnicodeDecodeError as error:
             raise DistillgameError(f"{place} is not UTF-8: save the file as UTF-8") from error
         except (ValueError, RecursionError) as error:
-            raise DistillgameError(f"{place} is not JSON ({error}): write one object a line") from error
+            raise DistillgameError(f"{place} is not JSON ({error}): write one object per line") from error
         if not isinstance(values, dict):
-            raise DistillgameError(f"{place} is not a JSON object: write one object a line")
+            raise DistillgameError(f"{place} is not a JSON object: write one object per line")
         yield TableRow(place, values)
 
 

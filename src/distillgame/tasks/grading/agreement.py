@@ -1,4 +1,4 @@
-"""Whether two answers say the same: by structure first, by computer algebra where only that can tell."""
+"""Agreement of two answers: by structure first, by computer algebra only where it is needed."""
 
 import re
 from collections.abc import Sequence
@@ -28,21 +28,21 @@ _SYMBOL = re.compile(r"(?!\\(?:pi|infty)$)\\?[A-Za-z]+")
 
 
 class Algebra(Protocol):
-    """The two questions about expressions in LaTeX that need computer algebra."""
+    """The two questions about LaTeX expressions that need computer algebra."""
 
     def equal(self, gold: str, answer: str) -> bool:
-        """Whether both have the same value for every value of their variables."""
+        """Return whether both have the same value for all values of their variables."""
 
     def proportion(self, gold: str, answer: str) -> int:
-        """The sign of ``gold / answer`` if that is a constant other than zero, else 0."""
+        """Return the sign of ``gold / answer`` if that is a constant other than zero, else 0."""
 
 
 @dataclass(frozen=True)
 class Matcher:
-    """How to compare.
+    """A comparison of answers with gold answers.
 
     Attributes:
-        algebra: Answers what structure does not.
+        algebra: Decides what structure alone cannot.
         percent: Whether the gold solution speaks of percentages, so that ``44%`` may be meant by a bare 44.
     """
 
@@ -50,7 +50,7 @@ class Matcher:
     percent: bool = False
 
     def agree(self, gold: Node, answer: Node) -> bool:
-        """Whether ``answer`` states ``gold``; a single wrong or missing part makes it wrong."""
+        """Return whether ``answer`` states ``gold``; one wrong or missing part makes it wrong."""
         if gold.text and _BLANKS.sub("", gold.text) == _BLANKS.sub("", answer.text):
             return True
         agreed = False
@@ -98,7 +98,7 @@ class Matcher:
             if isinstance(union, Union):
                 return self._in_any_order(union.pieces, [_interval(part) or part for part in parts])
         if len(golds) == 1 or len(answers) == 1:
-            # One answer in several forms (15 39/40 or 639/40) is one answer; two different ones are a hedge.
+            # An answer in several forms (15 39/40 or 639/40) is one answer; two different ones are a hedge.
             return all(self.agree(one, other) for one in golds for other in answers)
         return self._in_any_order(golds, answers)
 
@@ -117,7 +117,7 @@ class Matcher:
         return False
 
     def _stated(self, relation: Relation, other: Node, flip: bool) -> bool:
-        """Whether ``relation`` gives the value (``x = 5``, ``2 + 3 = 5``) or the interval (``x < 5``)."""
+        """Return whether ``relation`` states the value (``x = 5``, ``2 + 3 = 5``) or the interval (``x < 5``)."""
         interval = _interval(relation)
         if interval:
             return isinstance(other, Ordered) and self.agree(interval, other)
@@ -134,7 +134,7 @@ def _same_ratio(gold: Sequence[int], answer: Sequence[int]) -> bool:
 
 
 def _words(text: str) -> str:
-    """Words in one spelling; the case of a single letter counts, since it is a variable or an option."""
+    """Return words in one spelling; the case of a single letter counts, since it is a variable or an option."""
     key = _NOT_IN_WORDS.sub("", _ARTICLE.sub("", text))
     return key if len(key) == 1 else key.casefold()
 
@@ -152,7 +152,7 @@ def _difference(relation: Relation) -> str:
 
 
 def _interval(node: Node) -> Ordered | None:
-    """The interval that an inequality in one symbol describes."""
+    """Return the interval that an inequality in one symbol describes."""
     if not isinstance(node, Relation) or not set(node.signs) <= {"<", r"\le"} or len(node.sides) > 3:
         return None
     symbols = [index for index, side in enumerate(node.sides) if _SYMBOL.fullmatch(side.text) and side.text != r"\pi"]

@@ -1,16 +1,16 @@
-r"""Finding the answer in a text.
+r"""Extraction of the answer from a text.
 
 Explicit markers are ``\boxed{...}`` (or ``\fbox``, or ``\boxed 5``), ``#### ...``, ``<answer>...</answer>``
 and phrases such as ``the final answer is ...`` or ``Answer: ...``. **The last marker of any kind wins**, so
-that a forced answer at the end beats every earlier guess, and text after the answer does no harm. In detail:
+that a forced answer at the end overrides every earlier guess, and text after the answer does no harm. In detail:
 
 * Boxes joined by a comma, ``and`` or ``or`` are read as one list: two different boxed answers are a hedge.
-* A phrase counts if it is followed by something like mathematics or an option's letter; a phrase followed by
-  words (``the answer is Monday``) only if it is the last line, or if the text has no other marker.
+* A phrase counts if mathematics or an option's letter follows it; a phrase followed by words (``the answer
+  is Monday``) counts only on the last line, or if the text has no other marker.
 * ``####`` counts on the last line or with a plain number; elsewhere it is a heading.
-* An empty box or tag is an answer left out: nothing before it counts.
-* Without any marker, a text that is nothing but an answer is the answer; else its last number is, which is
-  the custom for GSM8K, unless it is part of an expression (``4\sqrt{3}``) or comes after ``not`` or ``or``.
+* An empty box or tag means that the answer was left out: nothing before it counts.
+* Without any marker, a text that consists of an answer alone is the answer. Otherwise the last number is, as is
+  usual for GSM8K, unless it is part of an expression (``4\sqrt{3}``) or comes after ``not`` or ``or``.
 """
 
 import re
@@ -21,7 +21,7 @@ from distillgame.tasks.grading.phrases import PHRASE, said_after
 from distillgame.tasks.grading.quantities import parse_quantity
 
 MAX_ANSWER = 1000
-"""Longest answer in characters; anything longer is no answer."""
+"""Length limit of answers in characters; longer texts are not answers."""
 
 _LAST_MARKERS = 50
 _MARKER = re.compile(
@@ -46,9 +46,9 @@ _AFTER_PART = re.compile(r"[}^_(]|\\[a-zA-Z]|[A-Za-z](?![A-Za-z])")
 
 
 def extract_answer(text: str) -> str | None:
-    """Return the answer that ``text`` commits itself to, or ``None``.
+    """Return the answer that ``text`` commits to, or ``None``.
 
-    Never raises, and takes time linear in the length of ``text``. The module says which marker counts.
+    Never raises, and takes time linear in the length of ``text``. The module's docstring says which marker counts.
     """
     found, answer = _stated(text)
     if not found:
@@ -66,9 +66,8 @@ def stated_answer(text: str) -> str | None:
 def gold_answers(solution: str) -> list[str]:
     r"""Return the gold answer of a worked solution or a bare answer, in every reading that counts as right.
 
-    The last ``\boxed{}`` is the answer; where it is joined to others (``\boxed{-2}$ and $\boxed{1}``) the
-    list of them is accepted as well. Without a box the last ``####`` counts, then a phrase, then a solution
-    of one line as a whole.
+    The last ``\boxed{}`` is the answer; if it is joined to others (``\boxed{-2}$ and $\boxed{1}``), their list is
+    accepted as well. Without a box, the last ``####`` counts, then a phrase, then a one-line solution as a whole.
     """
     boxes = [match for match in _MARKER.finditer(solution) if match["box"]]
     for match in reversed(boxes):
@@ -109,7 +108,7 @@ def _stated(text: str) -> tuple[bool, str | None]:
 
 
 def _last_number(text: str) -> str | None:
-    """Return the last number, unless it is only a part of an expression or stands after ``not`` or ``or``."""
+    """Return the last number, unless it is part of an expression or follows ``not`` or ``or``."""
     found = deque(_NUMBER.finditer(text), 1)
     if not found:
         return None
@@ -121,7 +120,7 @@ def _last_number(text: str) -> str | None:
 
 
 def _boxes(text: str, last: re.Match[str], markers: list[re.Match[str]]) -> str | None:
-    """Return what is in the box at ``last`` and in those joined to it, or ``None`` if it is empty."""
+    """Return the content of the box at ``last`` and of those joined to it, or ``None`` if it is empty."""
     content = _box(text, last)
     if not content:
         return None
@@ -136,7 +135,7 @@ def _boxes(text: str, last: re.Match[str], markers: list[re.Match[str]]) -> str 
 
 
 def _box(text: str, match: re.Match[str]) -> str:
-    r"""Return what is in a box; an unclosed one ends with its line, ``\boxed 5`` at the next blank."""
+    r"""Return the content of a box; an unclosed one ends with its line, ``\boxed 5`` at the next blank."""
     window = text[match.end() : match.end() + MAX_ANSWER].lstrip()
     if not window.startswith("{"):
         return _clean(re.split(r"[\s$]|\\[)\]]", window, maxsplit=1)[0])
@@ -145,14 +144,14 @@ def _box(text: str, match: re.Match[str]) -> str:
 
 
 def _is_bare(text: str) -> bool:
-    """Whether a text is nothing but an answer: mathematics, a number with its unit, or a few words."""
+    """Return whether a text is an answer alone: mathematics, a number with its unit, or a few words."""
     words = _WORD.findall(_COMMAND.sub(" ", text))
     digits = re.search(r"[0-9]", text)
     return not words or parse_quantity(text) is not None or (not digits and len(words) <= 3)
 
 
 def _clean(text: str) -> str:
-    """Take off blanks, Markdown emphasis, a full stop, and mathematical delimiters around the whole."""
+    """Strip blanks, Markdown emphasis, a final full stop, and mathematical delimiters around the whole."""
     text = text.strip().strip("*_`").strip()
     text = text.removesuffix("$$").removeprefix("$$").strip()
     return text.rstrip(".,;: \n").strip("*_` ")

@@ -26,7 +26,7 @@ class Grade:
     Attributes:
         correct: Whether the answer is right.
         extracted: The answer as it stands in the completion, or ``None`` if there is none.
-        timed_out: Whether the comparison was given up at its limit of time or memory, which counts as wrong.
+        timed_out: Whether the comparison hit its limit of time or memory, which counts as wrong.
     """
 
     correct: bool
@@ -38,13 +38,13 @@ def grade(completion: str, solution: str, *, time_limit: float = TIME_LIMIT) -> 
     r"""Grade the answer at the end of ``completion``.
 
     Args:
-        completion: What the model wrote; may be of any length and content.
+        completion: The model's output, of any length and content.
         solution: A worked solution that ends in ``#### 18`` or has its answer in ``\boxed{}``, or a bare
             answer.
-        time_limit: Seconds of computer algebra after which the comparison is given up.
+        time_limit: Seconds of computer algebra after which the comparison is abandoned.
 
     Returns:
-        The grade; never raises because of the completion.
+        The grade; no completion makes this raise.
 
     Raises:
         DistillgameError: If ``solution`` has no answer, or if the grading worker cannot be started.
@@ -72,7 +72,7 @@ def _gold(solution: str) -> tuple[tuple[Node, ...], bool]:
 
 
 class _RemoteAlgebra:
-    """Computer algebra in a worker; all comparisons of one grading share one time limit."""
+    """Computer algebra in a worker; all comparisons for one completion share one time limit."""
 
     def __init__(self, limit: float):
         self._left = limit

@@ -1,6 +1,6 @@
-r"""Surface clean-up of LaTeX answers, and splitting them at the outermost level of brackets.
+r"""Normalisation of LaTeX answers, and splitting them at the outermost level of brackets.
 
-Nothing here knows what an answer means: :func:`tidy` only removes spelling that never changes the meaning
+Nothing here interprets an answer: :func:`tidy` only unifies spellings that never change the meaning
 (``\dfrac`` for ``\frac``, ``15,\!000`` for ``15000``, ``\left(`` for ``(``).
 """
 
@@ -50,7 +50,7 @@ _PARTNER = {"{": "}", r"\{": r"\}", "(": ")]", "[": ")]"}
 
 
 def tidy(text: str) -> str:
-    """Return ``text`` in one spelling of the LaTeX that can be spelled in several ways."""
+    """Return ``text`` with one spelling for LaTeX that can be spelled in several ways."""
     text = text.translate(_SYMBOLS)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
@@ -59,7 +59,7 @@ def tidy(text: str) -> str:
 
 
 def _brace(text: str, command: re.Pattern[str], arguments: int) -> str:
-    r"""Put braces around the arguments that LaTeX lets one leave bare: ``\frac1{2}``, ``\frac \pi4``."""
+    r"""Put braces around arguments that LaTeX allows without: ``\frac1{2}``, ``\frac \pi4``."""
     for match in reversed(list(command.finditer(text))):
         braced, position = match[0], match.end()
         for _ in range(arguments):
@@ -86,7 +86,7 @@ def brackets(text: str) -> Iterator[tuple[int, int, int]]:
 
 
 def closing(text: str, start: int) -> int:
-    r"""Return where the ``{`` at ``start`` is closed again (the index after its ``}``), or 0 if it is not."""
+    r"""Return the index after the ``}`` that closes the ``{`` at ``start``, or 0 if nothing closes it."""
     if not text.startswith("{", start):
         return 0
     depth = 0
@@ -98,7 +98,7 @@ def closing(text: str, start: int) -> int:
 
 
 def enclosed(text: str) -> tuple[str, str, str] | None:
-    r"""Split ``[a, b)`` or ``\{a, b\}`` into the opening bracket, what is inside and the closing bracket.
+    r"""Split ``[a, b)`` or ``\{a, b\}`` into the opening bracket, the content and the closing bracket.
 
     Returns:
         ``None`` unless one pair of brackets encloses the whole text; round and square ones may be mixed.

@@ -1,4 +1,4 @@
-"""What is said after ``the answer is``: where it begins, where it ends and whether it is an answer at all."""
+"""Answers after phrases such as ``the answer is``: their extent, and whether they are answers at all."""
 
 import re
 
@@ -39,13 +39,13 @@ def said_after(text: str, start: int, end: int) -> tuple[str | None, bool]:
 
     Args:
         text: The whole text.
-        start: Where the phrase begins.
-        end: Where it ends.
+        start: The phrase's first index.
+        end: The index after the phrase.
 
     Returns:
-        The answer, or ``None`` if there is none (``our answer is correct``); and whether it is firm:
-        mathematics, an option's letter, or a few words in a last line of their own. A few words elsewhere may
-        be an answer.
+        The answer, or ``None`` if there is none (``our answer is correct``); and whether it is certain to be one:
+        mathematics, an option's letter, or a few words on a last line of their own. A few words elsewhere may or may
+        not be an answer.
     """
     if _CHECKING.search(text[max(0, start - 30) : start]):
         return None, False
@@ -64,7 +64,7 @@ def said_after(text: str, start: int, end: int) -> tuple[str | None, bool]:
 
 
 def _words(found: str, is_last_line: bool) -> tuple[str | None, bool]:
-    """Judge an answer in words; a sentence with a number is none, unless it denies the number."""
+    """Return an answer in words, if it is one; a sentence with a number is none, unless it negates the number."""
     number = re.search(r"[0-9]", found) is not None
     if number and _NEGATION.search(found):
         return found, True
@@ -75,6 +75,6 @@ def _words(found: str, is_last_line: bool) -> tuple[str | None, bool]:
 
 
 def _sentence_end(line: str) -> int:
-    """Where the answer ends in the rest of its line; nothing ends it inside of mathematics and braces."""
+    """Return the end of the answer in the rest of its line; it never ends inside mathematics or braces."""
     end = _END.search(_ENCLOSED.sub(lambda inside: "0" * len(inside[0]), line))
     return end.start() if end else len(line)

@@ -1,4 +1,4 @@
-r"""Plain numbers with their units, read exactly: the answers that need no computer algebra.
+r"""Exact reading of plain numbers with units: the answers that need no computer algebra.
 
 ``18``, ``$1,234.50``, ``-\frac{3}{4}``, ``6\frac15``, ``3/4 cup``, ``50\%``, ``25\text{ km}``,
 ``3 million dollars``. Values are fractions, so that ``0.5`` equals ``1/2`` and ``0.33`` does not equal
@@ -42,7 +42,7 @@ _KNOWN = {
     for alias in aliases.split()
 }  # fmt: skip
 UNIT_WORDS = ("units?", "[cmk]m", "ft", "mph", *sorted(alias for alias in _KNOWN if len(alias) > 3))
-"""Regular expressions of units that may stand without ``\\text`` behind an expression such as ``9\\pi``."""
+"""Regular expressions of units that may follow an expression such as ``9\\pi`` without ``\\text``."""
 _LINKS = frozenset(("of", "per", "in", "a", "an", "the", "by", "on", "at"))
 NOT_UNITS = re.compile(
     r"\b(?:and|or|n?either|nor|not|but|if|unless|is|equals|to|from|between|times|plus|minus|over|than|divided|mod"
@@ -50,13 +50,13 @@ NOT_UNITS = re.compile(
     r"|(?:thir|four|fif|six|eigh|ten|hundred)(?:d|th)s?)\b",
     re.IGNORECASE,
 )
-"""Words that make what follows a number more than a unit: ``5 or more``, ``5 times``, ``5 is wrong``."""
+"""Words that cannot be part of a unit after a number: ``5 or more``, ``5 times``, ``5 is wrong``."""
 _DIMENSION = re.compile(r"^(?:square|sq|cubic|cu)\s+|\s+squared$|\s+cubed$")
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number and what stands behind it.
+    """A number with its percent sign or unit.
 
     Attributes:
         value: The number as written: 50 for ``50%``.
@@ -90,11 +90,11 @@ def parse_quantity(text: str) -> Quantity | None:
 
 
 def same_quantity(gold: Quantity, answer: Quantity, percent: bool) -> bool:
-    """Whether ``answer`` states ``gold``.
+    """Return whether ``answer`` states ``gold``.
 
-    Units count only where both sides name well-known and different ones (cents against dollars). A percent
-    sign on both sides is like a unit. ``44`` and ``0.44`` both answer a gold of ``44%``. ``44%`` is 0.44 to a
-    bare gold, and also 44 if ``percent`` says that the gold solution speaks of percentages.
+    Units count only if both sides name well-known units that differ (cents and dollars). A percent sign on both sides
+    is treated as a unit. ``44`` and ``0.44`` both match the gold answer ``44%``. ``44%`` matches a gold answer of
+    0.44 without a sign, and also 44 if ``percent`` says that the gold solution speaks of percentages.
     """
     if gold.unit and answer.unit and gold.unit != answer.unit:
         return False
@@ -117,14 +117,14 @@ def _magnitude(number: re.Match[str]) -> Fraction | int | None:
         return _decimal(number["decimal"])
     top, bottom = int(number["top"] or number["top2"]), int(number["bottom"] or number["bottom2"])
     whole = number["whole"] or number["whole2"]
-    # A mixed number has a proper fraction; 2 3/2 and 2\frac{3}{2} could also be products.
+    # A mixed number has a proper fraction; 2 3/2 and 2\frac{3}{2} could be products.
     if bottom == 0 or (whole and (top >= bottom or number["minus"])):
         return None
     return int(whole or 0) + Fraction(top, bottom)
 
 
 def _unit(text: str) -> tuple[int, bool, str] | None:
-    """Read what follows a number as (scale, percent, well-known unit), or ``None`` if it cannot be a unit."""
+    """Read the text after a number as (scale, percent, well-known unit); ``None`` if it cannot be a unit."""
     match = _UNIT.fullmatch(text.strip())
     if not match or (match["words"] and not _unit_words(match["words"], glued=not text[0].isspace())):
         return None
@@ -142,7 +142,7 @@ def _unit(text: str) -> tuple[int, bool, str] | None:
 
 
 def _unit_words(text: str, glued: bool) -> bool:
-    """Whether bare letters can be a unit and not a product of variables: ``5 cats``, but not ``5ab``."""
+    """Return whether bare letters can be a unit, not a product of variables: ``5 cats``, but not ``5ab``."""
     words = text.lower().replace(".", "").split()
     if glued or len(words[0]) == 1:
         return len(words[0]) > 1 and words[0] in _KNOWN

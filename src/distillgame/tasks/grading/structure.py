@@ -1,6 +1,6 @@
-r"""From the text of an answer to its structure: lists, tuples, intervals, matrices, relations, words, ...
+r"""The structure of an answer, read from its text: lists, tuples, intervals, matrices, relations, words, ...
 
-Only what needs algebra remains text (:class:`Expression`). Commas, ``and`` and ``or`` outside brackets make
+Only parts that need algebra remain text (:class:`Expression`). Commas, ``and`` and ``or`` outside brackets make
 an unordered list, ``(a, b)`` and ``[a, b)`` are ordered, ``\{a, b\}`` is not; ``1 \pm x`` is a list of two.
 """
 
@@ -31,7 +31,7 @@ _TRAILING_UNIT = re.compile(rf"(?<=[\s}})])(?:(?:square|cubic|sq|cu)\s+)?(?:{'|'
 
 @dataclass(frozen=True)
 class Node:
-    """An answer or a part of one; ``text`` is how it was written, tidied."""
+    """An answer or a part of one; ``text`` is its tidied spelling."""
 
     text: str
 
@@ -50,7 +50,7 @@ class Words(Node):
 
 @dataclass(frozen=True)
 class Numeral(Node):
-    """Digits in a stated base, which are not the same answer as their value in another base."""
+    """Digits in a stated base; their value in another base is a different answer."""
 
     digits: str
     base: int
@@ -72,7 +72,7 @@ class Many(Node):
 
 @dataclass(frozen=True)
 class Ordered(Node):
-    """A tuple or an interval: the items' order and the kind of both brackets matter."""
+    """A tuple or an interval: the order of the items and the kinds of both brackets matter."""
 
     opening: str
     items: tuple[Node, ...]
@@ -95,21 +95,21 @@ class Matrix(Node):
 
 @dataclass(frozen=True)
 class Relation(Node):
-    """An equation, inequality or chain of them: one side more than signs; ``>`` is turned round to ``<``."""
+    """An equation, an inequality or a chain of them, with one more side than signs; ``>`` is reversed to ``<``."""
 
     signs: tuple[str, ...]
     sides: tuple[Node, ...]
 
     @property
     def name(self) -> str | None:
-        """What gets a value in an equation: ``x``, ``f(2)``, ``a+b`` or ``Area``, but not ``2x``."""
+        """The name that an equation gives a value: ``x``, ``f(2)``, ``a+b`` or ``Area``, but not ``2x``."""
         left = self.sides[0].text
         return left.replace(" ", "") if set(self.signs) == {"="} and _is_name(left) else None
 
 
 @dataclass(frozen=True)
 class Expression(Node):
-    """Anything else: left to computer algebra."""
+    """Anything else, which is left to computer algebra."""
 
 
 def read(answer: str) -> Node:
@@ -148,7 +148,7 @@ def _simple(text: str) -> Node | None:
 
 
 def _unwrap(text: str) -> tuple[str, bool]:
-    """Take off what only dresses a whole answer; also say whether it was dressed as text."""
+    """Strip delimiters around a whole answer; also return whether it was marked as text."""
     quoted = False
     while True:
         before = text
@@ -185,13 +185,13 @@ def _structure(text: str, depth: int) -> Node | None:
 
 
 def _is_name(text: str) -> bool:
-    """Whether an expression is a variable, a function's value or made of them without coefficients."""
+    """Return whether an expression is a variable, a function value, or made of them without coefficients."""
     rest = _NOT_IN_NAMES.sub("", text)
     return re.search(r"[A-Za-z]", rest) is not None and re.search(r"[0-9]", rest) is None
 
 
 def _items(text: str) -> list[str]:
-    """Split at commas; where some are followed by a blank, the others may separate thousands."""
+    """Split at commas; if some are followed by a blank, the others may separate thousands."""
     pieces = split(text, _SPACED_COMMA)[0]
     if len(pieces) == 1:
         pieces = split(text, _COMMA)[0]

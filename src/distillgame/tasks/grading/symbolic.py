@@ -1,10 +1,10 @@
-r"""The part of grading that needs computer algebra; runs only inside a worker process.
+r"""The part of grading that needs computer algebra; it runs only inside a worker process.
 
-math-verify parses and compares. Five of its habits are corrected here, because they would grade a wrong
-answer right or a right one wrong: decimals are compared after rounding (``0.3333333`` with ``1/3``);
-differences below 1e-15 are zero, whatever is compared (``1/2004!`` with ``1/2005!``); numbers with a blank
-between them are added (``3 5``), and their subscripts are dropped; ``R`` is the same variable as ``r``; and
-``\cos 60^\circ`` is the cosine of 60 radians.
+math-verify parses and compares. Five of its habits are corrected here, because they would grade a wrong answer
+right or a right one wrong: it compares decimals after rounding (``0.3333333`` with ``1/3``); it treats every
+difference below 1e-15 as zero (``1/2004!`` with ``1/2005!``); it adds numbers with a blank between them (``3 5``) and
+drops their subscripts; it takes ``R`` for the same variable as ``r``; and it reads ``\cos 60^\circ`` as the cosine of
+60 radians.
 """
 
 import re
@@ -30,7 +30,7 @@ _DIGITS, _CLOSE = 60, sympy.Float("1e-40")
 
 
 def equal(gold: str, answer: str) -> bool:
-    """Whether two LaTeX expressions have the same value; what cannot be parsed as one equals nothing."""
+    """Return whether two LaTeX expressions have the same value; False if one of them cannot be parsed."""
     one, other = _parse(gold), _parse(answer)
     if one is None or other is None:
         return False
@@ -39,7 +39,7 @@ def equal(gold: str, answer: str) -> bool:
 
 
 def proportion(gold: str, answer: str) -> int:
-    """The sign of ``gold / answer`` if that is a constant other than zero, else 0."""
+    """Return the sign of ``gold / answer`` if that is a constant other than zero, else 0."""
     one, other = _parse(gold), _parse(answer)
     if one is None or other is None or not other.free_symbols:
         return 0
@@ -55,11 +55,11 @@ def _parse(text: str) -> sympy.Expr | None:
     turn = r"(\\frac{\1\\pi}{180})" if _TRIGONOMETRIC.search(text) else r"\1"
     text = _DECIMAL.sub(_fraction, _DEGREES.sub(turn, text))
     text = _CAPITAL.sub(lambda letter: letter[1] or f"{letter[2].lower()}_{{99}}", text)
-    # Only the first match: the others would be parts of an expression that cannot be read as a whole.
+    # Only the first match counts: others would be parts of an expression that cannot be read as a whole.
     found = parse(rf"\boxed{{{text}}}", _CONFIG, extraction_mode="first_match", parsing_timeout=None)
     if not found or not isinstance(found[0], sympy.Expr) or found[0].has(sympy.nan, sympy.zoo):
         return None
-    # Whether a symbol is taken to be real depends on the rest of its expression, and i comes as a symbol.
+    # The parser's assumptions on a symbol depend on the rest of its expression, and i is parsed as a symbol.
     names = {symbol: sympy.I if symbol.name == "i" else sympy.Symbol(symbol.name) for symbol in found[0].free_symbols}
     return found[0].xreplace(names)
 
@@ -69,7 +69,7 @@ def _fraction(decimal: re.Match[str]) -> str:
 
 
 def _close(one: sympy.Expr, other: sympy.Expr) -> bool:
-    """Confirm an equality of numbers relative to their size; expressions with variables pass."""
+    """Confirm that numbers are equal relative to their size; expressions with variables pass."""
     if one.free_symbols or other.free_symbols:
         return True
     a, b = one.evalf(_DIGITS), other.evalf(_DIGITS)

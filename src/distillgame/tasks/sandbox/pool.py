@@ -1,9 +1,8 @@
 """Calls with a time limit, in worker processes that can be killed.
 
-Computer algebra on what a model wrote can take forever, fill the memory or overflow the stack, and a thread
-cannot be stopped. So such calls run in persistent workers (:mod:`distillgame.tasks.sandbox.worker`), one call at a
-time each, as many as there are processors. Works from every thread, and in scripts without a ``__main__``
-guard.
+Computer algebra on a model's output can take forever, fill the memory or overflow the stack, and a thread cannot be
+stopped. Such calls therefore run in persistent workers (:mod:`distillgame.tasks.sandbox.worker`), one call at a time
+each, as many as there are processors. This works from every thread, and in scripts without a ``__main__`` guard.
 """
 
 import atexit
@@ -21,7 +20,7 @@ WORKER = "distillgame.tasks.sandbox.worker"
 """The module that a worker process runs."""
 
 STARTUP_LIMIT = 120.0
-"""Seconds that a worker may take to start and to import what it is to call."""
+"""Seconds that a worker may take to start and to import the function it will call."""
 
 
 class OverLimitError(Exception):
@@ -33,7 +32,7 @@ class CallFailedError(Exception):
 
 
 class Reply(NamedTuple):
-    """What a call returned, and the seconds it took in the worker."""
+    """A call's return value, and the seconds that the call took in the worker."""
 
     value: Any
     seconds: float
@@ -104,7 +103,7 @@ class Sandbox:
     """A pool of workers.
 
     Args:
-        size: Most workers at a time; further callers wait.
+        size: The largest number of workers; further callers wait.
     """
 
     def __init__(self, size: int):
@@ -112,7 +111,7 @@ class Sandbox:
         self.forget()
 
     def forget(self) -> None:
-        """Start afresh without ending any worker: in a forked child they still belong to the parent."""
+        """Forget all workers without ending them: in a forked child they still belong to the parent."""
         self._free = threading.BoundedSemaphore(self._size)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
@@ -122,12 +121,12 @@ class Sandbox:
         """Call a function in a worker.
 
         Args:
-            function: Where it is, ``"package.module:name"``; it is imported in the worker.
-            arguments: What it is given; like its result, anything that JSON can carry.
-            limit: Seconds that the call may take; starting a worker and importing the module do not count.
+            function: The function as ``"package.module:name"``; the worker imports it.
+            arguments: Its arguments; like its result, anything that JSON can carry.
+            limit: Seconds that the call may take, not counting the start of a worker and the import of the module.
 
         Returns:
-            What the function returned, and the seconds it took.
+            The function's return value, and the seconds it took.
 
         Raises:
             OverLimitError: If the call took too long or too much memory; its worker was replaced.
@@ -184,7 +183,7 @@ def _processors() -> int:
 
 
 sandbox = Sandbox(_processors())
-"""The workers of this process, at most one for each processor that it may use."""
+"""The workers of this process, at most one per processor that it may use."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=sandbox.forget)

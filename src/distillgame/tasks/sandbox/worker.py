@@ -1,8 +1,8 @@
-"""A worker process: reads calls from standard input, one JSON object a line, and answers on standard output.
+"""A worker process: it reads calls from standard input, one JSON object per line, and answers on standard output.
 
-Two lines answer every call: one when the function's module is imported (from then on the time counts), one
-with the result. The worker ends with its input. While it computes, a thread that needs no interpreter ends it
-shortly after the call's time limit, so that it does not outlive a parent that was killed.
+Each call is answered by two lines: one when the function's module is imported (from then on the time counts), and one
+with the result. The worker ends with its input. While it computes, a thread that needs no interpreter ends it shortly
+after the call's time limit, so that it does not outlive a killed parent.
 """
 
 import faulthandler
@@ -23,7 +23,7 @@ def main() -> None:
     _limit_memory()
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    # What a library prints must not get between the replies.
+    # The output of libraries must not mix with the replies.
     os.dup2(nowhere.fileno(), sys.stdout.fileno())
     for line in sys.stdin.buffer:
         request = json.loads(line)
