@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
 
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.registry import Registry
 from distillgame.students.lessons import Desk, Lesson
@@ -118,3 +120,16 @@ def require_at_least(student: str, name: str, value: int, least: int) -> None:
     """
     if value < least:
         raise DistillgameError(f"student '{student}': {name} must be at least {least} (found {value!r})")
+
+
+class StudentChoice(NamedChoice):
+    """A student and its options: ``adaptive: {eta: 4}`` in YAML."""
+
+    @cached_property
+    def student(self) -> Student:
+        """The student itself.
+
+        Raises:
+            DistillgameError: If the name, an option's name or its value is not acceptable.
+        """
+        return make_student(self.name, self.options)

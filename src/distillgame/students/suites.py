@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from distillgame.students.choices import StudentChoice
+from distillgame.students.base import StudentChoice
 from distillgame.students.training import LoraSettings, TrainingSettings
 
 CUSTOM = "custom"

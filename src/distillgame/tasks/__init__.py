@@ -4,8 +4,7 @@ Importing this package registers the built-in tasks ``gsm8k``, ``math``, ``mmlu`
 """
 
 from distillgame.tasks import benchmarks  # noqa: F401  (its tasks register themselves)
-from distillgame.tasks.base import Message, Problem, Task, tasks
-from distillgame.tasks.choices import TaskChoice
+from distillgame.tasks.base import Message, Problem, Task, TaskChoice, tasks
 from distillgame.tasks.grading import Grade, extract_answer, grade
 from distillgame.tasks.splits import SPLITS, split
 

@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
+from distillgame.choices import NamedChoice
 from distillgame.registry import Registry
 from distillgame.tasks.grading import Grade, grade
 
@@ -91,3 +93,16 @@ def _about(prompt: list[Message], completion: str, text: str) -> list[Message]:
 
 
 tasks: Registry[Task] = Registry("task", "distillgame.tasks")
+
+
+class TaskChoice(NamedChoice):
+    """A task and its options: ``gsm8k: {path: data}`` in YAML."""
+
+    @cached_property
+    def task(self) -> Task:
+        """The task itself.
+
+        Raises:
+            DistillgameError: If the name, an option's name or its value is not acceptable.
+        """
+        return tasks.make(self.name, self.options)
