@@ -18,7 +18,7 @@ from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace
 from distillgame.report import name_of, percent, read_rows, render_bench, render_leaderboard
-from distillgame.stats.flags import FLAGS
+from distillgame.stats import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
 

@@ -1,4 +1,4 @@
-"""YAML documents that configure something: read, with single values replaced."""
+"""YAML configuration documents: finding, reading and overriding them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +13,10 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 def find_document(source: str | Path, folder: Path) -> Path:
-    """The file called ``source``, or the shipped one of that name in ``folder``.
+    """Return the file called ``source``, or the shipped one of that name in ``folder``.
 
     Raises:
-        DistillgameError: If there is neither.
+        DistillgameError: If neither exists.
     """
     path = Path(source)
     shipped = folder / f"{source}.yaml"
@@ -44,7 +44,7 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``, mapping by mapping."""
+    """Return ``base`` with ``changes``, merged mapping by mapping."""
     result = dict(base)
     for key, value in changes.items():
         both = isinstance(result.get(key), Mapping) and isinstance(value, Mapping)
@@ -53,7 +53,7 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
 
 
 def replaced(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with the values of dotted names replaced (``{"sampling.temperature": 0.7}``)."""
+    """Return ``base`` with values replaced by dotted name (``{"sampling.temperature": 0.7}``)."""
     result = dict(base)
     for name, value in overrides.items():
         result = _replace(result, name.split("."), value)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
-from distillgame.decoding import Engine, SamplingParams, choice
+from distillgame.decoding import Engine, SamplingParams
+from distillgame.decoding.drawing import chooser
 from distillgame.decoding.drawing.sampler import truncate
 from distillgame.decoding.drawing.streams import policy_keys
 from distillgame.decoding.networks.readers import DERIVATIVE_STEP, make_derivative
@@ -177,7 +178,7 @@ def test_a_wrong_acceptance_rule_is_caught(
     wrong: Callable[..., torch.Tensor],
 ) -> None:
     """The test above would fail: with the draft's distribution, the inverse ratio, or p instead of (p-q)+."""
-    monkeypatch.setattr(choice, part, wrong)
+    monkeypatch.setattr(chooser, part, wrong)
     policy = make_policy("poe", {"gamma": 0.5})
     counts = sampled(teacher, proxy, direction, policy, PARAMS[0], True)
     expected = exact_distribution(teacher, proxy, direction, policy, PROMPTS[0], PARAMS[0])

@@ -7,7 +7,7 @@ from transformers import AutoModelForCausalLM
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from distillgame.values import low_rank_pair, moved_copy
-from distillgame.values.perturbed import RANKS, _factorise
+from distillgame.values.low_rank import RANKS, factorise
 from tests.decoding.test_context import ARCHITECTURES
 
 STEP = 3e-3
@@ -85,7 +85,7 @@ def test_ranks_drop_no_more_than_allowed_at_near_the_least_cost() -> None:
         return [*((r * (m + n), float(spectrum[r:].sum())) for r in ranks), (m * n, 0.0)]
 
     for tolerance in (3.0, 1.0, 0.1, 0.01):
-        found = _factorise(matrices, tolerance)
+        found = factorise(matrices, tolerance)
         dropped = cost = 0.0
         for key, factors in found.items():
             whole = factors.right if factors.left is None else factors.left @ factors.right

@@ -1,7 +1,7 @@
-"""Align two vocabularies by the text of their tokens (DESIGN: teacher and proxy mix token by token).
+"""Align two vocabularies by the text of their tokens, since teacher and proxy mix token by token (docs/game.md).
 
-Published pairs of one family pad to different sizes and reuse ids for different special tokens, so neither the id nor
-the size of a vocabulary says anything about meaning. The end-of-sequence tokens are matched by role.
+Published pairs of one family pad to different sizes and reuse ids for different special tokens, so neither ids nor
+vocabulary sizes say anything about meaning. End-of-sequence tokens are matched by role.
 """
 
 import json
@@ -17,12 +17,12 @@ from distillgame.models.loading import LanguageModel, load_tokenizer
 from distillgame.models.spec import ModelSpec
 
 MINIMUM_SHARE = 0.5
-"""A pair whose shared tokens are a smaller part of the smaller vocabulary is refused."""
+"""Smallest accepted share of the smaller vocabulary that two models have in common."""
 
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """Which tokens two models share.
+    """The tokens that two models share.
 
     Attributes:
         teacher_ids: Shared tokens as teacher ids, ascending, shape (S,).
@@ -37,7 +37,7 @@ class Alignment:
     spelled: dict[int, tuple[int, ...]]
 
     def to_proxy(self, token: int) -> tuple[int, ...]:
-        """Proxy ids that stand for the teacher token ``token`` in the proxy's context."""
+        """Return the proxy ids that stand for the teacher token ``token`` in the proxy's context."""
         return self.spelled.get(token, ()) if token not in self._map else (self._map[token],)
 
     @cached_property
@@ -68,7 +68,7 @@ def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
 
 
 def require_alignable(teacher: ModelSpec, proxy: ModelSpec) -> None:
-    """Check by the tokenizers alone that a pair can be aligned, before anything expensive is done with it.
+    """Check by the tokenizers alone that a pair can be aligned, before anything expensive runs.
 
     Raises:
         DistillgameError: As :func:`align`.
@@ -78,7 +78,7 @@ def require_alignable(teacher: ModelSpec, proxy: ModelSpec) -> None:
 
 
 def _shared(ours: dict[Hashable, int], theirs: dict[Hashable, int], teacher: str, proxy: str) -> list[tuple[int, int]]:
-    """The ids, teacher's and proxy's, of the tokens that both have; in the teacher's order."""
+    """Return the pairs of teacher and proxy ids of all shared tokens, in the teacher's order."""
     pairs = sorted((i, theirs[key]) for key, i in ours.items() if key in theirs)
     smaller = min(len(ours), len(theirs))
     if len(pairs) < MINIMUM_SHARE * smaller:
@@ -90,10 +90,10 @@ def _shared(ours: dict[Hashable, int], theirs: dict[Hashable, int], teacher: str
 
 
 def token_keys(tokenizer: Any) -> dict[Hashable, int]:
-    """Return what each token means, as a mapping from a comparable key to the id.
+    """Return the id of each token by a key that says what it means and compares across tokenizers.
 
     The key is ``("text", bytes)`` for text, ``("special", str)`` for a special token and ``"eos"`` for the
-    end-of-sequence token, whatever it is called. Where two ids have one meaning the lower id keeps it.
+    end-of-sequence token, whatever it is called. If two ids have one meaning, the lower id keeps it.
     """
     added = tokenizer.added_tokens_decoder
     style = _style(tokenizer)
@@ -112,7 +112,7 @@ def token_keys(tokenizer: Any) -> dict[Hashable, int]:
 
 
 def _style(tokenizer: Any) -> str:
-    """How the tokenizer writes its tokens: ``byte-level``, ``metaspace`` or ``plain``."""
+    """Return the tokenizer's notation for tokens: ``byte-level``, ``metaspace`` or ``plain``."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return "metaspace"
@@ -138,7 +138,7 @@ def _token_bytes(token: str, style: str) -> bytes:
 
 @lru_cache
 def _byte_table() -> dict[str, int]:
-    """The printable stand-in of every byte in byte-level vocabularies (printable Latin-1 stands for itself)."""
+    """Return the byte of each printable stand-in of byte-level vocabularies (printable Latin-1 stands for itself)."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(0x100) if byte not in printable]
     table = {chr(byte): byte for byte in printable}

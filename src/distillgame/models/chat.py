@@ -1,4 +1,4 @@
-"""Chat templates: what a model reads as its prompt, and what it is trained to write."""
+"""Chat templates, prompts, and training examples."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -8,7 +8,7 @@ from typing import Any
 from distillgame.errors import DistillgameError
 
 TEMPLATES = ("plain", "chatml")
-"""Templates shipped with the package; ``plain`` is used where a tokenizer has none."""
+"""Templates shipped with the package; ``plain`` is used for tokenizers without one."""
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Example:
     """One training example.
 
     Attributes:
-        prompt: Token ids that are read, never trained on.
+        prompt: Token ids that are read but not trained on.
         target: Token ids that are trained on.
     """
 
@@ -31,14 +31,14 @@ def template(name: str) -> str:
 
 
 def prompt_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
-    """Token ids of ``messages`` followed by the start of the assistant's turn.
+    """Return the token ids of ``messages`` followed by the start of the assistant's turn.
 
     Raises:
         DistillgameError: If the template refuses the messages, or nothing is left of them.
     """
     try:
         ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
-    except Exception as error:  # jinja2 templates raise whatever they like
+    except Exception as error:  # templates may raise any error
         raise DistillgameError(f"the chat template refuses the prompt: {' '.join(str(error).split())}") from error
     if not ids:
         raise DistillgameError("the prompt is empty: there is no token to condition on")
@@ -48,8 +48,8 @@ def prompt_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
 def training_example(tokenizer: Any, messages: list[dict[str, str]], ended: bool) -> Example:
     """Encode a conversation for training on its last message only.
 
-    Prompt and completion are encoded apart, exactly as generation sees them: the target is what the model has to
-    write after its own prompt, so a template can neither leak prompt text into it nor merge tokens across the border.
+    Prompt and completion are encoded separately, exactly as in generation: the target is the text that the model writes
+    after its own prompt, so a template can neither leak prompt text into it nor merge tokens across the border.
 
     Args:
         tokenizer: The student's tokenizer.

@@ -25,7 +25,7 @@ class LanguageModel:
     Attributes:
         model: The network, in evaluation mode.
         tokenizer: Its tokenizer, with a chat template and a padding token.
-        source: The name it was loaded by.
+        source: The source it was loaded from.
     """
 
     model: Any
@@ -34,7 +34,7 @@ class LanguageModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device that holds the weights."""
         device: torch.device = next(self.model.parameters()).device
         return device
 
@@ -45,7 +45,7 @@ class LanguageModel:
 
     @cached_property
     def context(self) -> float:
-        """The number of tokens that it can read; infinite if it does not say."""
+        """Largest number of tokens that the model can read; infinite if its configuration does not say."""
         limit = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)
         return float("inf") if limit is None else int(limit)
 
@@ -57,15 +57,15 @@ class LanguageModel:
         return frozenset(int(i) for i in [*ids, self.tokenizer.eos_token_id] if i is not None)
 
     def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
-        """Token ids of ``messages`` followed by the start of the assistant's turn."""
+        """Return the token ids of ``messages`` followed by the start of the assistant's turn."""
         return chat.prompt_ids(self.tokenizer, messages)
 
     def text_ids(self, text: str) -> list[int]:
-        """Token ids of ``text`` as it is, behind the token that begins a text where the model has one."""
+        """Return the token ids of ``text`` as it is, after the beginning-of-sequence token if the model has one."""
         return list(self.tokenizer.encode(text))
 
     def decode(self, ids: list[int]) -> str:
-        """The text of ``ids`` without special tokens, character for character."""
+        """Return the text of ``ids`` without special tokens, character for character."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
@@ -121,7 +121,7 @@ def load_tokenizer(spec: ModelSpec | str) -> Any:
 
 
 def quiet() -> None:
-    """Silence the progress bars and notices of transformers; programs with a display of their own call it."""
+    """Silence the progress bars and notices of transformers, for programs with a display of their own."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -129,7 +129,7 @@ def quiet() -> None:
 
 
 def embedded_config(width: int, layers: int, vocabulary: int, **overrides: Any) -> "LlamaConfig":
-    """The embedded architecture: SwiGLU, RoPE, RMSNorm, four heads, tied embeddings.
+    """Return the embedded architecture: SwiGLU, RoPE, RMSNorm, four heads, tied embeddings.
 
     Raises:
         DistillgameError: If four heads of even size do not fill the width.
@@ -152,7 +152,7 @@ def embedded_config(width: int, layers: int, vocabulary: int, **overrides: Any) 
 
 
 def _load_whole(source: str, location: Location, dtype: str) -> Any:
-    """Load a checkpoint that has all of its model's weights; transformers would make up what is missing."""
+    """Load a checkpoint and check that no weight is missing; transformers would initialise it at random."""
     from transformers import AutoModelForCausalLM
 
     model, report = _guard(
@@ -168,7 +168,7 @@ def _load_whole(source: str, location: Location, dtype: str) -> Any:
 
 
 def _load_adapted(spec: ModelSpec, location: Location, tokenizer: Any, device: str | torch.device) -> LanguageModel:
-    """Load PEFT adapters, merged into the base model that they name, which may be any source."""
+    """Load PEFT adapters and merge them into the base model that they name, which may be any source."""
     from peft import PeftConfig, PeftModel
 
     base_source = _guard(spec.source, PeftConfig.from_pretrained, location).base_model_name_or_path
@@ -197,7 +197,7 @@ def _initialise(spec: ModelSpec, vocabulary: int, tokenizer: Any) -> Any:
 
 
 def _guard(source: str, load: Any, location: Any, **keywords: Any) -> Any:
-    """Run a transformers loader; its many ways to fail become one line."""
+    """Run a transformers loader and turn any error into a one-line message."""
     try:
         return load(location.name, **location.keywords(), **keywords)
     except Exception as error:  # The loaders' errors for damaged files have no common ancestor.

@@ -1,4 +1,4 @@
-"""How a model is named in configurations, and what that name stands for."""
+"""Model specifications in configurations, and the files and hashes they stand for."""
 
 import hashlib
 import importlib.util
@@ -18,7 +18,7 @@ EMBEDDED = Path(__file__).parent / "embedded"
 """The folder of the shipped checkpoints."""
 
 ADAPTER = "adapter_config.json"
-"""The file that makes a folder a set of PEFT adapters."""
+"""The file by which a folder of PEFT adapters is recognised."""
 
 INIT = re.compile(r"init:(\d+)x(\d+)$")
 
@@ -34,7 +34,7 @@ class ModelSpec(Strict):
         chat_template: ``plain``, ``chatml``, or another source whose chat template is used.
         dtype: ``auto`` is float32 on a CPU and the checkpoint's own type elsewhere.
         seed: Seed of the random weights of ``init:``.
-        parameters: Number of parameters, for estimates where the model is not on this machine.
+        parameters: Number of parameters, for estimates when the model is not on this machine.
     """
 
     source: str
@@ -50,7 +50,7 @@ class ModelSpec(Strict):
         return self.source.rstrip("/").rsplit("/", 1)[-1].partition("@")[0]
 
     def in_full_precision(self) -> "ModelSpec":
-        """The same model for training and for derivatives, which half precision would round away."""
+        """Return the same model in float32 if ``dtype`` is ``auto``: training and derivatives need the precision."""
         return self.model_copy(update={"dtype": "float32"}) if self.dtype == "auto" else self
 
     @model_validator(mode="before")
@@ -70,12 +70,12 @@ class ModelSpec(Strict):
 
 @dataclass(frozen=True)
 class Location:
-    """Where a source's files are.
+    """The location of a source's files.
 
     Attributes:
         name: A local folder or a hub name, as ``from_pretrained`` takes it.
-        revision: The hub revision, if one was named.
-        gguf_file: The GGUF file inside ``name``, if it is one.
+        revision: The hub revision, if given.
+        gguf_file: The GGUF file inside ``name``, if the source is one.
         local: Whether the files are on this machine already.
     """
 
@@ -85,7 +85,7 @@ class Location:
     local: bool = True
 
     def keywords(self) -> dict[str, str]:
-        """Keyword arguments that ``from_pretrained`` takes besides the name."""
+        """Return the keyword arguments of ``from_pretrained`` besides the name."""
         pairs = {"revision": self.revision, "gguf_file": self.gguf_file}
         return {key: value for key, value in pairs.items() if value is not None}
 
@@ -123,7 +123,7 @@ def fingerprint(spec: ModelSpec) -> str:
     Local files are hashed whole; a hub name is resolved to its commit.
 
     Raises:
-        DistillgameError: If a source cannot be found, or the hub not reached.
+        DistillgameError: If a source cannot be found or the hub cannot be reached.
     """
     parts = [spec.model_dump_json(exclude={"parameters"})]
     if not spec.source.startswith("init:"):
@@ -135,10 +135,10 @@ def fingerprint(spec: ModelSpec) -> str:
 
 
 def pinned(spec: ModelSpec) -> ModelSpec:
-    """The same model with hub names resolved to commits, so that what is hashed is what is loaded.
+    """Return the same model with hub names resolved to commits, so that the files hashed are the files loaded.
 
     Raises:
-        DistillgameError: If a source cannot be found, or the hub not reached.
+        DistillgameError: If a source cannot be found or the hub cannot be reached.
     """
     sources = {"source": spec.source, "tokenizer": spec.tokenizer, "chat_template": spec.chat_template}
     named = {field: source for field, source in sources.items() if source and source not in ("plain", "chatml")}
@@ -162,7 +162,7 @@ def _source_fingerprint(source: str) -> str:
 
 
 def _base_fingerprint(folder: Path, source: str) -> list[str]:
-    """Adapters behave as the base model that they name does."""
+    """Return the base model's fingerprint if the folder holds adapters, whose behaviour depends on it."""
     if not (folder / ADAPTER).is_file():
         return []
     try:
@@ -180,7 +180,7 @@ def _file_hash(path: Path, mtime_ns: int, size: int) -> str:
 
 @lru_cache(maxsize=64)
 def _hub_commit(name: str, revision: str | None) -> str:
-    """The commit that a hub name stands for; without a network, the one in the local cache."""
+    """Return the commit that a hub name stands for; without a network, the one in the local cache."""
     from huggingface_hub import HfApi, snapshot_download
 
     try:

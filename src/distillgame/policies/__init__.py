@@ -8,7 +8,7 @@ from distillgame.policies.equilibrium import EquilibriumGap, EquilibriumGrad
 from distillgame.policies.poe import ProductOfExperts
 from distillgame.policies.proxies import weighted_mean
 from distillgame.policies.release import Release, release
-from distillgame.policies.sampling import Standard, Temperature
+from distillgame.policies.teacher_only import Standard, Temperature
 
 __all__ = [
     "AntidistillationSampling",

@@ -1,4 +1,4 @@
-"""The double-exponential tilt: what a teacher releases that has anticipated an adaptive student (DESIGN, section 2).
+"""The double-exponential tilt: the release of a teacher that anticipates an adaptive student (docs/game.md).
 
 For each row, pi_rel ∝ pi_ref · exp(-kappa · exp(eta·v)/Z) with Z = E exp(eta·v) under pi_rel itself. Writing
 Z = exp(eta·w), the tilt is kappa · expm1(eta·(v - w)) up to a constant, which keeps its digits where eta is tiny, and
@@ -8,8 +8,8 @@ w is a stationary point of
 
 whose minimum over w is the minimum over all pi of kappa · log E_pi exp(eta·v) + KL(pi‖pi_ref), because
 log E = min over Z of E/Z + log Z - 1. There may be several stationary points (of two tokens, keep the valuable one or
-drop it); the lowest is the teacher's choice. It is looked for on a grid, so where values spread over hundreds of nats a
-neighbouring one may be taken that is a little higher.
+drop it); the lowest is the teacher's choice. It is searched on a grid, so if values spread over hundreds of nats, a
+neighbouring point may be found that is slightly higher.
 """
 
 import math
@@ -20,21 +20,21 @@ BOUND = 1e4
 """Largest tilt in nats, so that all tokens stay finite."""
 
 BINS = 128
-"""Tokens of about the same value count as one while the minimum is looked for, in vocabularies that are larger."""
+"""Number of bins of similar value that the search for the minimum uses in larger vocabularies."""
 
 GRIDS = 49, 13
-"""Numbers of points at which h is looked at, first everywhere, then around the best."""
+"""Numbers of points at which h is evaluated, first over the whole range, then around the best."""
 
 STEPS, SLOPE, ENOUGH = 12, 0.1, 3e-6
-"""Steps over the whole vocabulary, the least slope that Newton's may have, and how far Z may be off, relatively."""
+"""Newton steps over the whole vocabulary, their least slope, and the accepted relative error of Z."""
 
 
 def anticipated(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float) -> torch.Tensor:
-    """Log-probabilities of the teacher that has anticipated the student, up to a constant a row, float32.
+    """Return the anticipating teacher's log-probabilities, up to a constant per row, float32.
 
     Args:
         log_ref: log pi_ref, normalised, shape (B, V); tokens of probability zero keep it.
-        v: What tokens are worth, shape (B, V); infinity is allowed.
+        v: Values of the tokens, shape (B, V); infinity is allowed.
         eta: The student's tilt, at least 0.
         kappa: The teacher's, at least 0; kappa·eta is gamma (PoE) or lambda (ADS) in the limit of a small eta.
 
@@ -59,7 +59,7 @@ def anticipated(log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float
         slope = (1 - kappa * variance / (1 + mean).clamp(min=SLOPE)).clamp(min=SLOPE)
         step = mean.clamp(min=SLOPE - 1).log1p() / (eta * slope)
         low, high = torch.where(mean > 0, w, low), torch.where(mean < 0, w, high)
-        # A step that leaves the bracket goes to its middle instead.
+        # A step that would leave the bracket goes to its middle instead.
         inside = (w + step > low) & (w + step < high)
         w = torch.where(done, w, torch.where(inside, w + step, (low + high) / 2))
     return log_ref - _tilt(v, w, eta, kappa)
@@ -72,11 +72,11 @@ def _tilt(v: torch.Tensor, w: torch.Tensor, eta: float, kappa: float) -> torch.T
 def _lowest(
     log_ref: torch.Tensor, v: torch.Tensor, eta: float, kappa: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Where h is lowest, about, and a bracket around it, shape (B, 1) each."""
+    """Return the approximate minimiser of h and a bracket around it, shape (B, 1) each."""
     possible = log_ref > -torch.inf
     low = v.masked_fill(~possible, torch.inf).amin(-1, keepdim=True)
     high = v.masked_fill(~possible | (v == torch.inf), -torch.inf).amax(-1, keepdim=True)
-    # Where nothing has a finite value all values are alike, and any w will do.
+    # If no value is finite, all are equal and any w will do.
     low, high = torch.where(low == torch.inf, 0.0, low), torch.where(high == -torch.inf, 0.0, high)
     if log_ref.shape[-1] > BINS:
         log_ref, v = _binned(log_ref, v, low, high)
@@ -95,14 +95,14 @@ def _lowest(
 def _binned(
     log_ref: torch.Tensor, v: torch.Tensor, low: torch.Tensor, high: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability and mean value by bins between two values, and of an infinite value, (B, bins + 1)."""
+    """Return log-probability and mean value per bin, with one more bin for infinite values, (B, bins + 1) each."""
     is_finite = v < torch.inf
     finite = torch.where(is_finite, v, low)
     width = ((high - low) / BINS).clamp(min=torch.finfo(v.dtype).tiny)
     place = ((finite - low) / width).long().clamp_(0, BINS - 1)
     place = torch.where(is_finite, place, BINS)
     nothing = torch.zeros(len(v), BINS + 1, dtype=v.dtype, device=v.device)
-    # Relative to the likeliest of the bin: what is left when all that is likely is given up must not be rounded away.
+    # Relative to the likeliest token of the bin, so that unlikely bins are not rounded away.
     top = (nothing - torch.inf).scatter_reduce_(-1, place, log_ref, "amax")
     relative = (log_ref - torch.where(top == -torch.inf, 0.0, top).gather(-1, place)).exp_()
     mass, worth = (nothing.scatter_add(-1, place, x) for x in (relative, relative * finite))

@@ -24,7 +24,7 @@ class Experts:
             (B, V) each; empty unless the policy needs them or one drafts.
         deltas: For each proxy the derivative of its log-probabilities along +g, the unit-norm gradient of the
             defender's objective at that proxy, shape (B, V) each; only where the policy needs them.
-        keys: One integer per sequence and position from which a policy may draw randomness, length B.
+        keys: One integer per sequence and position with which a policy may seed randomness, length B.
     """
 
     teacher: torch.Tensor
@@ -34,11 +34,11 @@ class Experts:
     keys: tuple[int, ...] = ()
 
     def select(self, tokens: torch.Tensor) -> "Experts":
-        """The same experts with the teacher's logits restricted to ``tokens``; the others are restricted already."""
+        """Return the same experts with the teacher's logits restricted to ``tokens``, as the others' already are."""
         return replace(self, teacher=self.teacher[:, tokens])
 
     def rows(self, rows: slice | torch.Tensor) -> "Experts":
-        """The same experts on some of the sequences, a slice or indices of shape (R,)."""
+        """Return the same experts for some of the sequences, a slice or indices of shape (R,)."""
         chosen = range(len(self.keys))[rows] if isinstance(rows, slice) else rows.tolist() if self.keys else ()
         return Experts(
             self.teacher[rows],
@@ -55,9 +55,9 @@ class Knob:
 
     Attributes:
         parameter: Its name.
-        most: Its largest value; it is searched upwards from where the policy changes nothing.
-        first: A first guess at how far from there.
-        from_temperature: Whether that is the reference teacher's temperature; otherwise it is 0.
+        most: Its largest value; the search goes upwards from the neutral value, at which the policy changes nothing.
+        first: A first guess at the distance from the neutral value.
+        from_temperature: Whether the neutral value is the reference teacher's temperature; otherwise it is 0.
     """
 
     parameter: str
@@ -66,7 +66,7 @@ class Knob:
     from_temperature: bool = False
 
     def neutral(self, temperature: float) -> float:
-        """The value at which the policy changes nothing, for a teacher sampled at ``temperature``."""
+        """Return the value at which the policy changes nothing, for a teacher sampled at ``temperature``."""
         return temperature if self.from_temperature else 0.0
 
 
@@ -107,7 +107,7 @@ class ReleasePolicy(ABC):
 
     @property
     def parameters(self) -> Mapping[str, float]:
-        """The numbers that set how hard it defends, by published name: its dataclass's fields but those on proxies."""
+        """The numbers that set how hard it defends, by published name: its dataclass fields except those on proxies."""
         names: list[str] = [field.name for field in fields(self)] if is_dataclass(self) else []
         return {option_name(name): getattr(self, name) for name in names if name not in ("proxies", "combine")}
 
@@ -134,13 +134,13 @@ class ReleasePolicy(ABC):
     def draft(self, experts: Experts) -> torch.Tensor:
         """Return logits that need no teacher and resemble the released ones, shape (B, V), for speculative decoding.
 
-        They decide how many drafts are accepted, never what is released. By default it is what the policy would
-        release if the teacher were the proxies' product.
+        They decide how many drafts are accepted, never which tokens are released. By default they are the logits that
+        the policy would release if the teacher were the proxies' product.
         """
         return self.logits(replace(experts, teacher=self.product(experts.proxies)))
 
     def product(self, proxies: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The proxies' weighted product, as logits, from the logits of each, (B, V); a single one as it is."""
+        """Return the logits of the proxies' weighted product, (B, V); those of a single proxy as they are."""
         return weighted_mean(proxies, self.weights)
 
 
@@ -157,10 +157,10 @@ def make_policy(name: str, options: Mapping[str, Any] | None = None) -> ReleaseP
 
 
 def require_range(policy: str, parameter: str, value: float, low: float, high: float = float("inf")) -> None:
-    """Check ``low <= value <= high`` for a finite number.
+    """Check that ``value`` is a finite number with ``low <= value <= high``.
 
     Raises:
-        DistillgameError: If it is not so.
+        DistillgameError: If it is not.
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not low <= value <= high or value == float("inf"):

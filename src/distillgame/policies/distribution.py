@@ -1,7 +1,7 @@
-"""Softmaxes of many rows of logits, computed as far as they are asked for.
+"""Softmaxes of many rows of logits, computed only as far as needed.
 
-Over a large vocabulary every pass over memory costs time: rows are worked on a few at once, so that what is made on the
-way stays in the processor's cache, and what is kept are sums, not probabilities.
+Over a large vocabulary every pass over memory costs time. Rows are therefore processed a few at a time, so that
+intermediate results stay in the processor's cache, and only sums are kept, not probabilities.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from functools import cached_property
 import torch
 
 BLOCK = 256
-"""Tokens whose weights are summed before anything else is done with them, in a large vocabulary."""
+"""Number of tokens per block, whose weights are kept as one sum in a large vocabulary."""
 
 LARGE = 2048
-"""Tokens above which a vocabulary is large."""
+"""Number of tokens above which a vocabulary is large."""
 
 AT_ONCE = 200_000
-"""Logits that are worked on at once."""
+"""Number of logits processed at a time."""
 
 
 class Distribution:
@@ -25,7 +25,7 @@ class Distribution:
     Args:
         logits: Logits before temperature, float32, shape (B, V); no gradient flows through them.
         temperature: At 0 all mass is on the likeliest token.
-        summary: ``top`` and ``sums``, if they are known.
+        summary: ``top`` and ``sums``, if known already.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class Distribution:
 
     @property
     def sums(self) -> torch.Tensor:
-        """Weights, which are probabilities relative to the likeliest token's, summed by blocks, shape (B, blocks)."""
+        """Sums of weights (probabilities relative to the likeliest token's) per block, shape (B, blocks)."""
         return self._summary[1]
 
     @property
     def _is_small(self) -> bool:
-        """Whether blocks are tokens, so that all weights are at hand."""
+        """True if each block is one token, so that ``sums`` holds all weights."""
         return block_size(self.logits.shape[-1]) == 1
 
     @cached_property
@@ -64,7 +64,7 @@ class Distribution:
 
     @cached_property
     def normaliser(self) -> torch.Tensor:
-        """What tempered logits exceed log-probabilities by, shape (B, 1); only above temperature 0."""
+        """Log-sum-exp of the tempered logits, shape (B, 1); only above temperature 0."""
         return self.top / self.temperature + self.total.log()
 
     @property
@@ -82,7 +82,7 @@ class Distribution:
         return torch.sub(self.logits, self.top).div_(self.temperature).sub_(self.total.log())
 
     def weights(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Weights of some tokens, shape (B, n), from their ids, shape (B, n)."""
+        """Return the weights of some tokens, shape (B, n), from their ids, shape (B, n)."""
         if self._is_small:
             return self.sums.gather(-1, tokens)
         if self.temperature == 0:
@@ -90,7 +90,7 @@ class Distribution:
         return _weights(self.logits.gather(-1, tokens), self.top, self.temperature)
 
     def logprob(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities of one token a row, shape (B,), from their ids, shape (B,)."""
+        """Return the log-probability of one token per row, shape (B,), from their ids, shape (B,)."""
         column = tokens[:, None]
         if self.temperature == 0:
             return self.weights(column).log().squeeze(-1)
@@ -98,12 +98,12 @@ class Distribution:
         return (ahead / self.temperature - self.total.log()).squeeze(-1)
 
     def rows(self, rows: torch.Tensor) -> "Distribution":
-        """Some of the distributions, from their indices, shape (R,)."""
+        """Return some of the distributions, by their indices, shape (R,)."""
         return Distribution(self.logits[rows], self.temperature, (self.top[rows], self.sums[rows]))
 
 
 class Scratch:
-    """Room for the weights of a few rows.
+    """Reusable memory for the weights of a few rows.
 
     Args:
         logits: The rows, shape (B, V).
@@ -119,15 +119,15 @@ class Scratch:
 
     @cached_property
     def room(self) -> torch.Tensor:
-        """Zeros at the end make the last block whole."""
+        """The memory, zero-padded to whole blocks."""
         return self.example.new_zeros((self.step, -(-self.size // self.block) * self.block))
 
     def portions(self) -> Iterator[slice]:
-        """The rows that are worked on at once."""
+        """Yield the slices of rows that are processed at a time."""
         return (slice(start, start + self.step) for start in range(0, self.count, self.step))
 
     def weigh(self, logits: torch.Tensor, temperature: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Largest logit, sums by block, and weights, which last until the next call; (n, 1), (n, blocks), (n, V)."""
+        """Return largest logits (n, 1), block sums (n, blocks) and weights (n, V), which the next call overwrites."""
         top = logits.amax(-1, keepdim=True)
         if self.block == 1:
             weights = _weights(logits, top, temperature)
@@ -150,10 +150,10 @@ def _weights(
 
 
 def block_size(vocabulary: int) -> int:
-    """Number of tokens in a block; in a small vocabulary each token is one."""
+    """Return the number of tokens per block: 1 in a small vocabulary."""
     return BLOCK if vocabulary > LARGE else 1
 
 
 def join(parts: Sequence[tuple[torch.Tensor, ...]]) -> tuple[torch.Tensor, ...]:
-    """What was found for a few rows at a time, for all of them."""
+    """Concatenate results that were computed for a few rows at a time."""
     return parts[0] if len(parts) == 1 else tuple(torch.cat(column) for column in zip(*parts, strict=True))

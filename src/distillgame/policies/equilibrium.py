@@ -1,4 +1,4 @@
-"""Equilibrium policies: the teacher that has anticipated the adaptive student, token by token."""
+"""Equilibrium policies: the teacher that anticipates the adaptive student, token by token (docs/game.md)."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class EquilibriumGap(_Equilibrium):
         return [log_ref - torch.log_softmax(proxy / scale, -1) for proxy in experts.proxies]
 
     def draft(self, experts: Experts) -> torch.Tensor:
-        """Return the proxies' product, to which nothing is worth anything if it is the teacher too."""
+        """Return the proxies' product: if it were the teacher too, every token would have value 0."""
         return self.product(experts.proxies)
 
 

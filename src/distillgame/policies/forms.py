@@ -1,4 +1,4 @@
-"""What is released of a completion: all of it, a summary, its beginning, or the answer alone."""
+"""Forms of release of a completion: all of it, a summary, its beginning, or the answer alone."""
 
 import math
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ class Form(ABC):
 
         Args:
             completion: The completion.
-            summary: The teacher's summary of it, where it is needed.
+            summary: The teacher's summary of it, if needed.
             final_answer: Writes an answer as the task does.
         """
 
@@ -35,7 +35,7 @@ forms: Registry[Form] = Registry("form", "distillgame.forms")
 
 
 def make_form(choice: NamedChoice) -> Form:
-    """Make the form that is called so.
+    """Make the form that ``choice`` names.
 
     Raises:
         DistillgameError: If the name or an option is not acceptable.
@@ -48,7 +48,7 @@ class Full(Form):
     """The completion as it was sampled."""
 
     def release(self, completion: str, summary: str, final_answer: Callable[[str], str]) -> str:
-        """The completion."""
+        """Return the completion."""
         return completion
 
 
@@ -59,7 +59,7 @@ class Summary(Form):
     needs_summary = True
 
     def release(self, completion: str, summary: str, final_answer: Callable[[str], str]) -> str:
-        """The summary; the completion's answer follows where the summary ends with another or none."""
+        """Return the summary, followed by the completion's answer if the summary ends with another or none."""
         answer = extract_answer(completion)
         if answer is None or extract_answer(summary) == answer:
             return summary
@@ -68,10 +68,10 @@ class Summary(Form):
 
 @forms.register("answer_only")
 class AnswerOnly(Form):
-    """The final answer alone; nothing where there is none."""
+    """The final answer alone; empty if there is none."""
 
     def release(self, completion: str, summary: str, final_answer: Callable[[str], str]) -> str:
-        """The answer."""
+        """Return the answer."""
         answer = extract_answer(completion)
         return "" if answer is None else final_answer(answer)
 
@@ -88,7 +88,7 @@ class Truncated(Form):
             raise DistillgameError(f"form 'truncated': share must be above 0 and below 1 (found {self.share!r})")
 
     def release(self, completion: str, summary: str, final_answer: Callable[[str], str]) -> str:
-        """The beginning and the answer."""
+        """Return the beginning and the answer."""
         words = completion.split(" ")
         start = " ".join(words[: math.ceil(self.share * len(words))])
         answer = extract_answer(completion)

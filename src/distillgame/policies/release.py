@@ -75,7 +75,7 @@ def release(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None
 def _compare(
     released: torch.Tensor, reference: torch.Tensor, temperature: float, ours: Scratch, theirs: Scratch
 ) -> tuple[torch.Tensor, ...]:
-    """Summaries of both and their logits' difference, weighted by either: (n, 1), (n, blocks) twice, (n,) twice."""
+    """Return ``top`` and ``sums`` of both, and the difference of their logits weighted by either, (n,) each."""
     top, sums, weights = ours.weigh(released, temperature)
     reference_top, reference_sums, reference_weights = theirs.weigh(reference, temperature)
     if temperature == 0:
@@ -88,14 +88,14 @@ def _compare(
 
 
 def _with_zeros(ours: Distribution, theirs: Distribution) -> torch.Tensor:
-    """KL(ours‖theirs) where some probabilities are zero, shape (B,)."""
+    """Return KL(ours‖theirs) when some probabilities are zero, shape (B,)."""
     probabilities = ours.probabilities
     # A probability of zero contributes nothing, also against another zero, whose log-ratio is not a number.
     return torch.where(probabilities == 0, 0.0, probabilities * (ours.logprobs - theirs.logprobs)).sum(-1)
 
 
 def _released(policy: ReleasePolicy, experts: Experts, shared: torch.Tensor | None) -> torch.Tensor:
-    """Released logits before temperature over the teacher's tokens, shape (B, V)."""
+    """Return released logits before temperature over the teacher's tokens, shape (B, V)."""
     if shared is None:
         return policy.logits(experts)
     temperature, inside = experts.temperature, experts.select(shared)

@@ -1,12 +1,14 @@
-"""Standard errors, intervals, paired tests, frontiers, and roots of what is measured."""
+"""Standard errors, intervals, paired tests, frontiers, root search on measurements, and the kinds of flags."""
 
-from distillgame.stats.errors import standard_error
+from distillgame.stats.flag_kinds import FLAGS, FlagKind
 from distillgame.stats.frontiers import area_between
-from distillgame.stats.intervals import Estimated, estimate, holm, relative_gain
+from distillgame.stats.intervals import Estimated, estimate, holm, relative_gain, standard_error
 from distillgame.stats.roots import OutOfReachError, Trial, find_root
 
 __all__ = [
+    "FLAGS",
     "Estimated",
+    "FlagKind",
     "OutOfReachError",
     "Trial",
     "area_between",

@@ -9,16 +9,17 @@ Point = tuple[float, float]
 
 
 def area_between(first: Sequence[Point], second: Sequence[Point]) -> float | None:
-    """Mean of the second curve less the first over the utilities that both cover, times that range.
+    """Return the area between two curves over the utilities that both cover.
 
-    Both are joined linearly between their points; points of one utility count as their mean.
+    Curves are linear between their points; points of equal utility count as their mean.
 
     Args:
         first: Points of the lower curve (the passive student's), in any order.
         second: Points of the upper one (the strongest student's).
 
     Returns:
-        The signed area, in units of utility x leakage; None if the curves share no range.
+        The signed area, positive if the second curve is above, in units of utility x leakage; None if the curves share
+        no range.
     """
     (x, y), (u, v) = _curve(first), _curve(second)
     if len(x) < 2 or len(u) < 2:

@@ -1,17 +1,15 @@
-"""Confidence intervals and paired tests of accuracies measured on the same problems with several seeds."""
+"""Standard errors, intervals and paired tests of accuracies measured on the same problems with several seeds."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from distillgame.stats.errors import components
-
 LEVEL = 0.95
 """Coverage of every interval."""
 
 MOST = 20.0
-"""A log ratio beyond which a relative gain is not reported: nobody knows anything then."""
+"""Log ratio beyond which a relative gain is not reported: the interval then says nothing."""
 
 RESAMPLES = 2000
 """Bootstrap resamples of the problems of a single seed."""
@@ -36,13 +34,48 @@ class Estimated:
     p_value: float
 
 
+def standard_error(outcomes: ArrayLike) -> float:
+    """Return the standard error of a table's mean, over problems and, with several seeds, over seeds too.
+
+    Problems and seeds are both samples: another draw of either would have given another accuracy. With outcomes
+    y[s, p] = mean + seed effect + problem effect + residual, the variance of the grand mean is estimated by
+    var(row means)/S + var(column means)/P - var(residuals)/(S·P), where each of the first two contains the residual
+    once (the crossed random-effects model; Owen, "The pigeonhole bootstrap", 2007). With one seed only the
+    problems' share can be estimated. The estimate is never below the one over problems alone.
+
+    Args:
+        outcomes: Shape (S, P): seeds by problems, all seeds on the same problems.
+
+    Returns:
+        The standard error, in the unit of the outcomes.
+
+    Raises:
+        ValueError: If there are fewer than two problems.
+    """
+    return float(np.sqrt(sum(components(np.atleast_2d(np.asarray(outcomes, dtype=float))))))
+
+
+def components(table: np.ndarray) -> tuple[float, float]:
+    """Return the parts of the grand mean's variance due to problems and, beyond those, to seeds (see above)."""
+    seeds, problems = table.shape
+    if problems < 2:
+        raise ValueError("a standard error needs at least two problems")
+    over_problems = float(table.mean(0).var(ddof=1)) / problems
+    if seeds == 1:
+        return over_problems, 0.0
+    over_seeds = table.mean(1).var(ddof=1) / seeds
+    residual = table - table.mean(0, keepdims=True) - table.mean(1, keepdims=True) + table.mean()
+    shared = (residual**2).sum() / ((seeds - 1) * (problems - 1)) / (seeds * problems)
+    return over_problems, max(0.0, float(over_seeds - shared))
+
+
 def estimate(outcomes: ArrayLike) -> Estimated:
-    """The mean of a table of outcomes, or of paired differences of outcomes, with a 95% interval.
+    """Return the mean of a table of outcomes, or of paired differences of outcomes, with a 95% interval.
 
     With several seeds it is a t-interval whose degrees of freedom are Satterthwaite's for the sum of a variance over
     seeds (S - 1 degrees) and one over problems (P - 1): with three seeds and no effect of the problems it is the usual
-    t-interval over three seeds, and a bootstrap over so few would be too narrow. With two seeds it is too narrow, too.
-    With one seed it is a percentile bootstrap over problems, and the p-value a t-test's over problems.
+    t-interval over three seeds; a bootstrap over so few would be too narrow. With two seeds it is too narrow as well.
+    With one seed it is a percentile bootstrap over problems, and the p-value is that of a t-test over problems.
 
     Args:
         outcomes: Shape (S, P): seeds by problems, all seeds on the same problems.
@@ -61,8 +94,8 @@ def estimate(outcomes: ArrayLike) -> Estimated:
         return _constant(value, problems)
     spread = over_problems**2 / (problems - 1)
     if seeds > 1:
-        # Not the part that is left of it once the problems' share is taken off: where that is nothing by chance, three
-        # seeds would count as many.
+        # The whole variance over seeds, not what remains after subtracting the problems' share: that may be zero by
+        # chance, and then three seeds would count as many.
         spread += (float(table.mean(1).var(ddof=1)) / seeds) ** 2 / (seeds - 1)
     # Never fewer than the smaller sample has on its own.
     least = min(problems, seeds if seeds > 1 else problems) - 1
@@ -77,14 +110,14 @@ def estimate(outcomes: ArrayLike) -> Estimated:
 
 
 def relative_gain(first: ArrayLike, second: ArrayLike) -> tuple[float, float, float] | None:
-    """The ratio of two accuracies less one, with its 95% interval (delta method on the log ratio).
+    """Return the ratio of two accuracies minus one, with its 95% interval (delta method on the log ratio).
 
     Args:
         first: Outcomes of the first, shape (S, P).
         second: Outcomes of the second on the same problems and seeds.
 
     Returns:
-        Value, low and high; None where either accuracy is zero, or the interval is too wide to say anything.
+        Value, low and high; None if either accuracy is zero, or if the interval is too wide to say anything.
     """
     ours, theirs = (np.atleast_2d(np.asarray(x, dtype=float)) for x in (first, second))
     if ours.mean() == 0 or theirs.mean() == 0:
@@ -107,7 +140,7 @@ def holm(p_values: ArrayLike) -> list[float]:
 
 
 def _constant(value: float, problems: int) -> Estimated:
-    """Where every outcome is the same: as far as so many problems can tell (Clopper and Pearson; a sign test)."""
+    """Return the estimate for identical outcomes: a Clopper-Pearson interval and the p-value of a sign test."""
     reach = 1 - ((1 - LEVEL) / 2) ** (1 / problems)
     return Estimated(value, 0.0, value - reach, value + reach, 1.0 if value == 0 else 2 * 0.5**problems)
 

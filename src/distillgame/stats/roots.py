@@ -1,23 +1,23 @@
-"""Find where a measured, increasing quantity reaches a goal."""
+"""Search for the point where a measured, increasing quantity reaches a goal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 DIGITS = 4
-"""Significant digits of what is tried: as many as anyone would write into a configuration."""
+"""Significant digits of the values tried: as many as anyone would write into a configuration."""
 
 
 FUTILE = 6
-"""Doublings after which what has not moved at all is given up."""
+"""Doublings after which the search gives up if the quantity has not moved at all."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One value that was tried.
+    """One evaluation.
 
     Attributes:
         x: The value.
-        y: What was measured there.
+        y: The measurement there.
     """
 
     x: float
@@ -25,7 +25,7 @@ class Trial:
 
 
 class OutOfReachError(ValueError):
-    """The goal is not reached.
+    """The goal cannot be reached.
 
     Attributes:
         best: The trial that came closest.
@@ -48,11 +48,11 @@ def find_root(
 ) -> list[Trial]:
     """Bracket the goal by doubling steps from ``start``, then close in by regula falsi (the Illinois variant).
 
-    It works on the square roots of what y has risen by, because a divergence rises with the square of a small strength.
+    It interpolates the square root of the rise in y, because a divergence rises with the square of a small tilt.
 
     Args:
         measure: y at x; it should increase with x, and may be noisy, but the same x must give the same y.
-        goal: The y that is wanted, above the start's.
+        goal: The wanted y, above the start's.
         start: Where the search begins, from below.
         step: The first step.
         most: The largest x there is.
@@ -95,7 +95,7 @@ def find_root(
             break
         middle = evaluate(x)
         distance = max(middle.y - start.y, 0) ** 0.5 - target
-        # An end that stays twice counts half, or the other would creep towards the goal for ever.
+        # An end that stays twice counts half; otherwise the other end would approach the goal ever more slowly.
         if distance < 0:
             low, below, above = middle, distance, above / (2 if moved == "low" else 1)
             moved = "low"

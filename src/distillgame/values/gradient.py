@@ -18,16 +18,16 @@ Direction = dict[str, torch.Tensor]
 
 
 def trainable(model: Any) -> dict[str, torch.nn.Parameter]:
-    """The parameters that training moves, by name."""
+    """Return the trainable parameters by name."""
     return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
 
 
 def objective_gradient(model: Any, batches: Sequence[Batch]) -> Direction:
-    """Return the unit-norm gradient g of L, the mean over examples of the mean negative log-likelihood a token.
+    """Return the unit-norm gradient g of L, the mean over examples of the mean negative log-likelihood per token.
 
     Args:
-        model: A causal language model; its ``.grad`` fields are left alone.
-        batches: The objective's examples; each batch weighs as much as it has examples.
+        model: A causal language model; its ``.grad`` fields are not changed.
+        batches: The objective's examples; a batch's weight is its number of examples.
 
     Raises:
         DistillgameError: If the gradient is zero or not finite.
@@ -48,7 +48,7 @@ def objective_gradient(model: Any, batches: Sequence[Batch]) -> Direction:
 
 
 def moved(model: Any, direction: Mapping[str, torch.Tensor], step: float) -> dict[str, torch.Tensor]:
-    """Parameters at theta + step·direction, by name; the model itself is left alone."""
+    """Return the parameters at theta + step·direction, by name; the model itself is not changed."""
     parameters = trainable(model)
     return {
         name: torch.add(parameters[name].detach(), d.to(parameters[name]), alpha=step) for name, d in direction.items()
@@ -63,15 +63,15 @@ def v_grad_difference(
     step: float,
     at_theta: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """v_grad of each example by finite differences, shape (B,).
+    """Return v_grad of each example by finite differences, shape (B,).
 
     Args:
         model: A causal language model with float32 parameters.
         batch: The examples to value.
         direction: The unit-norm gradient g.
         step: Step t along g.
-        at_theta: The examples' mean log-likelihoods at theta, shape (B,), where a training step has them already:
-            then a one-sided difference costs one forward pass; otherwise a central difference costs two.
+        at_theta: The examples' mean log-likelihoods at theta, shape (B,), if a training step has them already: then a
+            one-sided difference costs one forward pass; otherwise a central difference costs two.
     """
     backward = mean_logprob(model, batch, moved(model, direction, -step))
     if at_theta is not None:
@@ -80,7 +80,7 @@ def v_grad_difference(
 
 
 def v_grad_jvp(model: Any, batch: Batch, direction: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """v_grad of each example by one forward-mode pass, exact up to rounding, shape (B,).
+    """Return v_grad of each example by one forward-mode pass, exact up to rounding, shape (B,).
 
     The model needs an attention with forward-mode derivatives (``attn_implementation="eager"``).
     """

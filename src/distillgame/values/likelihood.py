@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy
 from distillgame.models import Example
 
 IGNORED = -100
-"""Label of positions that are not trained on (prompt and padding), as Hugging Face models have it."""
+"""Label of positions that are not trained on (prompt and padding), as in Hugging Face models."""
 
 Batch = Mapping[str, torch.Tensor]
 """``input_ids``, ``attention_mask`` and ``labels``, each of shape (B, T)."""
@@ -35,19 +35,19 @@ def collate(examples: Sequence[Example], pad_id: int, device: torch.device | str
 
 
 def token_logprobs(model: Any, batch: Batch, parameters: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
-    """Return log pi(token | before) at each place, in nats, shape (B, T-1), place t for token t + 1; 0 where ignored.
+    """Return log pi(token | before) in nats, shape (B, T-1), entry t for token t + 1; 0 where ignored.
 
-    Where the batch has soft targets (``soft_tokens`` and ``soft_probabilities``, (B, T, K)) it is their expectation.
+    If the batch has soft targets (``soft_tokens`` and ``soft_probabilities``, (B, T, K)), return their expectation.
 
     Args:
         model: A causal language model.
         batch: From :func:`collate`.
-        parameters: Parameters to use in place of the model's own, by name; those not named stay.
+        parameters: Parameters that replace the model's own, by name.
     """
     inputs = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "use_cache": False}
     output = model(**inputs) if parameters is None else functional_call(model, dict(parameters), kwargs=inputs)
     labels = batch["labels"][:, 1:]
-    # Logits in half precision would lose the small differences that values are made of.
+    # Half precision would lose the small differences of which values consist.
     logits = output.logits[:, :-1].float()
     if "soft_tokens" not in batch:
         return -cross_entropy(logits.transpose(1, 2), labels, ignore_index=IGNORED, reduction="none")

@@ -1,12 +1,10 @@
 """A network at theta + t·g and at theta - t·g: two copies, or one pass over shared weights with g as an adapter.
 
-Half the difference of the two, divided by t, is the derivative along g (central differences). Everything is float32:
-in bfloat16 most weights would not move at all by a useful t.
+Half the difference of the two, divided by t, is the derivative along g (central differences). Everything is float32: in
+bfloat16 a useful t would leave most weights unchanged.
 """
 
 import copy
-import heapq
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -16,16 +14,14 @@ from torch.nn import functional
 
 from distillgame.errors import DistillgameError
 from distillgame.values.gradient import Direction
-
-RANKS = (4, 8, 16, 24, 32, 48, 64, 96, 128)
-"""Ranks that are tried; where none is both good enough and cheaper, a matrix keeps its direction whole."""
+from distillgame.values.low_rank import Factors, factorise
 
 
 def check_direction(model: Any, direction: Direction) -> None:
-    """Check that a direction has a tensor for every parameter, of its shape.
+    """Check that a direction has a tensor of the right shape for every parameter.
 
     Raises:
-        DistillgameError: If it has not.
+        DistillgameError: If it does not.
     """
     parameters = dict(model.named_parameters())
     if parameters.keys() != direction.keys():
@@ -37,7 +33,7 @@ def check_direction(model: Any, direction: Direction) -> None:
 
 
 def moved_copy(model: Any, direction: Direction, step: float, dtype: torch.dtype = torch.float32) -> Any:
-    """A copy of ``model`` in ``dtype`` at theta + step·direction."""
+    """Return a copy of ``model`` in ``dtype`` at theta + step·direction."""
     check_direction(model, direction)
     moved = copy.deepcopy(model).to(dtype)
     with torch.no_grad():
@@ -47,23 +43,23 @@ def moved_copy(model: Any, direction: Direction, step: float, dtype: torch.dtype
 
 
 def float_view(model: Any) -> Any:
-    """The same network in float32, its weights shared with ``model`` where those are float32 already."""
+    """Return the same network in float32; weights that are float32 already are shared with ``model``."""
     shared = {id(p): p for p in model.parameters()} if next(model.parameters()).dtype == torch.float32 else {}
-    # `float` itself is refused for what was read from a quantised file, `to` is not.
+    # Models read from quantised files refuse `float`, but not `to`.
     return copy.deepcopy(model, shared).to(torch.float32)
 
 
 def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -> Any:
-    """A network that reads two rows a sequence: even rows at theta + step·g, odd rows at theta - step·g.
+    """Return a network that reads two rows per sequence: even ones at theta + step·g, odd ones at theta - step·g.
 
-    The weights are read once for both. Of each matrix of g only some singular directions are kept: chosen so
-    that few multiplications are needed for what is dropped from g altogether to have at most ``error`` of its norm.
+    The weights are read once for both. Of each matrix of g only some singular directions are kept, chosen so that few
+    multiplications are needed while the part dropped from g has at most ``error`` of its norm.
 
     Args:
-        model: A decoder-only Hugging Face model; it is left alone.
+        model: A decoder-only Hugging Face model; it is not changed.
         direction: The direction g, for every parameter.
         step: Step t along g.
-        error: Norm of what may be dropped, relative to g's.
+        error: Norm of the part that may be dropped, relative to that of g.
 
     Returns:
         A module with the model's own interface.
@@ -74,7 +70,7 @@ def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -
     moves = {id(p): direction[name].to(p) * step for name, p in pair.named_parameters()}
     norm = sum(float(d.double().square().sum()) for d in direction.values()) ** 0.5
     reducible = dict.fromkeys(id(m.weight) for m in pair.modules() if isinstance(m, nn.Linear) or _is_plain(m))
-    factors = _factorise({key: moves[key] for key in reducible}, error * norm * step)
+    factors = factorise({key: moves[key] for key in reducible}, error * norm * step)
     sides = _Sides()
     for name, module in list(pair.named_modules()):
         own = dict(module.named_parameters(recurse=False))
@@ -94,26 +90,26 @@ def low_rank_pair(model: Any, direction: Direction, step: float, error: float) -
 
 
 class _Sides:
-    """Which entries of a tensor belong to even rows and which to odd ones; some models fold rows and tokens."""
+    """The even and odd rows of tensors in which a model may have folded rows and tokens together."""
 
     def begin(self, module: nn.Module, args: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        """Note the number of rows of a pass."""
+        """Record the number of rows of a pass."""
         ids = keywords["input_ids"] if "input_ids" in keywords else args[0]
         self.rows = ids.shape[0]
 
     def signs(self, like: torch.Tensor) -> torch.Tensor:
-        """+1 for even and -1 for odd rows, broadcastable against ``like``."""
+        """Return +1 for even and -1 for odd rows, broadcastable against ``like``."""
         return _signs(self.rows, like.shape[0] // self.rows, like.ndim, like.device)
 
     def split(self, value: Any) -> tuple[Any, Any]:
-        """The even and the odd rows of a tensor; anything else belongs to both."""
+        """Return the even and the odd rows of a tensor; any other value belongs to both."""
         if not isinstance(value, torch.Tensor) or value.ndim == 0 or value.shape[0] % self.rows:
             return value, value
         parts = value.reshape(self.rows // 2, 2, -1, *value.shape[1:])
         return parts[:, 0].flatten(0, 1).contiguous(), parts[:, 1].flatten(0, 1).contiguous()
 
     def join(self, even: torch.Tensor, odd: torch.Tensor) -> torch.Tensor:
-        """What :meth:`split` took apart."""
+        """Undo :meth:`split`."""
         parts = [side.reshape(self.rows // 2, -1, *side.shape[1:]) for side in (even, odd)]
         return torch.stack(parts, 1).flatten(0, 2)
 
@@ -126,80 +122,13 @@ def _signs(rows: int, folded: int, dimensions: int, device: torch.device) -> tor
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether an embedding only looks up rows, and perhaps scales them; some add an offset or read a mask."""
+    """Return whether a module is an embedding that only looks up (and scales) rows, without offset or mask."""
     looks_up = type(module).forward is nn.Embedding.forward or hasattr(module, "embed_scale")
     return isinstance(module, nn.Embedding) and looks_up
 
 
-@dataclass(frozen=True)
-class _Factors:
-    """A matrix of shape (m, n) as ``left @ right``; whole, with ``left`` None, where no low rank is good enough."""
-
-    left: torch.Tensor | None
-    right: torch.Tensor
-
-
-def _factorise(matrices: dict[int, torch.Tensor], tolerance: float) -> dict[int, _Factors]:
-    """Factors of all matrices that cost little for a Frobenius norm of at most ``tolerance`` to be dropped.
-
-    From the lowest ranks on, the matrix that gains the most for its cost is given a higher one until it is enough: one
-    tolerance for each would keep the largest matrix whole, whose every rank costs the most.
-    """
-    ladders = {key: _ladder(matrix) for key, matrix in matrices.items()}
-    chosen = dict.fromkeys(ladders, 0)
-    dropped = sum(ladder.steps[0][1] for ladder in ladders.values())
-    queue = [(*ladder.best_after(0), key) for key, ladder in ladders.items() if len(ladder.steps) > 1]
-    heapq.heapify(queue)
-    while dropped > tolerance**2 and queue:
-        _, step, key = heapq.heappop(queue)
-        ladder = ladders[key]
-        dropped += ladder.steps[step][1] - ladder.steps[chosen[key]][1]
-        chosen[key] = step
-        if step < len(ladder.steps) - 1:
-            heapq.heappush(queue, (*ladder.best_after(step), key))
-    return {key: ladder.factors(chosen[key]) for key, ladder in ladders.items()}
-
-
-@dataclass(frozen=True)
-class _Ladder:
-    """What a matrix may be replaced by.
-
-    Attributes:
-        matrix: It itself.
-        svd: Its largest singular values and vectors.
-        steps: Multiplications, and squared norm that is dropped, of each choice; the last is the matrix itself.
-    """
-
-    matrix: torch.Tensor
-    svd: tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-    steps: list[tuple[int, float]]
-
-    def best_after(self, step: int) -> tuple[float, int]:
-        """The change of what is dropped for each further multiplication, by the best of the later steps, and which."""
-        cost, dropped = self.steps[step]
-        return min(((d - dropped) / (c - cost), i) for i, (c, d) in enumerate(self.steps) if i > step)
-
-    def factors(self, step: int) -> _Factors:
-        if step == len(self.steps) - 1:
-            return _Factors(None, self.matrix)
-        u, s, v = (part[..., : RANKS[step]] for part in self.svd)
-        return _Factors((u * s).contiguous(), v.T.contiguous())
-
-
-def _ladder(matrix: torch.Tensor) -> _Ladder:
-    m, n = matrix.shape
-    ranks = [rank for rank in RANKS if rank * (m + n) < m * n]
-    with torch.random.fork_rng(devices=[matrix.device] if matrix.is_cuda else []):
-        torch.manual_seed(0)  # the sketch is random, and a proxy has to be the same proxy every time
-        u, s, v = torch.svd_lowrank(matrix, q=ranks[-1] if ranks else 1, niter=4)
-    kept = s.double().square().cumsum(0)
-    energy = float(matrix.double().square().sum())
-    steps = [(rank * (m + n), max(energy - float(kept[rank - 1]), 0.0)) for rank in ranks]
-    return _Ladder(matrix, (u, s, v), [*steps, (m * n, 0.0)])
-
-
 class _PairLinear(nn.Module):
-    def __init__(self, module: Any, factors: _Factors, bias: torch.Tensor | None, sides: _Sides):
+    def __init__(self, module: Any, factors: Factors, bias: torch.Tensor | None, sides: _Sides):
         super().__init__()
         self.weight, self.bias = module.weight, module.bias
         self.factors, self.bias_move, self.sides = factors, bias, sides
@@ -217,7 +146,7 @@ class _PairLinear(nn.Module):
 
 
 class _PairEmbedding(nn.Module):
-    def __init__(self, module: Any, factors: _Factors, bias: torch.Tensor | None, sides: _Sides):
+    def __init__(self, module: Any, factors: Factors, bias: torch.Tensor | None, sides: _Sides):
         super().__init__()
         self.inner, self.factors, self.sides = module, factors, sides
 

@@ -7,7 +7,7 @@ import pytest
 from distillgame.arena import load_config
 from distillgame.arena.results.flags import raise_flags
 from distillgame.records import ConfidenceInterval, Difference, Results, StudentRow, TeacherRow
-from distillgame.stats.flags import FLAGS
+from distillgame.stats import FLAGS
 from tests.report.fixtures import game
 
 

@@ -1,4 +1,4 @@
-"""How many tokens the proxies draft ahead: measured costs of passes, and the choice made from them."""
+"""The number of tokens that the proxies draft ahead: measured costs of passes, and the choice made from them."""
 
 from distillgame.decoding.speculation.calibration import Calibration, calibrate
 from distillgame.decoding.speculation.drafter import MAX_DRAFTS, Drafter

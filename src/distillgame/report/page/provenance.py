@@ -5,7 +5,7 @@ import json
 from distillgame.markup import Html, element, joined, table
 from distillgame.records import Results, ThreatModel
 from distillgame.report.findings import name_of
-from distillgame.stats.flags import FLAGS
+from distillgame.stats import FLAGS
 
 
 def flag_list(results: Results) -> Html:

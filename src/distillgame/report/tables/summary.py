@@ -3,7 +3,7 @@
 from distillgame.records import Results, ThreatModel
 from distillgame.report.findings import areas, name_of, percent, picks, points, tested, verdict
 from distillgame.report.tables.narrow import CAPTION, header, rows
-from distillgame.stats.flags import FLAGS
+from distillgame.stats import FLAGS
 
 MEANINGS = {
     "text": "released text only",
