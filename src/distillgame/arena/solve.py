@@ -1,4 +1,4 @@
-"""An empirical game: a prompt's standard traces are its outputs, their measured values what they are worth."""
+"""Empirical games: the outputs of a prompt are its standard traces, with their measured values."""
 
 from pathlib import Path
 
@@ -17,8 +17,8 @@ def empirical_game(path: Path, epsilon: float, rho: float) -> Game:
 
     Args:
         path: A trace file; traces of policies other than ``standard`` are left out.
-        epsilon: The teacher's budget in nats a trace.
-        rho: The student's budget in nats a trace.
+        epsilon: The teacher's budget in nats per trace.
+        rho: The student's budget in nats per trace.
 
     Raises:
         DistillgameError: If there are no standard traces, fewer than :data:`LEAST` of a prompt, or no measured values.

@@ -1,1 +1,1 @@
-"""What a defense costs in time, measured: this engine, its floors, and what a user would write with transformers."""
+"""The time that a defense costs: this engine, against its floors and against plain transformers."""

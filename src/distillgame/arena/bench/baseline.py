@@ -1,4 +1,4 @@
-"""What a user would write today: ``transformers.generate`` with a logits processor that holds cached proxies.
+"""The code that a user would write today: ``transformers.generate`` with a logits processor that holds cached proxies.
 
 Static batches, padded on the left, that run until their longest row ends.
 """

@@ -1,4 +1,4 @@
-"""What is timed, and how one timing is made."""
+"""The cases that are timed, and one timing of a case."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -67,14 +67,14 @@ class Timing:
 def prepare(
     pair: Pair, case: Case, batch: int, lengths: Sequence[int], calibration: Calibration | None = None
 ) -> Callable[[], Timing]:
-    """Set a case up, and return what times it once.
+    """Set a case up, and return the function that times it once.
 
     Args:
         pair: Teacher and proxy.
         case: How to sample.
         batch: Sequences together.
         lengths: Tokens of each sequence.
-        calibration: What passes of the pair cost, for speculation.
+        calibration: Costs of the pair's passes, for speculation.
     """
     if case.engine == "transformers":
         baseline = Baseline(pair, case.policy)

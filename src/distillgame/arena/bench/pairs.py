@@ -24,7 +24,7 @@ POLICIES = {
     "poe": make_policy("poe", {"gamma": 0.5}),
     "ads": make_policy("ads", {"lambda": 0.2}),
 }
-"""What is timed, with the strengths of the default game."""
+"""The policies that are timed, with the strengths of the default game."""
 
 
 @dataclass(frozen=True)

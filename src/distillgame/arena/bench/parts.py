@@ -1,4 +1,4 @@
-"""What a bench has measured so far: killed, it goes on where it was."""
+"""The finished measurements of a bench: killed, it goes on where it was."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ class Parts:
 
     Args:
         path: The file; what is in it is used if it was made under the same circumstances.
-        circumstances: What has to be the same: machine, versions, code, plan.
+        circumstances: Everything that has to be the same: machine, versions, code, plan.
 
     Raises:
         DistillgameError: If the file cannot be written.

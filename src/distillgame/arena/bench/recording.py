@@ -1,4 +1,4 @@
-"""Record what a trained pair says along its own traces."""
+"""Record the logits of a trained pair along its own traces."""
 
 from collections.abc import Sequence
 

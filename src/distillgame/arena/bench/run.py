@@ -31,7 +31,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is timed.
+    """The extent of a bench.
 
     Attributes:
         batches: Sequences together.
@@ -100,7 +100,7 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
 
 
 def _one_batch(pair: Pair, batch: int, plan: Plan, progress: Progress) -> dict[str, Any]:
-    """All cases at one batch, and what passes cost."""
+    """Return the timings of all cases at one batch, and the costs of passes."""
     progress(f"{pair.name}, batch {batch}, passes")
     calibration = _calibration(pair, batch)
     repetitions = plan.repetitions if batch < 32 else min(3, plan.repetitions)
@@ -183,7 +183,7 @@ def _long_tail(pair: Pair, tail: tuple[int, int, int], progress: Progress) -> li
 
 
 def _growth(vocabulary: int, length: int, sizes: tuple[str, str], device: str, progress: Progress) -> list[Row]:
-    """What PoE costs at batch 8 with such a vocabulary and such traces."""
+    """Return the cost of PoE at batch 8 with such a vocabulary and such traces."""
     cases = (Case("standard"), Case("poe"), Case("poe", speculative=True))
     pair = shaped_pair(*sizes, vocabulary, device, torch.bfloat16)
     calibration = _calibration(pair, 8)

@@ -22,7 +22,7 @@ VOCABULARY = 49_152
 """Logits of a shaped network, so that mixing, KL and sampling cost what they really cost."""
 
 LIFT = 40.0
-"""How far the replayed logits lie above the random ones, which so have a probability of about nothing."""
+"""Distance of the replayed logits above the random ones, whose probability is then about nothing."""
 
 
 @dataclass(frozen=True)

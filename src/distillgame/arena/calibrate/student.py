@@ -22,7 +22,7 @@ FIRST = 1.0
 """A first guess at eta."""
 
 TOLERANCE = 0.02
-"""How close the pilot has to come to rho, relatively: each trial is a training."""
+"""Relative distance to rho at which the search ends: each trial is a training."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How completions are sampled in a game, and by what means."""
+"""Sampling of completions in a game: its parameters, and the engine's settings."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from distillgame.decoding import TOKEN_BUDGET, DerivativeName, SamplingParams
 
 
 class Generation(SamplingParams):
-    """How completions are sampled, and by what means.
+    """Sampling parameters, and the settings of the engine that samples.
 
     Attributes:
         batch_size: Most sequences decoded together.

@@ -56,7 +56,7 @@ class Defender(Strict):
 
 
 class Compute(Strict):
-    """Where things run.
+    """The device and the worker processes.
 
     Attributes:
         device: ``auto`` takes a GPU if there is one.

@@ -1,4 +1,4 @@
-"""Who plays against what, with how many seeds; and who of them is the strongest."""
+"""The lineup: which students play against which target, with how many seeds, and which of them is the strongest."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -16,7 +16,7 @@ WORTH_CLAIMING = 0.01
 """Differences smaller than this are not worth a flag."""
 
 SAME = 1e-9
-"""How closely eta = 0 has to reproduce the passive student's accuracy with the same seed."""
+"""Largest difference between eta = 0 and the passive student with the same seed that counts as none."""
 
 
 def raise_flags(results: Results, config: GameConfig) -> list[FlagRow]:
@@ -72,7 +72,7 @@ def _budgets(teacher: TeacherRow, config: GameConfig) -> Iterator[FlagRow]:
     if meant is None or spent is None or error is None:
         return
     if abs(spent - meant) > 2 * error + 0.01 * meant:
-        message = f"{spent:.3g} nats a trace are spent, where {meant:.3g} were meant"
+        message = f"{spent:.3g} nats per trace are spent, where {meant:.3g} were meant"
         yield _flag("budget_missed", teacher.defense, None, message)
 
 

@@ -1,4 +1,4 @@
-"""How a run shows its progress."""
+"""The progress of a run, on a terminal or in a log."""
 
 import time
 from types import TracebackType

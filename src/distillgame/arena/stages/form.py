@@ -61,7 +61,7 @@ class FormStage(TracesStage):
 
     @property
     def sampling(self) -> Generation:
-        """How the completions were sampled."""
+        """The sampling parameters of the completions."""
         return self.traces.sampling
 
     def run(self, context: StageContext) -> None:

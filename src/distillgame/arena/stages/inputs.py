@@ -1,4 +1,4 @@
-"""What stages read of each other: traces, gradients, trained students."""
+"""The kinds of result that stages read of each other: traces, gradients, trained students."""
 
 import json
 from abc import abstractmethod
@@ -27,7 +27,7 @@ class TracesStage(Stage):
     @property
     @abstractmethod
     def defense(self) -> str:
-        """What defended the traces, as one text."""
+        """The name of the defense that released the traces."""
 
     @property
     @abstractmethod
