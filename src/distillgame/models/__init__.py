@@ -2,12 +2,14 @@
 
 from distillgame.models.alignment import MINIMUM_SHARE, Alignment, align, require_alignable
 from distillgame.models.chat import Example, training_example
+from distillgame.models.devices import DeviceName, pick_device
 from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
 from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
 
 __all__ = [
     "MINIMUM_SHARE",
     "Alignment",
+    "DeviceName",
     "Example",
     "LanguageModel",
     "ModelSpec",
@@ -17,6 +19,7 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "locate",
+    "pick_device",
     "pinned",
     "quiet",
     "require_alignable",

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from distillgame.models import DeviceName
 from distillgame.strict import Strict
 from distillgame.students import Objective
 
@@ -63,7 +64,7 @@ class Compute(Strict):
         workers: Processes that run stages side by side; ``auto`` is one per core (at most 8), or one per GPU.
     """
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: DeviceName = "auto"
     workers: int | Literal["auto"] = "auto"
 
     @field_validator("workers")

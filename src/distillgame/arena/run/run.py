@@ -6,16 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-import torch
-
 from distillgame.arena.config import GameConfig
 from distillgame.arena.run.display import Live, Silent
 from distillgame.arena.run.files import full_disk_is_an_error, lock
 from distillgame.arena.run.scheduler import Pool, execute, in_order
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import SampleStage, Stage
-from distillgame.errors import DistillgameError
-from distillgame.models import require_alignable
+from distillgame.models import pick_device, require_alignable
 
 MOST_WORKERS = 8
 """``auto`` starts no more worker processes than this."""
@@ -39,7 +36,7 @@ class Run:
 
     def __init__(self, root: Path, config: GameConfig, progress: bool = True):
         self.root = root
-        self.store = Store(root, pick_device(config))
+        self.store = Store(root, pick_device(config.compute.device, "compute.device"))
         self._pool = Pool(self.store, pick_workers(config, self.store.device))
         self._progress = progress
         self._stack = ExitStack()
@@ -80,22 +77,10 @@ class Run:
         return self.store.folder(stage)
 
 
-def pick_device(config: GameConfig) -> str:
-    """Return the device to run on.
-
-    Raises:
-        DistillgameError: If a GPU is asked for and there is none.
-    """
-    asked = config.compute.device
-    if asked == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if asked == "cuda" and not torch.cuda.is_available():
-        raise DistillgameError("compute.device: 'cuda' is asked for, but PyTorch finds no GPU; use 'auto' or 'cpu'")
-    return asked
-
-
 def pick_workers(config: GameConfig, device: str) -> int:
     """Return the number of worker processes."""
     if config.compute.workers != "auto":
         return config.compute.workers
+    import torch
+
     return torch.cuda.device_count() if device == "cuda" else min(MOST_WORKERS, len(os.sched_getaffinity(0)))

@@ -9,7 +9,7 @@ from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job, Piece, TokenLogprob
 from distillgame.gateway.config.serve import ServeConfig
 from distillgame.gateway.ledger.charge import charge
-from distillgame.models import load_model
+from distillgame.models import load_model, pick_device
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ class Samplers:
         self.config = config
         if config.engine.threads is not None:
             torch.set_num_threads(config.engine.threads)
-        device = config.engine.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = pick_device(config.engine.device, "engine.device")
         self.teacher = load_model(config.teacher, device)
         self.proxies = {name: load_model(spec, device) for name, spec in config.all_proxies.items()}
         self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
