@@ -10,8 +10,8 @@ from rich.console import Console
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
 @click.option("--quick", is_flag=True, help="Fewer batches and repetitions: under 5 minutes on two cores.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
-def bench(out: Path, quick: bool, device: Literal["auto", "cpu", "cuda"]) -> None:
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where to run [default: a GPU if there is one].")
+def bench(out: Path, quick: bool, device: Literal["cpu", "cuda"] | None) -> None:
     """Time every defense in this engine against its floor, and against transformers.
 
     Writes bench.json, bench.md and bench.png. Run it on an idle machine; interrupted, it goes on where it was.
@@ -20,7 +20,7 @@ def bench(out: Path, quick: bool, device: Literal["auto", "cpu", "cuda"]) -> Non
     from distillgame.arena.bench.run import bench as run
     from distillgame.models import pick_device, quiet
 
-    chosen = pick_device(device, "--device")
+    chosen = pick_device(device or "auto", "--device")
     quiet()
     console = Console(stderr=True)
     with console.status("setting up") as status:
