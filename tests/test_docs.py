@@ -156,6 +156,14 @@ def test_source_files_that_a_page_names_exist(path: Path) -> None:
         assert (ROOT / name).exists() or (ROOT / "src" / "distillgame" / name).exists(), name
 
 
+def test_the_reference_has_a_page_per_room_and_shows_what_a_module_of_the_same_name_hides(tmp_path: Path) -> None:
+    package = ROOT / "src" / "distillgame"
+    runpy.run_path(str(DOCS / "site" / "reference.py"))["write_reference"](package, tmp_path)
+    rooms = {path.parent.name for path in package.glob("*/__init__.py")} - {"cli"}
+    assert {f"distillgame.{room}.md" for room in rooms} <= {path.name for path in tmp_path.iterdir()}
+    assert "::: distillgame.arena.play.play" in (tmp_path / "distillgame.md").read_text()
+
+
 def test_the_site_is_checked_for_dead_links_anchors_and_foreign_requests(tmp_path: Path) -> None:
     problems = runpy.run_path(str(DOCS / "site" / "links.py"))["problems"]
     (tmp_path / "a.html").write_text('<h1 id="top"></h1><a href="b.html#here"></a><a href="#top"></a>')

@@ -1,7 +1,8 @@
 """Write the pages of the API reference, one per package, from the package tree alone: nothing is imported.
 
 A page shows the package's public face (its `__all__`), then the classes that its modules register by decorator without
-exporting them, and last a table of its modules. A package without a face shows the public names of its modules.
+exporting them, and last a table of its modules. A package without a face shows the public names of its modules; so does
+the page of the whole package, for the modules that are in no room.
 """
 
 import ast
@@ -40,6 +41,13 @@ class Module:
                 return [str(name) for name in ast.literal_eval(node.value)]
         return []
 
+    def source(self, name: str) -> str:
+        """Return the module that an exported name is imported from, or this one."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.ImportFrom) and any(alias.name == name for alias in node.names):
+                return str(node.module)
+        return self.name
+
     @property
     def registered(self) -> list[str]:
         """Its public classes that a `register` decorator adds to a registry."""
@@ -67,8 +75,25 @@ def read(path: Path, name: str) -> Module:
     return Module(path, name, ast.parse(path.read_text()))
 
 
-def package_page(folder: Path, name: str) -> str:
-    """Return the Markdown of one package's page."""
+def hidden(face: Module, root: Path) -> list[str]:
+    """Return the exported names that a module of the same name hides from static analysis, as dotted paths."""
+    found = []
+    for name in face.exported:
+        module, is_hidden = face, False
+        while module.path.name == "__init__.py":
+            is_hidden |= module.path.with_name(f"{name}.py").exists()
+            source = module.source(name)
+            if source == module.name:
+                break
+            path = root.parent / Path(*source.split("."))
+            module = read(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"), source)
+        if is_hidden:
+            found.append(f"{module.name}.{name}")
+    return found
+
+
+def package_page(folder: Path, name: str, root: Path) -> str:
+    """Return the Markdown of one package's page; `root` is the folder of the whole package."""
     face = read(folder / "__init__.py", name)
     modules = [
         read(path, f"{name}.{path.stem}")
@@ -80,10 +105,11 @@ def package_page(folder: Path, name: str) -> str:
         lines += [f"::: {name}", ""]
         extra = [f"{module.name}.{cls}" for module in modules for cls in module.registered if cls not in face.exported]
         options = "    options: {show_root_heading: true, heading_level: 2, show_root_full_path: false}"
-        for cls in extra:
-            lines += [f"::: {cls}", options, ""]
+        for path in [*hidden(face, root), *extra]:
+            lines += [f"::: {path}", options, ""]
     else:
         lines += [face.summary, ""]
+    if not face.exported or "." not in name:  # modules at the top belong to no room
         for module in modules:
             if module.has_public_names:
                 lines += [f"## {module.path.stem}", "", f"::: {module.name}", "    options: {heading_level: 3}", ""]
@@ -98,17 +124,14 @@ def write_reference(package: Path, to: Path) -> list[Any]:
     to.mkdir(parents=True, exist_ok=True)
 
     def visit(folder: Path, name: str) -> list[Any]:
-        (to / f"{name}.md").write_text(package_page(folder, name))
-        page = {name.rpartition(".")[2]: f"reference/{name}.md"}
+        (to / f"{name}.md").write_text(package_page(folder, name, package))
+        page = f"reference/{name}.md"
         rooms = [
             room for room in sorted(folder.iterdir()) if (room / "__init__.py").exists() and room.name not in SKIPPED
         ]
         inner = [entry for room in rooms for entry in visit(room, f"{name}.{room.name}")]
-        return [page, *inner] if folder == package or not inner else [{room_title(name): [page, *inner]}]
+        if folder == package:
+            return [{name: page}, *inner]
+        return [{folder.name: [{"overview": page}, *inner] if inner else page}]
 
     return visit(package, package.name)
-
-
-def room_title(name: str) -> str:
-    """Return the title of a room that holds further rooms."""
-    return name.rpartition(".")[2]
