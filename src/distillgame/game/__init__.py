@@ -1,4 +1,4 @@
-"""The distillation game on distributions that are known: best responses, equilibrium, certificates. NumPy only."""
+"""The distillation game on known distributions: best responses, equilibrium, certificates. NumPy and SciPy only."""
 
 from distillgame.game.contexts import Contexts, make_contexts
 from distillgame.game.equilibrium import Certificate, Equilibrium, equilibrium

@@ -1,10 +1,11 @@
-"""A lower bound on the value of a game, over all released teachers and not only those that a search has met.
+"""A lower bound on the value of a game, over all released teachers and not only those that a search found.
 
 V = min over eta of (rho + G(eta))/eta with G(eta) = min over pi_rel of K(eta) = E_x log E_{y~pi_rel} exp(eta v).
-For a given eta the contexts share nothing but the budget: with a price on it each is a problem of one variable, since
-at a given KL the exponential tilt minimises E exp(eta v), so G is bounded by Lagrangian duality. Between two values of
-eta the bound follows from K being convex with K(0) = 0, so that K(eta)/eta, and with it G(eta)/eta, never falls:
-(rho + G(b))/b >= rho/b + G(a)/a for a <= b. Intervals are halved where the bound is lowest (branch and bound).
+For a given eta the contexts share only the budget. With a price on the budget each context is a problem of one
+variable, since at a given KL the exponential tilt minimises E exp(eta v); so G is bounded by Lagrangian duality.
+Between two values of eta the bound follows because K is convex with K(0) = 0, so that K(eta)/eta, and with it
+G(eta)/eta, never falls: (rho + G(b))/b >= rho/b + G(a)/a for a <= b. Intervals are halved where the bound is lowest
+(branch and bound).
 """
 
 import heapq
@@ -15,35 +16,35 @@ from distillgame.game.contexts import Array, Contexts
 from distillgame.game.responses import respond
 
 LARGEST_GAME = 400
-"""Outputs in all up to which a bound is computed."""
+"""Largest total number of outputs for which a bound is computed."""
 
 INTERVALS, CURVES = 500, 4000
-"""Most intervals, and most problems of one context, that are bounded."""
+"""Largest numbers of intervals, and of single-context problems, that are bounded."""
 
 FINE, MOST = 150, 4000
-"""Tilts a decade of strengths, and in all, between which a context's problem of one variable is bounded."""
+"""Numbers of tilts, per decade and at most, between which a context's problem of one variable is bounded."""
 
 REFINED = 40
-"""Tilts between the two of those that a context's whole budget lies between."""
+"""Number of further tilts between the two that enclose a context's whole budget."""
 
 LARGEST_ETA = 600.0
-"""Beyond it exponentials of values of spread one are no longer numbers: where the student's budget does not bind, so
-that its eta is infinite, the bound falls short by a few thousandths."""
+"""Largest eta that is tried; beyond it exponentials of values of spread one overflow. If the student's budget does not
+bind, so that its eta is infinite, the bound is therefore a few thousandths too low."""
 
 LARGEST_RHO = 1e6
 PRICES = np.geomspace(1e-6, 1e4, 61)
 CLOSE = 5e-5
-"""The bound is good enough if it is this close to the value that was found, relative to the mean spread of values."""
+"""Accepted distance of the bound from the value found, relative to the mean spread of values."""
 
 
 def lower_bound(game: Contexts, epsilon: float, rho: float, found: float) -> float | None:
-    """A number that V of no released teacher is below, at most ``found``; None for games too large for it.
+    """Return a lower bound on V of every released teacher, at most ``found``; None if the game is too large.
 
     Args:
-        game: Contexts with values from -1 to 0, 0 at each one's best output.
+        game: Contexts with values from -1 to 0, 0 at each context's best output.
         epsilon: The teacher's budget in nats.
         rho: The student's budget in nats.
-        found: The value of some released teacher.
+        found: V of some released teacher.
     """
     passive = respond(game, epsilon, -1).value  # a linear problem, and G(eta)/eta as eta goes to 0
     close = CLOSE * weighted_spread(game)
@@ -72,12 +73,12 @@ def lower_bound(game: Contexts, epsilon: float, rho: float, found: float) -> flo
 
 
 def weighted_spread(game: Contexts) -> float:
-    """The mean over contexts of how far their values, from -1 to 0, are apart: the most that V can differ by."""
+    """Return the mean spread of the contexts' values (from -1 to 0): the largest possible difference in V."""
     return game.mean(-game.v.min(1))
 
 
 def _slope(game: Contexts, epsilon: float, eta: float) -> float:
-    """A lower bound on G(eta)/eta."""
+    """Return a lower bound on G(eta)/eta."""
     curves = []
     for pi, v, weight in zip(game.pi, game.v, game.weights, strict=True):
         if weight > 0:
@@ -85,13 +86,13 @@ def _slope(game: Contexts, epsilon: float, eta: float) -> float:
             curves.append((weight, *_curve(pi[inside], v[inside], eta, epsilon / weight)))
 
     def dual(price: Array) -> Array:
-        """What contexts cost together at least at each price of the budget, less what the budget is worth."""
+        """Return the Lagrangian dual at each price of the budget."""
         total = -price * epsilon
         for weight, least, cost in curves:
             total += weight * (least + price[:, None] * cost).min(1)
         return total
 
-    # Any price gives a bound; the best of them is looked for. A price of zero is a budget without end.
+    # Any price gives a bound; search the best one. A price of zero means an unlimited budget.
     found = dual(PRICES)
     best = int(np.argmax(found))
     near = np.geomspace(float(PRICES[max(best - 1, 0)]), float(PRICES[min(best + 1, len(PRICES) - 1)]), 60)
@@ -99,23 +100,24 @@ def _slope(game: Contexts, epsilon: float, eta: float) -> float:
 
 
 def _curve(pi: Array, v: Array, eta: float, budget: float) -> tuple[Array, Array]:
-    """Points (log z, KL) of which one is no worse, at any price, than any distribution with E exp(eta v) = z.
+    """Return points (log z, KL) such that at any price one of them costs no more than any distribution.
 
-    Along the tilts by u = exp(eta v) the KL is a convex function of z with slope -strength: between two tilts it is
-    above its tangent, and log z plus a price times that is concave, so that it is least at an end.
+    z is the distribution's E exp(eta v). Along the tilts by u = exp(eta v) the KL is a convex function of z whose slope
+    is minus the tilt: between two tilts it lies above its tangent, and log z plus a price times the tangent is concave,
+    so that the minimum is at an end.
     """
     u = np.exp(eta * (v - v.max()))
     low, spread = float(u.min()), float(u.max() - u.min())
     if spread == 0 or budget == 0:
         return np.array([np.log((pi * u).sum()) + eta * v.max()]), np.array([0.0])
-    # From where nothing has moved to where only the least of all u is left, which may be many decades further.
+    # From almost no tilt to one that leaves only the smallest u, which may be many decades larger.
     weakest, strongest = 1e-4 / spread, max(1e4 / spread, 100 / low)
     count = min(int(FINE * np.log10(strongest / weakest)), MOST)
     strengths = np.concatenate([[0.0], np.geomspace(weakest, strongest, count)])
     z, cost = _tilts(pi, u, strengths)
     end = int(np.searchsorted(cost, budget, side="right"))
     if end < len(strengths):
-        # Further than its whole budget no context goes; where that is lies between two tilts.
+        # No context spends more than its whole budget, which is reached between two tilts.
         between = np.linspace(strengths[end - 1], strengths[end], REFINED)
         near_z, near_cost = _tilts(pi, u, between)
         k = min(int(np.searchsorted(near_cost, budget, side="right")), REFINED - 1)
@@ -131,7 +133,7 @@ def _curve(pi: Array, v: Array, eta: float, budget: float) -> tuple[Array, Array
 
 
 def _tilts(pi: Array, u: Array, strengths: Array) -> tuple[Array, Array]:
-    """E u under pi·exp(-strength·u) and its KL from pi, for each strength."""
+    """Return E u under pi·exp(-strength·u) and its KL from pi, for each strength."""
     ahead = u - u.min()
     grown = pi * np.exp(-strengths[:, None] * ahead)
     total = grown.sum(1)

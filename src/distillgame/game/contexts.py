@@ -1,4 +1,4 @@
-"""The contexts of a game: for each its outputs' probabilities and values, and how much it counts."""
+"""The contexts of a game: the probabilities and values of each one's outputs, and its weight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,13 +10,13 @@ from distillgame.errors import DistillgameError
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Rows = Array | Sequence[Sequence[float]]
-"""One row a context: an array of shape (n, m), or lists of any lengths."""
+"""One row per context: an array of shape (n, m), or lists of any lengths."""
 
 SUM_TOLERANCE = 1e-6
-"""How far a row of probabilities may be from summing to one before it is an error; what remains is divided out."""
+"""Accepted distance of a row's sum from one; the row is then normalised."""
 
 LARGEST_VALUE = 1e300
-"""Numbers beyond it are no better than infinite: differences of them are."""
+"""Largest accepted absolute value: differences of larger ones are infinite."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Contexts:
     Attributes:
         pi: Probabilities of outputs, shape (n, m); 0 where a context has fewer.
         v: Their values, shape (n, m); 0 where ``pi`` is.
-        weights: How much each context counts, summing to one, shape (n,).
+        weights: Weights of the contexts, summing to one, shape (n,).
         lengths: Number of outputs of each context.
     """
 
@@ -36,15 +36,15 @@ class Contexts:
     lengths: tuple[int, ...]
 
     def releasing(self, pi: Array) -> "Contexts":
-        """The same contexts with other probabilities, shape (n, m)."""
+        """Return the same contexts with other probabilities, shape (n, m)."""
         return replace(self, pi=pi)
 
     def ragged(self, values: Array) -> list[list[float]]:
-        """Rows of an array of shape (n, m) without their padding."""
+        """Return the rows of an array of shape (n, m) without their padding."""
         return [row[:length].tolist() for row, length in zip(values, self.lengths, strict=True)]
 
     def mean(self, values: Array) -> float:
-        """Expectation over contexts of an array of shape (n,), where contexts of weight 0 count nothing."""
+        """Return the expectation over contexts of an array of shape (n,), ignoring contexts of weight 0."""
         return float(np.where(self.weights > 0, self.weights * np.where(self.weights > 0, values, 0), 0).sum())
 
 
@@ -52,13 +52,13 @@ def make_contexts(pi: Rows, v: Rows, weights: Sequence[float] | Array | None = N
     """Check and pad a game's probabilities and values.
 
     Args:
-        pi: Probabilities, one row a context; a single flat row is one context.
+        pi: Probabilities, one row per context; a single flat row is one context.
         v: Values, of the same shape.
-        weights: How much each context counts, not negative; all the same by default.
-        name: What the probabilities are called in messages.
+        weights: Weights of the contexts, not negative; equal by default.
+        name: The name of the probabilities in messages.
 
     Raises:
-        DistillgameError: If something is not a distribution, not a number or of another shape; the message names it.
+        DistillgameError: If a row is no distribution, an entry no number, or a shape wrong; the message names it.
     """
     probabilities, lengths = _pad(pi, name)
     values, value_lengths = _pad(v, "v")
@@ -141,6 +141,6 @@ def _weights(weights: Sequence[float] | Array | None, count: int) -> Array:
             raise DistillgameError(f"weights[{i}]: must be a number of at least 0 (found {weight:g})")
     if array.sum() == 0:
         raise DistillgameError("weights: at least one must be above 0")
-    array = array / array.max()  # their sum might be too large a number
+    array = array / array.max()  # their sum might overflow
     normalised: Array = array / array.sum()
     return normalised

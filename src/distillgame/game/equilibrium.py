@@ -1,9 +1,9 @@
-"""The joint equilibrium: the teacher that has anticipated the adaptive student (DESIGN, section 2).
+"""The joint equilibrium: the teacher that anticipates the adaptive student (docs/solving.md).
 
 V is concave in pi_rel, so the teacher minimises a concave function over a convex set. Its linearisation at pi_rel lies
 above it, with slopes exp(eta v)/(eta Z); the best response to those slopes therefore never raises V, and repeating this
 leads to a point that is its own best response, pi_rel ∝ pi_ref·exp(-kappa·exp(eta v)/Z). There may be several such
-points: the search starts from many, and what it could miss is bounded from below (:mod:`distillgame.game.bound`).
+points, so the search starts from many, and a lower bound limits what it can miss (:mod:`distillgame.game.bound`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,50 +19,50 @@ from distillgame.game.tilts import kl
 from distillgame.game.value import Value, evaluate
 
 FIRST, LAST = 15, 400
-"""Responses of the teacher from each start, and from the best few of where those lead."""
+"""Largest numbers of the teacher's responses from each start, and then from the best few results."""
 
 PROGRESS = 1e-13
-"""Least by which a response has to lower V for there to be another, for values of spread one."""
+"""Smallest decrease of V after which the descent continues, for values of spread one."""
 
 FINALISTS = 5
 SMALL = 50_000
-"""Outputs in all up to which a full search is made; beyond that it starts from fewer points."""
+"""Largest total number of outputs for a full search; in larger games it starts from fewer points."""
 
 ETAS = np.geomspace(0.05, 500, 17)
-"""Student's tilts, for values of spread one, whose anticipation is a start."""
+"""The student's tilts, for values of spread one, whose anticipation is a start."""
 
 LONE = 12
-"""Most contexts for which a start spends the whole budget in one of them."""
+"""Largest number of contexts for which some starts spend the whole budget in one of them."""
 
 AGREEMENT = 1e-6
-"""Starts have found the same value if it differs by no more, relative to the mean spread of values."""
+"""Largest difference of values that count as the same, relative to the mean spread of values."""
 
 CERTAIN = 1e-4
-"""A lower bound proves a value if it is this close, relative to the mean spread of values."""
+"""Distance within which a lower bound proves a value, relative to the mean spread of values."""
 
 LARGEST_ETA = 1e4
-"""The student's tilt that stands for an infinite one: it tells values apart that differ by 1e-3 of their spread."""
+"""The tilt that stands for an infinite one: it distinguishes values that differ by 1e-3 of their spread."""
 
 LARGEST_EXPONENT = 600.0
-"""Logarithm of the largest slope; outputs with such are dropped, whatever the exact number."""
+"""Logarithm of the largest slope; outputs with such a slope are dropped, whatever its exact value."""
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """How far an equilibrium can be trusted.
+    """Evidence on how good an equilibrium is.
 
     Attributes:
         value: V at the equilibrium.
         inner_gap: The inner duality gap there: the student's response is best to within this.
         kkt_residual: Largest change of a probability if the teacher responds once more; 0 at a stationary point, nan
-            where rho is not active, since V does not change smoothly there.
+            if rho is not active, since V is not smooth there.
         epsilon_spent: E KL(pi_rel‖pi_ref) in nats.
         epsilon_active: Whether a larger epsilon would change the teacher.
         rho_spent: E KL(pi_eff‖pi_rel) in nats.
         rho_active: Whether a larger rho would change the student.
         starts: Number of starts.
         agreeing: Number of them that ended at this value.
-        lower_bound: No released teacher within its budget has a lower V than this; None where it was not computed.
+        lower_bound: A lower bound on V of every released teacher within its budget; None if it was not computed.
         is_global: Whether the lower bound is within :data:`CERTAIN` of the value: no teacher is noticeably better.
     """
 
@@ -81,16 +81,16 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """The best released teacher that was found, and the student's answer to it.
+    """The best released teacher that was found, and the student's response to it.
 
     Attributes:
         pi_rel: The released teacher, shape (n, m).
         pi_eff: The student's best response to it, shape (n, m).
-        eta: The student's dual there; infinite where its budget is not active.
-        kappa: The teacher's tilt, pi_rel ∝ pi_ref·exp(-kappa·exp(eta v)/Z); nan where eta is 0 or infinite.
+        eta: The student's dual there; infinite if its budget is not active.
+        kappa: The teacher's tilt, pi_rel ∝ pi_ref·exp(-kappa·exp(eta v)/Z); nan if eta is 0 or infinite.
         tilt: kappa·eta, which stays finite as eta goes to 0: there it is the one-sided teacher's lambda.
         value: V.
-        certificate: How far this can be trusted.
+        certificate: Evidence on how good it is.
     """
 
     pi_rel: Array
@@ -109,24 +109,24 @@ def equilibrium(
     rho: float,
     weights: Sequence[float] | Array | None = None,
 ) -> Equilibrium:
-    """The best teacher within ``epsilon`` nats of ``pi_ref`` against a student within ``rho`` nats of the teacher.
+    """Return the best teacher within ``epsilon`` nats of ``pi_ref`` against a student within ``rho`` nats of it.
 
     Args:
         pi_ref: The reference teacher, shape (n, m) or ragged.
         v: Values, of the same shape.
         epsilon: Budget of fidelity in nats.
         rho: Budget of adaptation in nats.
-        weights: How much each context counts, shape (n,).
+        weights: Weights of the contexts, shape (n,).
 
     Raises:
-        DistillgameError: If an input is not what it should be.
+        DistillgameError: If an input is not valid.
     """
     given = make_contexts(pi_ref, v, weights)
     return solve_equilibrium(given, check_budget("epsilon", epsilon), check_budget("rho", rho))
 
 
 def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool = True) -> Equilibrium:
-    """:func:`equilibrium` of checked contexts, with a lower bound where it is wanted and the game is small enough."""
+    """Do the same as :func:`equilibrium` for checked contexts; with ``bound``, compute a lower bound if feasible."""
     game, scale, offset = _normalised(given)
     spread = weighted_spread(game)
     found = [_descend(game, start, epsilon, rho, FIRST) for start in _starts(game, epsilon, rho)]
@@ -151,9 +151,9 @@ def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool =
         lower_bound=None if low is None else offset + scale * low,
         is_global=low is not None and bool(lowest - low <= CERTAIN * spread),
     )
-    strength = (teacher.dual / scale if scale > 0 else teacher.dual) if np.isfinite(eta) else np.nan
-    kappa = strength / eta if finite else np.nan
-    return Equilibrium(best.pi, student.pi, eta, kappa, strength, certificate.value, certificate)
+    tilt = (teacher.dual / scale if scale > 0 else teacher.dual) if np.isfinite(eta) else np.nan
+    kappa = tilt / eta if finite else np.nan
+    return Equilibrium(best.pi, student.pi, eta, kappa, tilt, certificate.value, certificate)
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class _Point:
 
 
 def _normalised(given: Contexts) -> tuple[Contexts, float, float]:
-    """The game with values from -1 to 0, 0 at each context's best, what V is multiplied by, and what is added."""
+    """Return the game with values from -1 to 0, 0 at each context's best, and the scale and offset of V."""
     inside = (given.pi > 0) & (given.weights > 0)[:, None]
     top = np.where(inside, given.v, -np.inf).max(1)
     top = np.where(given.weights > 0, top, 0.0)
@@ -175,7 +175,7 @@ def _normalised(given: Contexts) -> tuple[Contexts, float, float]:
 
 
 def _descend(game: Contexts, pi: Array, epsilon: float, rho: float, iterations: int) -> _Point:
-    """Respond to the student's best response again and again, which never raises V."""
+    """Let the teacher respond to the student's best response repeatedly, which never raises V."""
     value = evaluate(game.releasing(pi), rho)
     response = respond(_slopes(game, pi, value.student.dual), epsilon, -1)
     for _ in range(iterations):
@@ -188,9 +188,9 @@ def _descend(game: Contexts, pi: Array, epsilon: float, rho: float, iterations: 
 
 
 def _slopes(game: Contexts, pi: Array, eta: float) -> Contexts:
-    """The game in which outputs are worth what a little more of them adds to V: exp(eta v)/(eta Z), less a constant.
+    """Return the game whose values are the derivatives of V by probability: exp(eta v)/(eta Z), up to a constant.
 
-    That constant is what it would be at each context's best output, so that nothing is lost as eta goes to 0, where the
+    The constant is the derivative at each context's best output, so that precision is kept as eta goes to 0, where the
     slopes become the values.
     """
     if eta == 0:
@@ -200,13 +200,13 @@ def _slopes(game: Contexts, pi: Array, eta: float) -> Contexts:
     exponent = eta * (game.v - top)
     z = (pi * np.exp(np.where(pi > 0, exponent, 0.0))).sum(1, keepdims=True)
     few = np.expm1(np.minimum(exponent, LARGEST_EXPONENT)) / np.maximum(z, 0.1)
-    many = np.exp(np.minimum(exponent - np.log(z), LARGEST_EXPONENT))  # where Z may be too small a number to divide by
+    many = np.exp(np.minimum(exponent - np.log(z), LARGEST_EXPONENT))  # where Z may be too small to divide by
     slopes = np.where(z > 0.1, few, many) / eta
     return Contexts(game.pi, np.where(game.pi > 0, slopes, 0.0), game.weights, game.lengths)
 
 
 def _starts(game: Contexts, epsilon: float, rho: float) -> Iterator[Array]:
-    """Released teachers to descend from."""
+    """Yield released teachers to descend from."""
     yield respond(game, epsilon, -1).pi
     if rho == 0 or epsilon == 0:
         return

@@ -1,4 +1,4 @@
-"""Games in files: JSON with one list a context, or CSV with one row an output."""
+"""Games in files: JSON with one list per context, or CSV with one row per output."""
 
 import csv
 import json
@@ -16,10 +16,10 @@ EXAMPLES = Path(__file__).parent / "examples"
 
 @dataclass(frozen=True)
 class Game:
-    """A game that can be solved.
+    """A game to solve.
 
     Attributes:
-        contexts: The reference teacher, the values, and how much each context counts.
+        contexts: The reference teacher, the values, and the contexts' weights.
         epsilon: The teacher's budget in nats.
         rho: The student's budget in nats.
     """
@@ -30,17 +30,17 @@ class Game:
 
 
 def read_game(source: str, epsilon: float | None = None, rho: float | None = None) -> Game:
-    """Read a game from a ``.json`` or ``.csv`` file, or a shipped one by its name.
+    """Read a game from a ``.json`` or ``.csv`` file, or a shipped example by its name.
 
     A CSV file has the columns ``context``, ``pi_ref``, ``v`` and optionally ``weight``.
 
     Args:
         source: A file, or the name of an example.
-        epsilon: Replaces the file's budget; a CSV file has none.
+        epsilon: Overrides the file's budget; a CSV file has none.
         rho: Likewise.
 
     Raises:
-        DistillgameError: If there is no such file, or it does not hold a game; the message names the field.
+        DistillgameError: If the file does not exist or does not hold a game; the message names the field.
     """
     path = Path(source)
     try:
@@ -59,10 +59,10 @@ def read_game(source: str, epsilon: float | None = None, rho: float | None = Non
 
 
 def make_game(fields: Mapping[str, Any]) -> Game:
-    """Check a game of the fields ``pi_ref``, ``v``, ``epsilon``, ``rho`` and optionally ``weights``.
+    """Make a game from the fields ``pi_ref``, ``v``, ``epsilon``, ``rho`` and optionally ``weights``.
 
     Raises:
-        DistillgameError: If a field is missing, unknown or of a bad value.
+        DistillgameError: If a field is missing, unknown or has a bad value.
     """
     for key in fields:
         if key not in KEYS:

@@ -10,22 +10,22 @@ from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_
 from distillgame.game.tilts import tilt_and_cost
 
 LARGEST = 690.0
-"""Logarithm of the strongest tilt that is tried, for values of spread one."""
+"""Logarithm of the largest tilt that is tried, for values of spread one."""
 
 SMALL_BUDGET = 1e-3
-"""Nats below which a divergence is computed the careful way."""
+"""Budget in nats below which divergences are computed by a slower formula that is accurate near zero."""
 
 
 @dataclass(frozen=True)
 class BestResponse:
-    """The distribution that makes the most of a KL budget.
+    """The best distribution within a KL budget.
 
     Attributes:
         pi: Probabilities, shape (n, m).
-        dual: Strength of the tilt: eta for the student, lambda for the teacher. 0 at a budget of zero, infinite where
-            the budget is not active.
+        dual: The tilt: eta for the student, lambda for the teacher. 0 at a budget of zero, infinite if the budget is
+            not active.
         value: Expected value under ``pi``.
-        spent: Expected KL from where it started, in nats, shape ().
+        spent: Expected KL from the given distribution, in nats.
         active: Whether a larger budget would change it.
     """
 
@@ -39,16 +39,16 @@ class BestResponse:
 def student_best_response(
     pi_rel: Rows, v: Rows, rho: float, weights: Sequence[float] | Array | None = None
 ) -> BestResponse:
-    """The adaptive student: pi_eff ∝ pi_rel·exp(eta v) with E KL(pi_eff‖pi_rel) <= rho, at the largest E v.
+    """Return the adaptive student pi_eff ∝ pi_rel·exp(eta v) of largest E v with E KL(pi_eff‖pi_rel) <= rho.
 
     Args:
         pi_rel: The released teacher, shape (n, m) or ragged.
         v: Values, of the same shape.
         rho: Budget of adaptation in nats.
-        weights: How much each context counts, shape (n,).
+        weights: Weights of the contexts, shape (n,).
 
     Raises:
-        DistillgameError: If an input is not what it should be.
+        DistillgameError: If an input is not valid.
     """
     return respond(make_contexts(pi_rel, v, weights, "pi_rel"), check_budget("rho", rho), +1)
 
@@ -56,22 +56,22 @@ def student_best_response(
 def teacher_best_response(
     pi_ref: Rows, v: Rows, epsilon: float, weights: Sequence[float] | Array | None = None
 ) -> BestResponse:
-    """The teacher facing a passive student: pi_rel ∝ pi_ref·exp(-lambda v) with E KL(pi_rel‖pi_ref) <= epsilon.
+    """Return the teacher against a passive student: pi_rel ∝ pi_ref·exp(-lambda v), E KL(pi_rel‖pi_ref) <= epsilon.
 
     Args:
         pi_ref: The reference teacher, shape (n, m) or ragged.
         v: Values, of the same shape.
         epsilon: Budget of fidelity in nats.
-        weights: How much each context counts, shape (n,).
+        weights: Weights of the contexts, shape (n,).
 
     Raises:
-        DistillgameError: If an input is not what it should be.
+        DistillgameError: If an input is not valid.
     """
     return respond(make_contexts(pi_ref, v, weights), check_budget("epsilon", epsilon), -1)
 
 
 def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
-    """The best response that raises (``sign`` +1) or lowers (-1) the expected value."""
+    """Return the best response that raises (``sign`` +1) or lowers (-1) the expected value."""
     pi, v, weights = contexts.pi, contexts.v, contexts.weights
     inside = (pi > 0) & (weights > 0)[:, None]
     spread = np.where(inside, v, -np.inf).max(1) - np.where(inside, v, np.inf).min(1)
@@ -93,13 +93,13 @@ def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
         strength = np.exp(log_strength)
         if budget < SMALL_BUDGET:
             return contexts.mean(tilt_and_cost(pi, ahead, strength)[1]) - budget
-        # The same from one exponential, with fifteen digits of numbers around one.
+        # The same with one exponential, accurate for divergences that are not tiny.
         grown = np.exp(strength * ahead)
         grown *= pi
         total = grown.sum(1)
         return contexts.mean(strength * np.einsum("ij,ij->i", grown, ahead) / total - np.log(total)) - budget
 
-    # A weak tilt costs its strength squared times half the variance.
+    # A small tilt costs its square times half the variance.
     variance = contexts.mean((pi * ahead**2).sum(1) - (pi * ahead).sum(1) ** 2)
     start = np.log(2 * budget / variance) / 2 if variance > 0 else 0.0
     strength = float(np.exp(_root(excess, start)) / scale)
@@ -108,19 +108,19 @@ def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
 
 
 def largest_epsilon(contexts: Contexts) -> float:
-    """Nats at which the one-sided teacher has nothing but the least valuable outputs left."""
+    """Return the nats at which the one-sided teacher has only the least valuable outputs left."""
     return respond(contexts, np.inf, -1).spent
 
 
 def _edge(v: Array, inside: Any, sign: int) -> Array:
-    """The value in each context that the tilt favours most, 0 in contexts that do not count."""
+    """Return the value that the tilt favours most in each context, 0 in contexts of weight 0."""
     edge = np.where(inside, sign * v, -np.inf).max(1)
     result: Array = sign * np.where(np.isfinite(edge), edge, 0.0)
     return result
 
 
 def _root(excess: Callable[[float], float], start: float) -> float:
-    """Where a rising function crosses zero, searched for around ``start`` ever further away."""
+    """Return the root of a rising function, bracketed from ``start`` by growing steps."""
     from scipy.optimize import brentq
 
     low = high = min(start, LARGEST)
@@ -133,7 +133,7 @@ def _root(excess: Callable[[float], float], start: float) -> float:
         low, high, step = high, min(high + step, LARGEST), 4 * step
         found = excess(high)
     if found < 0:
-        return high  # values so close to each other that no finite tilt tells them apart any better
+        return high  # the values are so close that no finite tilt separates them better
     return float(brentq(excess, low, high, xtol=1e-12, rtol=1e-13, maxiter=200))
 
 

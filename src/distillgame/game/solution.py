@@ -1,4 +1,4 @@
-"""Everything that is worth knowing about a game: one-sided best responses, the equilibrium, and V of each teacher."""
+"""Solutions of games: one-sided best responses, the equilibrium, and V of each teacher."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +14,13 @@ from distillgame.game.value import evaluate
 
 @dataclass(frozen=True)
 class Solution:
-    """A solved game. All values are V: what the best responding student makes of a teacher.
+    """A solved game. All values are V: the expected value under the student's best response to a teacher.
 
     Attributes:
         game: The game.
-        student: The student's best response to the reference teacher, whose value is V of no defense.
+        student: The student's best response to the reference teacher; its value is V without a defense.
         teacher: The teacher's best response to a passive student.
-        teacher_value: V of that teacher, once the student adapts.
+        teacher_value: V of that teacher against the adaptive student.
         equilibrium: The teacher that anticipates the adaptive student.
     """
 
@@ -31,7 +31,7 @@ class Solution:
     equilibrium: Equilibrium
 
     def as_json(self) -> dict[str, Any]:
-        """The solution as JSON; an infinite or undefined number is null."""
+        """Return the solution as JSON data; infinite or undefined numbers are null."""
         contexts, found = self.game.contexts, self.equilibrium
         certificate = {name: _plain(x) for name, x in vars(found.certificate).items()}
         certificate["global"] = certificate.pop("is_global")
@@ -72,10 +72,10 @@ def solve(game: Game) -> Solution:
 
 
 def value_grid(game: Game, epsilons: Array, rhos: Array) -> dict[str, Array]:
-    """V of no defense, of the one-sided teacher and at the equilibrium over budgets.
+    """Return V without a defense, of the one-sided teacher and at the equilibrium, for a grid of budgets.
 
     Args:
-        game: The game; its own budgets do not matter.
+        game: The game; its own budgets are ignored.
         epsilons: The teacher's budgets, shape (e,).
         rhos: The student's budgets, shape (r,).
 

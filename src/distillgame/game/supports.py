@@ -1,6 +1,6 @@
-"""Teachers that never release some outputs: those worth most, as far as the budget reaches.
+"""Teachers that never release their most valuable outputs, as far as the budget allows.
 
-Where the student's budget is large it finds the best output however rare it is made, and only dropping it helps.
+A student with a large budget finds the best output however rare it is; then only dropping it helps.
 """
 
 import itertools
@@ -11,17 +11,17 @@ import numpy as np
 from distillgame.game.contexts import Array, Contexts
 
 COMBINATIONS = 128
-"""Most combinations of dropped outputs that are enumerated; beyond that they are chosen greedily."""
+"""Largest number of combinations of dropped outputs that is enumerated; more are chosen greedily."""
 
 STEPS = 64
-"""Most outputs that are dropped one after the other."""
+"""Largest number of greedy steps."""
 
 Level = tuple[float, float]
-"""The KL that it costs to drop all outputs above some value, and that value: the best that is left."""
+"""The KL cost of dropping all outputs above some value, and that value, which is the best one left."""
 
 
 def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
-    """The reference teacher without the outputs above some value in each context, within ``epsilon`` nats.
+    """Yield the reference teacher without the outputs above some value in each context, within ``epsilon`` nats.
 
     Args:
         game: The contexts.
@@ -50,14 +50,14 @@ def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
 
 
 def _levels(pi: Array, v: Array) -> list[Level]:
-    """What may be left of a context, from all of it to its least valuable outputs."""
+    """Return a context's levels, from keeping all outputs to keeping only the least valuable ones."""
     limits = np.unique(v[pi > 0])[::-1]
     masses = [min(float(pi[(pi > 0) & (v <= limit)].sum()), 1.0) for limit in limits]
     return [(-float(np.log(mass)), float(limit)) for mass, limit in zip(masses, limits, strict=True)]
 
 
 def _greedy(levels: list[list[Level]], weights: Array, epsilon: float) -> Iterator[tuple[int, ...]]:
-    """Drop what lowers the best values most for each nat, for as long as the budget lasts."""
+    """Drop outputs in order of the decrease in best value per nat, within the budget."""
     chosen = [0] * len(levels)
     spent = 0.0
     for _ in range(STEPS):

@@ -1,4 +1,4 @@
-"""V(pi_rel): what the best student with a budget makes of a released teacher, from below and from above."""
+"""V(pi_rel): the value of a released teacher to the best student within a budget, from below and from above."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from distillgame.game.responses import BestResponse, respond
 
 @dataclass(frozen=True)
 class Value:
-    """What a released teacher is worth to the best responding student.
+    """The value of a released teacher to the best responding student.
 
     Attributes:
         value: Expected value under the student's best response.
@@ -26,33 +26,33 @@ class Value:
 
     @property
     def gap(self) -> float:
-        """The inner duality gap: how much better than ``value`` any student could be."""
+        """The inner duality gap: the most by which any student could exceed ``value``."""
         return max(self.dual_value - self.value, 0.0)
 
 
 def value(pi_rel: Rows, v: Rows, rho: float, weights: Sequence[float] | Array | None = None) -> Value:
-    """The largest E v that a student within ``rho`` nats of ``pi_rel`` can reach.
+    """Return the largest E v that a student within ``rho`` nats of ``pi_rel`` can reach.
 
     Args:
         pi_rel: The released teacher, shape (n, m) or ragged.
         v: Values, of the same shape.
         rho: Budget of adaptation in nats.
-        weights: How much each context counts, shape (n,).
+        weights: Weights of the contexts, shape (n,).
 
     Raises:
-        DistillgameError: If an input is not what it should be.
+        DistillgameError: If an input is not valid.
     """
     return evaluate(make_contexts(pi_rel, v, weights, "pi_rel"), check_budget("rho", rho))
 
 
 def evaluate(contexts: Contexts, rho: float) -> Value:
-    """:func:`value` of checked contexts."""
+    """Do the same as :func:`value` for checked contexts."""
     student = respond(contexts, rho, +1)
     return Value(student.value, dual_value(contexts, student.dual, rho), student)
 
 
 def dual_value(contexts: Contexts, eta: float, rho: float) -> float:
-    """The upper bound on what any student within its budget can reach that ``eta`` gives."""
+    """Return the upper bound that ``eta`` gives on E v of any student within its budget."""
     pi, v = contexts.pi, contexts.v
     if eta == 0:
         return contexts.mean((pi * v).sum(1)) if rho == 0 else np.inf
