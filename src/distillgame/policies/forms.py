@@ -44,7 +44,7 @@ def make_form(choice: NamedChoice) -> Form:
 
 
 @forms.register("full")
-class Full(Form):
+class FullForm(Form):
     """The completion as it was sampled."""
 
     def release(self, completion: str, summary: str, final_answer: Callable[[str], str]) -> str:
@@ -53,7 +53,7 @@ class Full(Form):
 
 
 @forms.register("summary")
-class Summary(Form):
+class SummaryForm(Form):
     """The teacher's own summary, with the final answer of the completion."""
 
     needs_summary = True
@@ -67,7 +67,7 @@ class Summary(Form):
 
 
 @forms.register("answer_only")
-class AnswerOnly(Form):
+class AnswerOnlyForm(Form):
     """The final answer alone; empty if there is none."""
 
     def release(self, completion: str, summary: str, final_answer: Callable[[str], str]) -> str:
@@ -78,7 +78,7 @@ class AnswerOnly(Form):
 
 @forms.register("truncated")
 @dataclass(frozen=True)
-class Truncated(Form):
+class TruncatedForm(Form):
     """The first ``share`` of the reasoning, by words, and then the final answer."""
 
     share: float
