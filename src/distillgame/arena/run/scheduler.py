@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 import torch
 
+from distillgame.arena.run.fork_server import AVAILABLE, ForkedProcess, fork_server
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import Stage
 from distillgame.errors import DistillgameError
@@ -161,6 +162,19 @@ def _gpu(device: str, number: int) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": visible[number % len(visible)]}
 
 
+def _start(environment: dict[str, str], log: TextIO, device: str) -> subprocess.Popen[str] | ForkedProcess:
+    """Start a worker process: forked where that is safe, otherwise as a fresh interpreter."""
+    forked = fork_server.fork(environment, log) if AVAILABLE and device == "cpu" else None
+    return forked or subprocess.Popen(
+        [sys.executable, "-m", "distillgame.arena.run.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env=environment,
+    )
+
+
 class _Worker:
     """A worker process and the thread that listens to it."""
 
@@ -170,14 +184,7 @@ class _Worker:
         logs = store.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.log = (logs / f"worker-{number}.log").open("a")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "distillgame.arena.run.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.log,
-            text=True,
-            env=os.environ | ENVIRONMENT | _gpu(store.device, number),
-        )
+        self.process = _start(os.environ | ENVIRONMENT | _gpu(store.device, number), self.log, store.device)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> "_Worker":

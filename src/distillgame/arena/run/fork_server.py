@@ -1,0 +1,206 @@
+"""A process that has imported PyTorch and transformers once, and forks a worker in milliseconds.
+
+Importing them takes a fresh interpreter seconds. The server (``python -m distillgame.arena.run.fork_server``) has
+computed nothing and has no thread beside its own and one of jemalloc's (by way of PyArrow), which is made for forks, so
+it may be forked. Only Linux and the CPU are served: system libraries of macOS do not survive a fork, nor does CUDA
+where an import has initialised it; there every worker is a fresh interpreter. The standard library's fork server runs
+the user's main script again in each process, which a script without a ``__main__`` guard does not survive, so it is
+not used.
+
+The server ends when the process that started it ends, by whatever signal, and so do the workers: their input ends.
+"""
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TextIO
+
+AVAILABLE = sys.platform == "linux"
+"""Whether workers can be forked on this system."""
+
+MODULES = (
+    "transformers.models.auto.modeling_auto",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.models.llama.modeling_llama",
+    "distillgame.arena.run.worker",
+    "distillgame.arena.stages",
+    "distillgame.students.training.trainer",
+)
+"""The modules that take stages seconds to import."""
+
+
+class ForkedProcess:
+    """A worker that the server forked, with the methods of :class:`subprocess.Popen` that a pool uses.
+
+    Attributes:
+        pid: Its process id.
+        stdin: Its standard input.
+        stdout: Its standard output.
+    """
+
+    def __init__(self, pid: int, stdin: TextIO, stdout: TextIO, status: TextIO):
+        self.pid, self.stdin, self.stdout = pid, stdin, stdout
+        self._status = status
+        self._code: int | None = None
+        self._waiting = threading.Lock()
+
+    def poll(self) -> int | None:
+        """Return the exit status if the process has ended, negative for a signal."""
+        if self._code is None and self._waiting.acquire(blocking=False):
+            try:
+                if select.select([self._status], [], [], 0)[0]:
+                    self._read_code()
+            finally:
+                self._waiting.release()
+        return self._code
+
+    def wait(self) -> int:
+        """Wait until the process has ended, and return its exit status."""
+        with self._waiting:
+            return self._read_code()
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):  # It may end just now.
+                os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End the process."""
+        self.send_signal(signal.SIGKILL)
+
+    def _read_code(self) -> int:
+        if self._code is None:
+            line = self._status.readline()
+            self._code = int(line) if line else -signal.SIGKILL
+        return self._code
+
+
+class ForkServer:
+    """A server; it starts when it is first needed and stays until the process that started it ends.
+
+    Args:
+        modules: What it imports.
+    """
+
+    def __init__(self, modules: Sequence[str] = MODULES):
+        self.modules = modules
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    def fork(self, environment: Mapping[str, str], log: TextIO) -> ForkedProcess | None:
+        """Fork a worker.
+
+        Args:
+            environment: Its environment; libraries that read theirs when they are imported have read the server's.
+            log: Where its standard error goes.
+
+        Returns:
+            The worker, or None if the server died: where it cannot run, workers have to be started without it.
+        """
+        (stdin, our_stdin), (our_stdout, stdout), (our_status, status) = (os.pipe() for _ in range(3))
+        with self._lock, suppress(OSError):  # Of a server that died; then nobody writes the status.
+            socket.send_fds(self._connect(environment), [b"."], [stdin, stdout, log.fileno(), status])
+        for end in (stdin, stdout, status):
+            os.close(end)
+        orders, answers, report = os.fdopen(our_stdin, "w"), os.fdopen(our_stdout), os.fdopen(our_status)
+        pid = report.readline()
+        if not pid:
+            for pipe in (orders, answers, report):
+                pipe.close()
+            return None
+        orders.write(json.dumps({"folder": os.getcwd(), "environment": dict(environment)}) + "\n")
+        orders.flush()
+        return ForkedProcess(int(pid), orders, answers, report)
+
+    def _connect(self, environment: Mapping[str, str]) -> socket.socket:
+        if self._socket is None:
+            self._socket, theirs = socket.socketpair()
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "distillgame.arena.run.fork_server", *self.modules],
+                    stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+                )  # fmt: skip
+            atexit.register(self._close)
+        return self._socket
+
+    def _close(self) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+
+fork_server = ForkServer()
+"""The server of this process."""
+
+
+def main() -> None:
+    """Fork a worker for each message from standard input, a socket, until it is closed."""
+    # Ctrl-C is for the process that started this one; and who ended is not asked for.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    for module in sys.argv[1:]:
+        importlib.import_module(module)
+    gc.freeze()
+    connection = socket.socket(fileno=0)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(connection, 1, 4)
+        if not message:
+            os._exit(0)
+        if os.fork() == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _keep(descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _keep(descriptors: Sequence[int]) -> None:
+    """Fork the worker, and report its process id and its exit status when it ends: only a parent gets to know it."""
+    *standard, status = descriptors
+    worker = os.fork()
+    if worker == 0:
+        os.close(status)
+        _work(standard)
+    # A descriptor that stayed open here would hide the end of the worker or of the server.
+    for descriptor in (0, *standard):
+        os.close(descriptor)
+    os.write(status, f"{worker}\n".encode())
+    _, code = os.waitpid(worker, 0)
+    os.write(status, f"{os.waitstatus_to_exitcode(code)}\n".encode())
+    os._exit(0)
+
+
+def _work(standard: Sequence[int]) -> None:
+    """Become a worker as if it had been started anew."""
+    try:
+        for target, descriptor in enumerate(standard):
+            os.dup2(descriptor, target)
+            os.close(descriptor)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        place = json.loads(sys.stdin.readline())
+        os.chdir(place["folder"])
+        sys.path[0] = place["folder"]
+        os.environ.clear()
+        os.environ.update(place["environment"])
+        from distillgame.arena.run import worker
+
+        worker.main()
+    except BaseException:
+        traceback.print_exc()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
