@@ -12,7 +12,7 @@ import torch
 
 from distillgame.decoding import DERIVATIVE_STEP
 from distillgame.models import load_model, quiet, training_example
-from distillgame.tasks.benchmarks.gsm8k import Gsm8k
+from distillgame.tasks.benchmarks import Gsm8k
 from distillgame.values import collate, low_rank_pair, moved_copy, objective_gradient
 
 SEEN, UNSEEN, TOKENS = 32, 4, 160
