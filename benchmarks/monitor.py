@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distillgame.gateway.access.monitor import Monitor, features
+from distillgame.gateway.access import Monitor, features
 
 WINDOWS = 2000
 """Fresh ordinary windows."""

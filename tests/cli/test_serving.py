@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from distillgame.cli.main import main
-from distillgame.gateway.ledger.charge import Charge
-from distillgame.gateway.ledger.database import Writer, open_database
-from distillgame.gateway.ledger.leases import Ledger, Offer, Party
+from distillgame.gateway.ledger import Charge, Ledger, Offer, Party, Writer, open_database
 
 
 @dataclass

@@ -16,8 +16,7 @@ import httpx2
 import yaml
 from sqlalchemy import select
 
-from distillgame.gateway.ledger.database import open_database
-from distillgame.gateway.ledger.keys import create_key
+from distillgame.gateway.ledger import create_key, open_database
 from distillgame.gateway.ledger.tables import entries
 
 MODEL = "distillgame-embedded"

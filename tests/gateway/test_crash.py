@@ -89,7 +89,7 @@ def test_kill_9_under_load_loses_no_accounted_release(
 def _balances(running: Running, prefix: str) -> float:
     from sqlalchemy import select
 
-    from distillgame.gateway.ledger.database import open_database
+    from distillgame.gateway.ledger import open_database
     from distillgame.gateway.ledger.tables import balances
 
     engine = open_database(running.url)

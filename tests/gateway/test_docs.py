@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from distillgame.gateway.api.requests import IGNORED, NEUTRAL, REFUSED
-from distillgame.gateway.config.load import load_serving
+from distillgame.gateway.api.fields import IGNORED, NEUTRAL, REFUSED
+from distillgame.gateway.config import load_serving
 
 from .servers import Running
 

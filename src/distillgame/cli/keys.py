@@ -11,11 +11,15 @@ from sqlalchemy import Connection
 
 from distillgame.cli.options import ledger_options
 from distillgame.errors import DistillgameError
-from distillgame.gateway.access.flagged import clear_flag
-from distillgame.gateway.ledger.database import open_database
-from distillgame.gateway.ledger.keys import create_key, list_keys, revoke_key
-from distillgame.gateway.ledger.location import Books
-from distillgame.gateway.ledger.queries import flagged_owners
+from distillgame.gateway.ledger import (
+    LedgerLocation,
+    clear_flag,
+    create_key,
+    flagged_owners,
+    list_keys,
+    open_database,
+    revoke_key,
+)
 
 T = TypeVar("T")
 
@@ -26,25 +30,25 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--owner", required=True, help="Whose key it is: budgets add up over an owner's keys.")
-@click.option("--tier", help="What it is served: a tier of the configuration.")
-@click.option("--admin", is_flag=True, help="A key for the dashboard and the metrics instead.")
+@click.option("--owner", required=True, help="Its owner: the keys of an owner share a budget.")
+@click.option("--tier", help="Its tier, one of the configuration's.")
+@click.option("--admin", is_flag=True, help="Make a key for the dashboard and the metrics instead.")
 @ledger_options
-def create(owner: str, tier: str | None, admin: bool, books: Books) -> None:
-    """Make a key and print it: it is shown this once."""
+def create(owner: str, tier: str | None, admin: bool, location: LedgerLocation) -> None:
+    """Create a key and print it: it is shown only once."""
     if (tier is None) != admin:
         raise DistillgameError("name a --tier, or --admin, and not both")
-    if tier is not None and tier not in books.tiers:
-        raise DistillgameError(f"tier '{tier}': unknown; choose one of {', '.join(books.tiers)}")
-    click.echo(_do(books, lambda connection: create_key(connection, owner, tier), create=True))
+    if tier is not None and tier not in location.tiers:
+        raise DistillgameError(f"tier '{tier}': unknown; choose one of {', '.join(location.tiers)}")
+    click.echo(_do(location, lambda connection: create_key(connection, owner, tier), create=True))
     click.echo("keep it: only its digest is stored", err=True)
 
 
 @keys.command("list")
 @ledger_options
-def show(books: Books) -> None:
-    """List all keys, never whole."""
-    found, flagged = _do(books, lambda connection: (list_keys(connection), flagged_owners(connection)))
+def show(location: LedgerLocation) -> None:
+    """List all keys by their ids."""
+    found, flagged = _do(location, lambda connection: (list_keys(connection), flagged_owners(connection)))
     table = Table("key", "owner", "tier", "created", "state", box=None)
     for key in found:
         state = "revoked" if key.revoked is not None else "flagged" if key.owner in flagged else "active"
@@ -56,22 +60,22 @@ def show(books: Books) -> None:
 @keys.command()
 @click.argument("key")
 @ledger_options
-def revoke(key: str, books: Books) -> None:
-    """Revoke KEY, given by its id or whole; running servers notice within two seconds."""
-    found = _do(books, lambda connection: revoke_key(connection, key))
+def revoke(key: str, location: LedgerLocation) -> None:
+    """Revoke KEY, given by its id or in full; running servers notice within two seconds."""
+    found = _do(location, lambda connection: revoke_key(connection, key))
     click.echo(f"{found.id} of {found.owner} is revoked")
 
 
 @keys.command()
 @click.argument("owner")
 @ledger_options
-def unflag(owner: str, books: Books) -> None:
-    """Take away the campaign monitor's flag from OWNER."""
-    _do(books, lambda connection: clear_flag(connection, owner))
+def unflag(owner: str, location: LedgerLocation) -> None:
+    """Remove the campaign monitor's flag from OWNER."""
+    _do(location, lambda connection: clear_flag(connection, owner))
     click.echo(f"{owner} is not flagged any more")
 
 
-def _do(books: Books, change: Callable[[Connection], T], create: bool = False) -> T:
-    engine = open_database(books.ledger, create)
+def _do(location: LedgerLocation, change: Callable[[Connection], T], create: bool = False) -> T:
+    engine = open_database(location.url, create)
     with engine.begin() as connection:
         return change(connection)

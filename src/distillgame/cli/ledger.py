@@ -4,38 +4,34 @@ import dataclasses
 import json
 import time
 from pathlib import Path
-from typing import Literal
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from distillgame.cli.options import ledger_options
-from distillgame.gateway.ledger.database import open_database, reading
-from distillgame.gateway.ledger.days import span
-from distillgame.gateway.ledger.location import Books
-from distillgame.gateway.ledger.queries import accounts
-from distillgame.gateway.owner.plot import plot_released
+from distillgame.gateway.ledger import GroupBy, LedgerLocation, accounts, open_database, parse_span, reading
+from distillgame.gateway.owner import plot_released
 
 
 @click.command()
 @click.option("--by", type=click.Choice(["key", "owner", "tier", "policy"]), default="key", show_default=True)
-@click.option("--owner", help="This owner's requests alone.")
+@click.option("--owner", help="Count only this owner's requests.")
 @click.option("--last", default="30d", show_default=True, help="Span of time, as in 30m, 24h or 7d.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw what was released over time (PNG, SVG, PDF).")
+@click.option("--plot", type=click.Path(path_type=Path), help="Plot what was released over time (PNG, SVG, PDF).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @ledger_options
 def ledger(
-    by: Literal["key", "owner", "tier", "policy"],
+    by: GroupBy,
     owner: str | None,
     last: str,
     plot: Path | None,
     as_json: bool,
-    books: Books,
+    location: LedgerLocation,
 ) -> None:
     """Print what was released to whom: tokens, KL and value."""
-    since = time.time() - span(last)
-    engine = open_database(books.ledger, create=False)
+    since = time.time() - parse_span(last)
+    engine = open_database(location.url, create=False)
     with reading(engine) as connection:
         found = accounts(connection, by, since, owner)
         if plot is not None:

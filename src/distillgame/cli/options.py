@@ -7,8 +7,6 @@ from typing import Any, TypeVar
 import click
 import yaml
 
-from distillgame.gateway.ledger.location import open_books
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,12 +47,15 @@ def _overrides(context: click.Context, parameter: click.Parameter, value: tuple[
 
 
 def ledger_options(function: F) -> F:
-    """The server's configuration or its database; the command gets them as ``books``."""
+    """The server's configuration or its database; the command gets the ledger's ``location``."""
 
     @click.option("--config", "-c", "source", help="The server's configuration [default: the embedded pair's].")
     @click.option("--ledger", "url", envvar="DISTILLGAME_LEDGER", metavar="URL", help="Database of keys and ledger.")
     @functools.wraps(function)
     def command(*arguments: Any, source: str | None, url: str | None, **options: Any) -> Any:
-        return function(*arguments, books=open_books(source, url), **options)
+        # Here, because SQLAlchemy would delay the start of all other commands.
+        from distillgame.gateway.ledger import find_ledger
+
+        return function(*arguments, location=find_ledger(source, url), **options)
 
     return command  # type: ignore[return-value]

@@ -12,7 +12,7 @@ from distillgame.cli.options import overrides_option
 @click.argument("config", required=False)
 @click.option("--teacher", help="The reference teacher: a folder, a .gguf file, embedded:NAME or a hub name.")
 @click.option("--proxy", help="The defender's stand-in for the student, likewise.")
-@click.option("--model", help="The name that clients ask for.")
+@click.option("--model", help="The name by which clients request the model.")
 @click.option("--upstream", metavar="URL", help="Another OpenAI-compatible server that samples, as in http://host/v1.")
 @click.option("--ledger", envvar="DISTILLGAME_LEDGER", metavar="URL", help="Database of keys and ledger.")
 @click.option("--host", help="Address to listen on.")
@@ -23,11 +23,11 @@ from distillgame.cli.options import overrides_option
 def serve(config: str | None, overrides: dict[str, Any], **given: Any) -> None:
     """Serve a defended model over OpenAI's API.
 
-    CONFIG is a YAML file or the name of a shipped one; without it the embedded pair is served. Make keys with
+    CONFIG is a YAML file or the name of a shipped one; without it the embedded pair is served. Create keys with
     `distillgame keys create`.
     """
-    from distillgame.gateway.config.load import load_serving
-    from distillgame.gateway.web.server import serve as run
+    from distillgame.gateway.config import load_serving
+    from distillgame.gateway.web import serve as run
 
     places = {"host": "server.host", "port": "server.port", "tls_cert": "server.tls_cert", "tls_key": "server.tls_key",
               "upstream": "upstream.url"}  # fmt: skip

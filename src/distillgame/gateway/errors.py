@@ -1,4 +1,4 @@
-"""What a request is refused with: a status and the body that OpenAI's clients understand."""
+"""Errors of the API: a status and a body that OpenAI's clients understand."""
 
 import time
 from typing import Any
@@ -14,7 +14,7 @@ TYPES = {
     503: "server_error",
     504: "server_error",
 }
-"""The error's type by status; others are ``invalid_request_error``."""
+"""Type of an error by status; others are ``invalid_request_error``."""
 
 
 class ApiError(DistillgameError):
@@ -23,10 +23,10 @@ class ApiError(DistillgameError):
     Args:
         status: The HTTP status.
         message: What is wrong and what to do, for the client's developer.
-        code: A word for programs.
-        param: The field that is wrong.
+        code: Identifier of the error, for programs.
+        param: Name of the field that is wrong.
         retry_after: Seconds after which to try again.
-        challenge: How to say who one is.
+        challenge: The authentication scheme that is expected.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class ApiError(DistillgameError):
         self.retry_after, self.challenge = retry_after, challenge
 
     def body(self) -> dict[str, Any]:
-        """The body as OpenAI has it."""
+        """Return the body, in OpenAI's form."""
         kind = TYPES.get(self.status, "invalid_request_error")
         return {"error": {"message": self.message, "type": kind, "param": self.param, "code": self.code}}
 
     def headers(self) -> dict[str, str]:
-        """Headers beside the body."""
+        """Return the headers."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return headers | ({} if self.challenge is None else {"WWW-Authenticate": self.challenge})
 
 
 def budget_exhausted() -> ApiError:
-    """Nothing more is released to an owner today."""
+    """Return the error of an owner to whom nothing more is released today."""
     return ApiError(
         429,
         "the leakage budget of this key's owner is spent for today (UTC)",
@@ -65,5 +65,5 @@ def budget_exhausted() -> ApiError:
 
 
 def overloaded(message: str, retry_after: int = 1) -> ApiError:
-    """The server cannot take it now."""
+    """Return the error of a server that cannot take the request now."""
     return ApiError(503, message, code="overloaded", retry_after=retry_after)

@@ -1,4 +1,4 @@
-"""Names that nobody guesses and nobody else gives: for requests, entries and random streams."""
+"""Identifiers for requests, ledger entries and random streams."""
 
 import hashlib
 import os
@@ -8,10 +8,10 @@ _KEY = os.urandom(32)
 _COUNT = count()
 
 
-def unique() -> str:
-    """A name of 24 hexadecimal digits.
+def unique_id() -> str:
+    """Return an identifier of 24 hexadecimal digits that nobody can guess.
 
-    A keyed hash of a counter: the operating system's randomness, read once, costs a system call each time.
+    It is a keyed hash of a counter. Asking the operating system for randomness would cost a system call each time.
     """
     number = next(_COUNT).to_bytes(8, "little") + os.getpid().to_bytes(8, "little")
     return hashlib.blake2b(number, key=_KEY, digest_size=12).hexdigest()

@@ -16,15 +16,15 @@ SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
 
 class JsonLines(logging.Formatter):
-    """Formats a record with its ``facts`` as one line of JSON."""
+    """Formats a record and its ``facts`` as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
+        """Return the line."""
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
         line: dict[str, Any] = {"time": stamp, "level": record.levelname.lower(), "event": record.getMessage()}
         line |= getattr(record, "facts", {})
         if record.exc_info and record.exc_info[0] is not None:
-            # Where it happened, but not the message, which may hold what a client has sent.
+            # The place of the error, but not its message, which may hold what a client has sent.
             line["error"] = record.exc_info[0].__name__
             line["at"] = _place(record.exc_info[2])
         return json.dumps(line, ensure_ascii=True, default=str)
@@ -47,10 +47,10 @@ def log(event: str, level: int = logging.INFO, **facts: Any) -> None:
 
 
 class Metrics:
-    """Counters of one server.
+    """Prometheus metrics of one server.
 
     Args:
-        load: Completions in the backend, and how many there may be.
+        load: Returns the number of completions in the backend, and its limit.
     """
 
     def __init__(self, load: Callable[[], tuple[int, int]]):
@@ -76,7 +76,7 @@ class Metrics:
         most.set_function(lambda: load()[1])
 
     def text(self) -> bytes:
-        """The text format."""
+        """Return all metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 

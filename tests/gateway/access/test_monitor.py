@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.access.monitor import Monitor, features, read_reference
+from distillgame.gateway.access import Monitor, features, read_reference
 
 TOPICS = [
     ["recipe", "flour", "butter", "oven", "sugar", "bake", "dough", "salt", "pan", "stir", "simmer", "spice"],

@@ -2,8 +2,8 @@
 
 import pytest
 
-from distillgame.gateway.access.rate_limits import Bucket, Limiter
-from distillgame.gateway.config.tiers import Limits
+from distillgame.gateway.access.rate_limits import Bucket, RateLimiter
+from distillgame.gateway.config import Limits
 from distillgame.gateway.errors import ApiError
 
 from ..servers import Running
@@ -32,7 +32,7 @@ def test_a_bucket_fills_steadily_and_holds_a_minutes_worth() -> None:
 
 def test_requests_past_the_rate_wait() -> None:
     clock = Clock()
-    limiter, limits = Limiter(clock), Limits(requests_per_minute=2)
+    limiter, limits = RateLimiter(clock), Limits(requests_per_minute=2)
     limiter.admit("a", limits, 10)
     limiter.admit("a", limits, 10)
     limiter.admit("b", limits, 10)
@@ -44,22 +44,22 @@ def test_requests_past_the_rate_wait() -> None:
 
 
 def test_reserved_tokens_come_back() -> None:
-    limiter, limits = Limiter(Clock()), Limits(tokens_per_minute=100)
-    limiter.admit("a", limits, 90)
+    limiter, limits = RateLimiter(Clock()), Limits(tokens_per_minute=100)
+    reservation = limiter.admit("a", limits, 90)
     with pytest.raises(ApiError):
         limiter.admit("a", limits, 20)
-    limiter.settle("a", limits, 90, 15)
+    reservation.settle(15)
     limiter.admit("a", limits, 85)
 
 
 def test_what_never_fits_is_not_told_to_wait() -> None:
     with pytest.raises(ApiError) as error:
-        Limiter(Clock()).admit("a", Limits(tokens_per_minute=100), 101)
+        RateLimiter(Clock()).admit("a", Limits(tokens_per_minute=100), 101)
     assert (error.value.status, error.value.retry_after) == (400, None)
 
 
 def test_a_refused_request_takes_nothing() -> None:
-    limiter, limits = Limiter(Clock()), Limits(requests_per_minute=2, tokens_per_minute=100)
+    limiter, limits = RateLimiter(Clock()), Limits(requests_per_minute=2, tokens_per_minute=100)
     limiter.admit("a", limits, 90)
     for _ in range(5):
         with pytest.raises(ApiError):

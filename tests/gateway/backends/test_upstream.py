@@ -18,8 +18,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.backends.upstream import UpstreamBackend
-from distillgame.gateway.config.load import load_serving
+from distillgame.gateway.backends import UpstreamBackend
+from distillgame.gateway.config import load_serving
 
 from ..servers import CONFIG, MODEL, Running, server
 

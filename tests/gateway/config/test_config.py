@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.config.load import load_serving
-from distillgame.gateway.config.ranges import Bounds
+from distillgame.gateway.config import Range, load_serving
 from distillgame.gateway.ledger.location import SHIPPED
 
 
@@ -20,9 +19,9 @@ def test_a_defended_policy_is_narrow_unless_the_owner_widens_it() -> None:
     config = load_serving(overrides={"temperature": 0.7, "policies.wide": {"release": {"poe": {"gamma": 0.5}},
                           "temperature": [0.5, 1], "top_p": [0.9, 1], "logprobs": 3}})  # fmt: skip
     poe, wide, open_ = config.served("poe"), config.served("wide"), config.served("undefended")
-    assert (poe.temperature, poe.top_p, poe.logprobs) == (Bounds(low=0.7, high=0.7), Bounds(low=1, high=1), None)
-    assert (wide.temperature, wide.top_p, wide.logprobs) == (Bounds(low=0.5, high=1), Bounds(low=0.9, high=1), 3)
-    assert (open_.temperature, open_.logprobs) == (Bounds(low=0.1, high=2), 20)
+    assert (poe.temperature, poe.top_p, poe.logprobs) == (Range(low=0.7, high=0.7), Range(low=1, high=1), None)
+    assert (wide.temperature, wide.top_p, wide.logprobs) == (Range(low=0.5, high=1), Range(low=0.9, high=1), 3)
+    assert (open_.temperature, open_.logprobs) == (Range(low=0.1, high=2), 20)
     assert load_serving(overrides={"policies.undefended.logprobs": None}).served("undefended").logprobs is None
 
 

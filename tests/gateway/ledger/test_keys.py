@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.ledger.database import open_database
+from distillgame.gateway.ledger import open_database
 from distillgame.gateway.ledger.keys import FORM, create_key, find_key, list_keys, revoke_key
 
 

@@ -22,10 +22,10 @@ import yaml
 from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
-from distillgame.gateway.config.load import load_serving
+from distillgame.gateway.config import load_serving
 from distillgame.gateway.errors import ApiError
 from distillgame.gateway.telemetry import Metrics
-from distillgame.gateway.web import middleware, protocol
+from distillgame.gateway.web import event_stream, middleware, protocol
 from distillgame.gateway.web.app import make_app
 
 from ..servers import CONFIG, MODEL, Running, server
@@ -295,7 +295,7 @@ def test_a_client_that_reads_nothing_is_let_go() -> None:
     async def receive() -> Any:
         await asyncio.sleep(60)
 
-    stream = middleware.EventStream(b"data: first\n\n", events(), {}, 0.2)
+    stream = event_stream.EventStream(b"data: first\n\n", events(), {}, 0.2)
 
     async def play() -> None:
         rest = stream._rest
@@ -311,13 +311,14 @@ def test_a_server_without_its_ledger_is_not_ready(failure: Exception) -> None:
     async def read(_: Any) -> None:
         raise failure
 
-    rooms: Any = SimpleNamespace(
+    services: Any = SimpleNamespace(
+        config=load_serving(),
         backend=SimpleNamespace(problem=lambda: None),
         writer=SimpleNamespace(read=read),
         metrics=Metrics(lambda: (0, 0)),
         refusals=SimpleNamespace(note=lambda key, code: None),
     )
-    answer = TestClient(make_app(load_serving(), rooms)).get("/readyz")
+    answer = TestClient(make_app(services)).get("/readyz")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "ledger_unreachable")
 
 

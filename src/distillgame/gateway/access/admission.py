@@ -1,191 +1,132 @@
-"""Who may, under which policy: keys, tiers, flags, limits and the day's budget."""
+"""Admission: the policy under which a request is served, or its refusal."""
 
-import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from distillgame.gateway.access.authentication import Keyring
-from distillgame.gateway.access.flagged import Flags
-from distillgame.gateway.access.rate_limits import Limiter
-from distillgame.gateway.api.jobs import Asked, Work, work_of
-from distillgame.gateway.api.requests import ChatRequest
-from distillgame.gateway.config.serve import ServeConfig
-from distillgame.gateway.config.tiers import REFUSE, Budget, Tier, weakness
+from distillgame.gateway.access.flagged import FlaggedOwners
+from distillgame.gateway.access.rate_limits import RateLimiter, Reservation
+from distillgame.gateway.api import ApiRequest, JobPlan, plan_jobs
+from distillgame.gateway.config import ServeConfig, ServedPolicy, Tier, weakness
 from distillgame.gateway.errors import ApiError, budget_exhausted
-from distillgame.gateway.ledger.keys import Key
-from distillgame.gateway.ledger.lease_sizes import Rates
-from distillgame.gateway.ledger.leases import (
-    Lease,
-    Ledger,
-    Offer,
-    OverBudgetError,
-    Party,
-)
+from distillgame.gateway.ledger import Budget, Key, Lease, Ledger, OverBudgetError, Party
+
+Chain = list[tuple[ServedPolicy, Budget | None]]
+"""Policies under which a request may be served, in the order of preference, with the budget that has to cover each."""
+
+Plans = dict[str, JobPlan | ApiError]
+"""The jobs of a request under each policy, by name, or the reason why that policy refuses it."""
 
 
-@dataclass
-class Admitted:
-    """A request that may be served.
+@dataclass(frozen=True)
+class Grant:
+    """The permission to serve a request.
 
     Attributes:
-        key: Who asked.
+        key: The key of the request.
         tier: The key's tier.
-        policy: The policy that it is served under.
-        work: Its jobs.
-        lease: Its account.
-        reserved: Tokens that were taken from the key's minute.
+        policy: The policy under which it is served.
+        plan: Its jobs.
+        lease: Its account in the ledger.
+        reservation: The tokens that it may use, taken from the key's rate limit.
     """
 
     key: Key
     tier: Tier
-    policy: str
-    work: Work
+    policy: ServedPolicy
+    plan: JobPlan
     lease: Lease
-    reserved: int
+    reservation: Reservation
 
 
 class Admission:
-    """Decides on every request.
+    """Admits requests.
 
     Args:
         config: The owner's configuration.
-        keyring: Finds keys.
         ledger: Opens leases.
-        flags: Owners who look like harvesting.
-        secret: Keys the random streams.
+        flagged: Owners whose queries look like harvesting.
+        secret: Key of the random streams.
     """
 
-    def __init__(self, config: ServeConfig, keyring: Keyring, ledger: Ledger, flags: Flags, secret: bytes):
-        self._config, self._keyring, self._ledger, self._flags = config, keyring, ledger, flags
-        self._secret = secret
-        self._limiter = Limiter()
-        self._rates = Rates()
+    def __init__(self, config: ServeConfig, ledger: Ledger, flagged: FlaggedOwners, secret: bytes):
+        self._config, self._ledger, self._flagged, self._secret = config, ledger, flagged, secret
+        self._limiter = RateLimiter()
 
-    async def identify(self, headers: Mapping[str, str], admin: bool = False) -> Key:
-        """Find who asks.
+    async def admit(self, key: Key, request: ApiRequest, request_id: str) -> Grant:
+        """Choose the policy, count the request against the key's rate limit, and open its lease.
 
         Args:
-            headers: The request's; ``Authorization`` is a bearer key, or Basic with the key as the password.
-            admin: Whether it has to be an admin key, or must not be one.
-
-        Raises:
-            ApiError: 401 without a valid key, 403 with one of the other kind.
-        """
-        presented = _presented(headers.get("authorization", ""))
-        key = await self._keyring.find(presented) if presented else None
-        if key is None:
-            message = "no API key: send 'Authorization: Bearer KEY'" if not presented else "the API key is not valid"
-            # Browsers ask for a password where the owner's pages are.
-            challenge = 'Basic realm="distillgame"' if admin else "Bearer"
-            code = "invalid_api_key" if presented else "no_api_key"
-            raise ApiError(401, message, code=code, challenge=challenge)
-        if key.admin != admin:
-            message = "this needs an admin key" if admin else "an admin key serves no completions"
-            raise ApiError(403, message, code="wrong_kind_of_key")
-        if not admin and key.tier not in self._config.tiers:
-            raise ApiError(403, f"the key's tier '{key.tier}' is not served here", code="unknown_tier")
-        return key
-
-    async def admit(self, key: Key, asked: Asked, request: str) -> Admitted:
-        """Choose the policy, count the request and open its lease.
-
-        Args:
-            key: Who asks.
-            asked: What.
-            request: The request's id.
+            key: The key of the request.
+            request: The request.
+            request_id: Its id.
 
         Raises:
             ApiError: 400, 404 or 429.
         """
-        if asked.model != self._config.model:
+        if request.model != self._config.model:
             raise ApiError(
-                404, f"the model '{asked.model[:100]}' does not exist; there is '{self._config.model}'",
+                404, f"the model '{request.model[:100]}' does not exist; there is '{self._config.model}'",
                 code="model_not_found", param="model",
             )  # fmt: skip
         tier = self._config.tiers[str(key.tier)]
-        chain = self._chain(key, tier, asked)
-        works = {name: self._work(asked, name) for name, _ in chain}
-        first = works[chain[0][0]]
-        if isinstance(first, ApiError):
-            raise first
-        reserved = max(work.most_tokens for work in works.values() if isinstance(work, Work))
-        self._limiter.admit(key.id, tier.limits, reserved)
-        self._flags.see(key.owner, _texts(asked))
-        party = Party(key.id, key.owner, str(key.tier))
-        offers = [self._offer(key.owner, name, works[name], budget) for name, budget in chain]
+        chain = self._chain(key, tier, request)
+        plans = {policy.name: self._plan(request, policy) for policy, _ in chain}
+        # The preferred policy has to allow the request; the other one may turn out not to be needed.
+        _plan_of(plans, chain[0][0].name)
+        most_tokens = max(plan.most_tokens for plan in plans.values() if isinstance(plan, JobPlan))
+        reservation = self._limiter.admit(key.id, tier.limits, most_tokens)
+        self._flagged.see(key.owner, request.client_texts)
         try:
-            lease = await self._ledger.open(party, request, offers)
-        except OverBudgetError as error:
-            self._limiter.settle(key.id, tier.limits, reserved, 0)
-            raise budget_exhausted() from error
+            lease, plan = await self._open(key, request_id, chain, plans)
         except BaseException:
-            self._limiter.settle(key.id, tier.limits, reserved, 0)
+            reservation.settle(0)
             raise
-        policy = lease.offer.policy
-        work = works[policy]
-        if isinstance(work, ApiError):
-            lease.settle("refused")
-            self._limiter.settle(key.id, tier.limits, reserved, 0)
-            raise work
-        return Admitted(key, tier, policy, work, lease, reserved)
+        return Grant(key, tier, self._config.served(lease.offer.policy), plan, lease, reservation)
 
-    def settle(self, admitted: Admitted, outcome: str) -> None:
-        """Close a request's account."""
-        lease, owner = admitted.lease, admitted.key.owner
-        lease.settle(outcome)
-        self._rates.learn(owner, admitted.policy, lease.released)
-        used = lease.prompt_tokens + lease.sampled
-        if outcome in ("cancelled", "timeout"):
-            # How much was sampled by then nobody has said: work that is thrown away is work all the same.
-            used = max(used, admitted.reserved)
-        self._limiter.settle(admitted.key.id, admitted.tier.limits, admitted.reserved, used)
-
-    def _work(self, asked: Asked, policy: str) -> Work | ApiError:
-        """What a request comes to under a policy, or why it is refused there; it may not come to that policy."""
+    async def _open(self, key: Key, request_id: str, chain: Chain, plans: Plans) -> tuple[Lease, JobPlan]:
+        """Open the lease, under the first policy whose budget covers it."""
+        offers = []
+        for policy, budget in chain:
+            plan = plans[policy.name]
+            lengths = plan.lengths if isinstance(plan, JobPlan) else []
+            offers.append(self._ledger.offer(key.owner, policy.name, policy.release.label, lengths, budget))
         try:
-            return work_of(asked, policy, self._config, self._secret)
+            lease = await self._ledger.open(Party(key.id, key.owner, str(key.tier)), request_id, offers)
+        except OverBudgetError as error:
+            raise budget_exhausted() from error
+        try:
+            return lease, _plan_of(plans, lease.offer.policy)
+        except ApiError:
+            lease.settle("refused")
+            raise
+
+    def _plan(self, request: ApiRequest, policy: ServedPolicy) -> JobPlan | ApiError:
+        """Plan a request under a policy, or return the error with which that policy refuses it."""
+        try:
+            return plan_jobs(request, policy, self._config, self._secret)
         except ApiError as error:
             return error
 
-    def _offer(self, owner: str, policy: str, work: Work | ApiError, budget: Budget | None) -> Offer:
-        lengths = [] if isinstance(work, ApiError) else [job.params.max_new_tokens for job in work.jobs]
-        label = self._config.policies[policy].release.label
-        return Offer(policy, label, self._rates.lease(owner, policy, lengths), budget)
-
-    def _chain(self, key: Key, tier: Tier, asked: Asked) -> list[tuple[str, Budget | None]]:
-        """Policies under which the key may be served with the budget that each needs, in order."""
-        if asked.distillgame is not None:
+    def _chain(self, key: Key, tier: Tier, request: ApiRequest) -> Chain:
+        if request.distillgame is not None:
             if not tier.gateway:
                 raise ApiError(
                     400, "'distillgame': the policy is the owner's", code="invalid_request", param="distillgame"
                 )
-            if asked.distillgame.policy not in self._config.policies:
+            if request.distillgame.policy not in self._config.policies:
                 raise ApiError(400, "'distillgame.policy': unknown policy", code="unknown_policy", param="distillgame")
-            return [(asked.distillgame.policy, tier.budget)]
-        beyond = None if tier.budget is None or tier.budget.beyond == REFUSE else tier.budget.beyond
-        policy = tier.policy
-        if tier.flagged is not None and self._flags.has(key.owner):
-            policy = tier.flagged
-            if beyond is not None and weakness(self._config.served(policy), self._config.served(beyond)) is not None:
+            return [(self._config.served(request.distillgame.policy), tier.budget)]
+        policy = self._config.served(tier.policy)
+        fallback = None if tier.budget is None else tier.budget.fallback
+        beyond = None if fallback is None else self._config.served(fallback)
+        if tier.flagged is not None and self._flagged.has(key.owner):
+            policy = self._config.served(tier.flagged)
+            if beyond is not None and weakness(policy, beyond) is not None:
                 beyond = policy
         return [(policy, tier.budget), *([] if beyond is None else [(beyond, None)])]
 
 
-def _presented(header: str) -> str:
-    scheme, _, rest = header.partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
-    if scheme.lower() == "basic":
-        try:
-            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
-        except ValueError:
-            return ""
-    return ""
-
-
-def _texts(asked: Asked) -> list[str]:
-    """What the campaign monitor reads: prompts, and of a conversation all that is not the assistant's."""
-    if isinstance(asked, ChatRequest):
-        said = [message.plain() for message in asked.messages]
-        return ["\n".join(message["content"] for message in said if message["role"] != "assistant")]
-    return asked.prompts
+def _plan_of(plans: Plans, policy: str) -> JobPlan:
+    plan = plans[policy]
+    if isinstance(plan, ApiError):
+        raise plan
+    return plan

@@ -1,10 +1,10 @@
-"""The campaign monitor: does an owner's window of queries look like ordinary traffic?
+"""The campaign monitor, which tests whether an owner's queries look like ordinary traffic.
 
 Each prompt becomes a vector of counts of its hashed n-grams of bytes, of unit length. The statistic of a window is
 the unbiased squared maximum mean discrepancy to a reference of ordinary prompts (Gretton et al. 2012, eq. 3), with the
 kernel k(x, y) = <x, y> + <x, y>^2: the square lets pairs of n-grams count. The threshold is the quantile of that
 statistic over windows drawn from a part of the reference that is not compared with, so that a window of such traffic is
-flagged at the chosen rate. Prompts are not kept: hashed counts are, in memory, until their window is judged.
+flagged at the chosen rate. Prompts are not kept, only hashed counts, in memory, until their window is judged.
 """
 
 import json
@@ -17,34 +17,34 @@ import numpy as np
 from distillgame.errors import DistillgameError
 
 FEATURES = 4096
-"""Places that n-grams are hashed to."""
+"""Dimensions to which n-grams are hashed."""
 
 LENGTHS = (2, 3, 4)
 """Lengths of n-grams, in bytes."""
 
 PRIME, SHIFT = np.uint32(0x9E3779B1), np.uint32(20)
-"""Multiplicative hashing: of 32 bits the upper twelve are the place."""
+"""Multiplicative hashing: the upper twelve of 32 bits are the dimension."""
 
 CHARACTERS = 2000
-"""Characters of a prompt that are read: the beginning and the end."""
+"""Characters of a prompt that are read, half at its beginning and half at its end."""
 
 MOST = 2000
-"""Reference prompts that are used, evenly spread over the file."""
+"""Reference prompts that are used, drawn at random."""
 
 WINDOWS = 20_000
 """Windows from which the threshold is estimated."""
 
 OWNERS = 10_000
-"""Owners whose windows are kept; the one that has been quiet for longest is forgotten first."""
+"""Owners whose windows are kept; the one that has been quiet for longest is dropped first."""
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a full window came to.
+    """The judgement of a full window.
 
     Attributes:
         statistic: Unbiased squared MMD to the reference.
-        threshold: Above it the owner is flagged.
+        threshold: Value above which the owner is flagged.
     """
 
     statistic: float
@@ -52,21 +52,21 @@ class Judgement:
 
     @property
     def flagged(self) -> bool:
-        """Whether the window does not look like ordinary traffic."""
+        """True if the window does not look like ordinary traffic."""
         return self.statistic > self.threshold
 
 
 class Monitor:
-    """Windows of queries by owner, judged whenever one is full.
+    """Windows of queries per owner.
 
     Args:
-        reference: Ordinary prompts; half is compared with, half sets the threshold.
+        reference: Ordinary prompts; windows are compared with one half, the other half sets the threshold.
         window: Queries in a window. Windows do not overlap.
         false_alarm: Rate at which windows of ordinary traffic are flagged.
         seed: Seed of the split and of the windows that set the threshold.
 
     Raises:
-        DistillgameError: If the reference is too small for the rate that was asked for.
+        DistillgameError: If the reference is too small for the window.
     """
 
     def __init__(self, reference: list[str], window: int = 64, false_alarm: float = 0.001, seed: int = 0):
@@ -90,7 +90,7 @@ class Monitor:
         self._windows: dict[str, deque[np.ndarray]] = {}
 
     def see(self, owner: str, prompt: str) -> np.ndarray | None:
-        """Take in a query, and return its owner's window where it fills it, shape (window, FEATURES)."""
+        """Add a query to its owner's window, and return the window if it is full, shape (window, FEATURES)."""
         window = self._windows.pop(owner, None) or deque(maxlen=self.window)
         window.append(features(prompt))
         if len(window) == self.window:
@@ -108,7 +108,7 @@ class Monitor:
 
 
 def read_reference(path: Path) -> list[str]:
-    """Read prompts, one a line, as text or as JSON with ``prompt`` or ``messages``.
+    """Read prompts, one per line, as text or as JSON with ``prompt`` or ``messages``.
 
     Raises:
         DistillgameError: If the file is not readable or a line holds no prompt.
@@ -121,7 +121,7 @@ def read_reference(path: Path) -> list[str]:
 
 
 def features(prompt: str) -> np.ndarray:
-    """Counts of the prompt's hashed n-grams, of unit length, float32, shape (FEATURES,)."""
+    """Return square roots of the counts of the prompt's hashed n-grams, of unit length, float32, shape (FEATURES,)."""
     text = prompt.lower()
     if len(text) > CHARACTERS:
         text = text[: CHARACTERS // 2] + text[-CHARACTERS // 2 :]
@@ -132,7 +132,7 @@ def features(prompt: str) -> np.ndarray:
         for k in range(n):
             hashed = (hashed ^ data[k : len(data) - n + 1 + k]) * PRIME
         counts += np.bincount(hashed >> SHIFT, minlength=FEATURES)
-    # Roots: a letter that comes often should not drown what comes once.
+    # Square roots, so that frequent letters do not drown rare ones.
     return np.asarray(np.sqrt(counts / counts.sum()), np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: FastAPI's, with our errors in place of its own and with keys."""
+"""The OpenAPI document: FastAPI's, with keys and with this server's errors in place of FastAPI's."""
 
 from typing import Any
 
@@ -40,20 +40,20 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     status: {"description": text, "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
     for status, text in REASONS.items()
 }
-"""What any route may answer besides."""
+"""Errors that any route may return."""
 
-OWNER = ("/metrics", "/dashboard")
-"""What needs an admin key."""
+ADMIN_PATHS = ("/metrics", "/dashboard")
+"""Paths that need an admin key."""
 
-PUBLIC = ("/healthz", "/readyz")
-"""What needs no key."""
+PUBLIC_PATHS = ("/healthz", "/readyz")
+"""Paths that need no key."""
 
 MEDIA = {"/metrics": "text/plain", "/dashboard": "text/html"}
-"""Successful answers that are not JSON."""
+"""Media types of successful responses that are not JSON."""
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """The document, made once."""
+    """Return the document, which is built once."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         parts = document.setdefault("components", {})
@@ -68,8 +68,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
             for operation in methods.values():
                 operation["responses"].pop("422", None)
                 operation["responses"].update(_success(path))
-                if path not in PUBLIC:
-                    operation["security"] = [{"key": []}, *([{"admin": []}] if path in OWNER else [])]
+                if path not in PUBLIC_PATHS:
+                    operation["security"] = [{"key": []}, *([{"admin": []}] if path in ADMIN_PATHS else [])]
         app.openapi_schema = document
     return app.openapi_schema
 

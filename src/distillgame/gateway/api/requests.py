@@ -1,65 +1,19 @@
-"""What clients send: OpenAI's requests, as far as a defended server takes them.
-
-Fields that could undo a defense are known by name and refused with a reason; fields that change nothing here are
-accepted and ignored; all others are refused as unknown.
-"""
+"""OpenAI's requests, as far as a defended server accepts them."""
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from distillgame.gateway.api.fields import checked_fields
 
 LONGEST_STOP = 256
 """Longest stop string, in characters."""
 
 MOST_COMPLETIONS = 128
-"""Most completions of one request, prompts times choices."""
+"""Most completions per request, over all prompts."""
 
 Stop = Annotated[str, StringConstraints(max_length=LONGEST_STOP)]
-
-REFUSED = {
-    "logit_bias": "it would tilt the released distribution",
-    "echo": "log-probabilities of a prompt are not released",
-    "prompt_logprobs": "log-probabilities of a prompt are not released",
-    "best_of": "it would choose among completions by their log-probabilities",
-    "suffix": "nothing is filled in",
-    "tools": "there are no tools",
-    "functions": "there are no tools",
-    "tool_choice": "there are no tools",
-    "function_call": "there are no tools",
-    "modalities": "there is text only",
-    "audio": "there is text only",
-    "prediction": "drafts are the server's own business",
-    "top_k": "truncation beyond top_p is not offered",
-    "min_p": "truncation beyond top_p is not offered",
-    "repetition_penalty": "it would tilt the released distribution",
-    "guided_json": "it would tilt the released distribution",
-    "guided_regex": "it would tilt the released distribution",
-    "guided_choice": "it would tilt the released distribution",
-    "allowed_token_ids": "it would tilt the released distribution",
-    "bad_words": "it would tilt the released distribution",
-    "vllm_xargs": "the policy is the owner's",
-    "extra_args": "the policy is the owner's",
-}
-"""Fields that are refused, and why; a value that asks for nothing (null, false, empty) is let through."""
-
-NEUTRAL: dict[str, Any] = {
-    "frequency_penalty": 0,
-    "presence_penalty": 0,
-    "best_of": 1,
-    "repetition_penalty": 1,
-    "response_format": {"type": "text"},
-    "tool_choice": "none",
-    "function_call": "none",
-    "modalities": ["text"],
-}
-"""Values of fields that ask for nothing; other values of these are refused."""
-
-IGNORED = {
-    "user", "metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key", "prompt_cache_retention",
-    "parallel_tool_calls", "reasoning_effort", "verbosity",
-}  # fmt: skip
-"""Fields that change nothing here."""
 
 
 class Part(BaseModel):
@@ -72,7 +26,7 @@ class Part(BaseModel):
 
 
 EMPTY = {"refusal", "annotations", "audio", "tool_calls", "function_call", "reasoning", "reasoning_content"}
-"""Fields of an assistant's message as clients send it back; only where they say nothing."""
+"""Fields of an assistant's message that clients may send back if they are empty."""
 
 
 class Message(BaseModel):
@@ -101,14 +55,14 @@ class Message(BaseModel):
         return self
 
     def plain(self) -> dict[str, str]:
-        """The message as chat templates read it."""
+        """Return the message in the form that chat templates read."""
         parts = [] if self.content is None else self.content
         text = parts if isinstance(parts, str) else "".join(part.text for part in parts)
         return {"role": "system" if self.role == "developer" else self.role, "content": text}
 
 
 class StreamOptions(BaseModel):
-    """What a stream holds besides; ``include_obfuscation`` is ignored."""
+    """Options of a stream; ``include_obfuscation`` is ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -117,15 +71,15 @@ class StreamOptions(BaseModel):
 
 
 class Chosen(BaseModel):
-    """The policy that a gateway of the owner's asks for; nobody else may."""
+    """The policy that the owner's own gateway requests; nobody else may."""
 
     model_config = ConfigDict(extra="forbid")
 
     policy: str
 
 
-class Common(BaseModel):
-    """What both endpoints take."""
+class CommonFields(BaseModel):
+    """The fields of both endpoints."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -143,7 +97,7 @@ class Common(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop(cls, data: Any) -> Any:
-        """Refuse by name what could undo a defense, and drop what changes nothing."""
+        """Refuse fields that could undo a defense, and drop fields without effect."""
         if not isinstance(data, dict):
             return data
         try:
@@ -152,41 +106,29 @@ class Common(BaseModel):
             raise ValueError(
                 "the body holds what is no text: half of a surrogate pair, or nested too deeply"
             ) from error
-        kept = {}
-        for name, value in data.items():
-            if name in cls.model_fields:
-                kept[name] = value
-            elif name in IGNORED or not value or (name in NEUTRAL and value == NEUTRAL[name]):
-                # An unknown field is refused though it be empty.
-                if name not in IGNORED | set(NEUTRAL) | set(REFUSED):
-                    kept[name] = value
-            elif name in REFUSED:
-                raise ValueError(f"'{name}' is refused: {REFUSED[name]}")
-            elif name in NEUTRAL:
-                raise ValueError(f"'{name}' is refused: it would tilt the released distribution or change its form")
-            else:
-                kept[name] = value
-        return kept
+        return checked_fields(data, set(cls.model_fields))
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """Strings that end a completion."""
+        """The strings that end a completion."""
         given = [self.stop] if isinstance(self.stop, str) else self.stop or []
         return tuple(stop for stop in given if stop)
 
     @property
     def max_length_given(self) -> bool:
-        """Whether a number of tokens is asked for."""
+        """True if the client gives a number of tokens."""
         return self.max_tokens is not None
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream ends with its usage."""
+        """True if the stream has to end with its usage."""
         return self.stream_options is not None and self.stream_options.include_usage
 
 
-class ChatRequest(Common):
+class ChatRequest(CommonFields):
     """``POST /v1/chat/completions``."""
+
+    endpoint: ClassVar[str] = "chat"
 
     messages: list[Message] = Field(min_length=1, max_length=1024)
     max_completion_tokens: int | None = Field(None, ge=1)
@@ -195,47 +137,78 @@ class ChatRequest(Common):
 
     @property
     def max_length_given(self) -> bool:
-        """Whether a number of tokens is asked for."""
+        """True if the client gives a number of tokens."""
         return self.length is not None
 
     @property
     def length(self) -> int | None:
-        """The number of tokens that is asked for, at most."""
+        """Most tokens per completion, if the client gives a number."""
         return self.max_completion_tokens or self.max_tokens
 
     @property
     def completions(self) -> int:
-        """The number of completions that is asked for."""
+        """The number of requested completions."""
         return self.n or 1
 
     @property
     def logprob_count(self) -> int | None:
-        """Alternatives a token whose log-probabilities are asked for; None where no log-probabilities are."""
+        """Requested alternatives per token with their log-probabilities; None if no log-probabilities are requested."""
         return (self.top_logprobs or 0) if self.logprobs else None
 
+    @property
+    def conversation(self) -> tuple[dict[str, str], ...]:
+        """The messages in the form that chat templates read."""
+        return tuple(message.plain() for message in self.messages)
 
-class CompletionRequest(Common):
+    @property
+    def prompts(self) -> list[str | None]:
+        """One entry per prompt: None, because a conversation has messages instead."""
+        return [None]
+
+    @property
+    def client_texts(self) -> list[str]:
+        """The texts that the campaign monitor reads: every message except the assistant's, joined."""
+        return ["\n".join(message["content"] for message in self.conversation if message["role"] != "assistant")]
+
+
+class CompletionRequest(CommonFields):
     """``POST /v1/completions``; prompts are text."""
+
+    endpoint: ClassVar[str] = "completions"
 
     prompt: str | Annotated[list[str], Field(min_length=1, max_length=64)]
     logprobs: int | None = Field(None, ge=0, le=5)
 
     @property
     def length(self) -> int | None:
-        """The number of tokens that is asked for, at most; OpenAI's default is 16."""
+        """Most tokens per completion; OpenAI's default is 16."""
         return self.max_tokens or 16
 
     @property
     def logprob_count(self) -> int | None:
-        """Alternatives a token whose log-probabilities are asked for; None where no log-probabilities are."""
+        """Requested alternatives per token with their log-probabilities; None if no log-probabilities are requested."""
         return self.logprobs
 
     @property
     def completions(self) -> int:
-        """The number of completions that is asked for."""
+        """The number of requested completions."""
         return (self.n or 1) * len(self.prompts)
 
     @property
-    def prompts(self) -> list[str]:
+    def conversation(self) -> tuple[dict[str, str], ...]:
+        """Empty: there are prompts instead."""
+        return ()
+
+    @property
+    def prompts(self) -> list[str | None]:
         """The prompts."""
+        return list(self.client_texts)
+
+    @property
+    def client_texts(self) -> list[str]:
+        """The texts that the campaign monitor reads: the prompts."""
         return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+
+
+ApiRequest = ChatRequest | CompletionRequest
+"""A request for completions."""

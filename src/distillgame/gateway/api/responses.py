@@ -1,22 +1,22 @@
-"""What clients get: OpenAI's bodies and stream chunks, as JSON."""
+"""OpenAI's responses and stream chunks, as JSON."""
 
 import json
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from distillgame.gateway.backends.base import Piece, TokenLogprob
-from distillgame.gateway.ledger.charge import Charge
+from distillgame.gateway.backends import Piece, TokenLogprob
+from distillgame.gateway.ledger import Charge
 
 
 @dataclass
-class Choice:
+class Completion:
     """A completion as it is put together.
 
     Attributes:
-        text: What was released so far.
-        logprobs: Its tokens with their log-probabilities, where they are shown.
-        finish: Why it ended.
+        text: The text that was released so far.
+        logprobs: Its tokens with their log-probabilities, if they are shown.
+        finish: The finish reason, once it has ended.
     """
 
     text: str = ""
@@ -24,66 +24,77 @@ class Choice:
     finish: str | None = None
 
     def add(self, piece: Piece) -> None:
-        """Take in a piece."""
+        """Append a piece."""
         self.text += piece.text
         self.logprobs += piece.logprobs
         self.finish = piece.finish or self.finish
 
 
-class Answer:
-    """One response, whole or in chunks.
+class ResponseBuilder:
+    """Builds one response, whole or in chunks, from the released pieces of its completions.
 
     Args:
         request: The request's id.
         model: The model's name.
+        completions: Number of completions.
         chat: Whether it answers a chat request.
         logprobs: Whether log-probabilities are shown.
-        measured: Whether the receiver is a gateway of ours that is told what each chunk costs.
+        measured: Whether the receiver is the owner's own gateway, which is told what each chunk costs.
+
+    Attributes:
+        completions: The completions, by index.
     """
 
-    def __init__(self, request: str, model: str, *, chat: bool, logprobs: bool, measured: bool):
-        self.chat, self.logprobs, self.measured = chat, logprobs, measured
-        self.head = {"id": f"{'chatcmpl' if chat else 'cmpl'}-{request}", "created": int(time.time()), "model": model}
+    def __init__(self, request: str, model: str, completions: int, *, chat: bool, logprobs: bool, measured: bool):
+        self.completions = [Completion() for _ in range(completions)]
+        self._chat, self._logprobs, self._measured = chat, logprobs, measured
+        self._head = {"id": f"{'chatcmpl' if chat else 'cmpl'}-{request}", "created": int(time.time()), "model": model}
         self._offsets: dict[int, int] = {}
+        self._opened: set[int] = set()
 
-    def opening(self, index: int) -> dict[str, Any]:
-        """The chunk that says who speaks; chat only."""
-        return self._chunk(index, {"delta": {"role": "assistant", "content": ""}}, None, [])
+    def add(self, index: int, piece: Piece) -> None:
+        """Append a piece to the completion with this index."""
+        self.completions[index].add(piece)
 
-    def chunk(self, index: int, piece: Piece) -> dict[str, Any]:
-        """A chunk with a piece."""
-        body: dict[str, Any] = {"delta": {"content": piece.text}} if self.chat else {"text": piece.text}
+    def events(self, index: int, piece: Piece) -> bytes:
+        """Append a piece, and return its server-sent events; the first of a chat completion names the role."""
+        self.add(index, piece)
+        opening = b""
+        if self._chat and index not in self._opened:
+            self._opened.add(index)
+            opening = event(self._chunk(index, {"delta": {"role": "assistant", "content": ""}}, None, []))
+        body: dict[str, Any] = {"delta": {"content": piece.text}} if self._chat else {"text": piece.text}
         chunk = self._chunk(index, body, piece.finish, list(piece.logprobs))
-        return chunk | ({"distillgame": costs(piece.charge)} if self.measured else {})
+        return opening + event(chunk | ({"distillgame": piece.charge.report()} if self._measured else {}))
 
-    def usage_chunk(self, prompt_tokens: int, tokens: int) -> dict[str, Any]:
-        """The last chunk, where usage was asked for."""
-        return self._head(True) | {"choices": [], "usage": usage(prompt_tokens, tokens)}
+    def usage_event(self, prompt_tokens: int, tokens: int) -> bytes:
+        """Return the last event of a stream whose client wants its usage."""
+        return event(self._headed(streams=True) | {"choices": [], "usage": usage(prompt_tokens, tokens)})
 
-    def whole(self, choices: list[Choice], prompt_tokens: int, spent: Charge) -> dict[str, Any]:
-        """The response that is not streamed."""
+    def whole(self, prompt_tokens: int, spent: Charge) -> dict[str, Any]:
+        """Return the body of a response that is not streamed."""
         bodies = []
-        for index, choice in enumerate(choices):
-            body = {"index": index, "finish_reason": choice.finish, "logprobs": self._logprobs(index, choice.logprobs)}
-            said = {"role": "assistant", "content": choice.text, "refusal": None}
-            bodies.append(body | ({"message": said} if self.chat else {"text": choice.text}))
-        answer = self._head(False) | {"choices": bodies, "usage": usage(prompt_tokens, spent.tokens)}
-        return answer | ({"distillgame": costs(spent)} if self.measured else {})
+        for index, done in enumerate(self.completions):
+            body = {"index": index, "finish_reason": done.finish, "logprobs": self._shown(index, done.logprobs)}
+            said = {"role": "assistant", "content": done.text, "refusal": None}
+            bodies.append(body | ({"message": said} if self._chat else {"text": done.text}))
+        answer = self._headed(streams=False) | {"choices": bodies, "usage": usage(prompt_tokens, spent.tokens)}
+        return answer | ({"distillgame": spent.report()} if self._measured else {})
 
     def _chunk(
         self, index: int, body: dict[str, Any], finish: str | None, tokens: list[TokenLogprob]
     ) -> dict[str, Any]:
-        choice = {"index": index, "finish_reason": finish, "logprobs": self._logprobs(index, tokens)} | body
-        return self._head(True) | {"choices": [choice]}
+        choice = {"index": index, "finish_reason": finish, "logprobs": self._shown(index, tokens)} | body
+        return self._headed(streams=True) | {"choices": [choice]}
 
-    def _head(self, streams: bool) -> dict[str, Any]:
-        name = "text_completion" if not self.chat else f"chat.completion{'.chunk' if streams else ''}"
-        return {**self.head, "object": name}
+    def _headed(self, *, streams: bool) -> dict[str, Any]:
+        name = "text_completion" if not self._chat else f"chat.completion{'.chunk' if streams else ''}"
+        return {**self._head, "object": name}
 
-    def _logprobs(self, index: int, tokens: list[TokenLogprob]) -> dict[str, Any] | None:
-        if not self.logprobs:
+    def _shown(self, index: int, tokens: list[TokenLogprob]) -> dict[str, Any] | None:
+        if not self._logprobs:
             return None
-        if self.chat:
+        if self._chat:
             content = [_entry(t.token, t.logprob) | {"top_logprobs": [_entry(*top) for top in t.top]} for t in tokens]
             return {"content": content, "refusal": None}
         offsets, place = [], self._offsets.get(index, 0)
@@ -100,33 +111,17 @@ class Answer:
 
 
 def usage(prompt_tokens: int, tokens: int) -> dict[str, int]:
-    """Tokens as OpenAI counts them."""
+    """Return the numbers of tokens in OpenAI's form."""
     return {"prompt_tokens": prompt_tokens, "completion_tokens": tokens, "total_tokens": prompt_tokens + tokens}
 
 
-def costs(spent: Charge) -> dict[str, Any]:
-    """What a gateway of ours is told."""
-    return {"tokens": spent.tokens, "kl": spent.kl, "value": spent.value, "unvalued": spent.unvalued}
-
-
-def read_costs(data: Any) -> Charge | None:
-    """The same, read; None if it is not there or not sound."""
-    if not isinstance(data, dict) or not isinstance(data.get("tokens"), int):
-        return None
-    amounts = [data.get("kl"), data.get("value")]
-    if any(a is not None and (isinstance(a, bool) or not isinstance(a, int | float) or not a >= 0) for a in amounts):
-        return None
-    unvalued = data.get("unvalued", 0)
-    return Charge(data["tokens"], amounts[0], amounts[1], unvalued if isinstance(unvalued, int) else 0)
-
-
 def event(data: dict[str, Any]) -> bytes:
-    """One server-sent event."""
+    """Return one server-sent event."""
     return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
 
 
 DONE = b"data: [DONE]\n\n"
-"""How a stream ends."""
+"""The end of a stream."""
 
 
 def _entry(token: str, logprob: float) -> dict[str, Any]:
@@ -134,10 +129,10 @@ def _entry(token: str, logprob: float) -> dict[str, Any]:
 
 
 def _bytes(token: str) -> list[int] | None:
-    """A token's bytes; None where it is part of a character, whose text hides them."""
+    """Return a token's bytes; None if it is part of a character, because its text does not determine them."""
     return None if "\N{REPLACEMENT CHARACTER}" in token else list(token.encode())
 
 
 def _finite(logprob: float) -> float:
-    """JSON has no infinity; OpenAI's clients know -9999."""
+    """Return a number that JSON can hold; OpenAI's clients know -9999 for minus infinity."""
     return max(logprob, -9999.0)

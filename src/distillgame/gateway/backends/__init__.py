@@ -1,1 +1,7 @@
-"""What samples completions."""
+"""Backends, which sample completions: the engine in a process of its own, or another server."""
+
+from distillgame.gateway.backends.base import Backend, Job, Piece, TokenLogprob
+from distillgame.gateway.backends.local import LocalBackend
+from distillgame.gateway.backends.upstream import UpstreamBackend
+
+__all__ = ["Backend", "Job", "LocalBackend", "Piece", "TokenLogprob", "UpstreamBackend"]

@@ -1,11 +1,11 @@
-"""What samples: our engine in a process of its own, or another server."""
+"""The interface of what samples completions: the engine in a process of its own, or another server."""
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from distillgame.decoding import SamplingParams
-from distillgame.gateway.ledger.charge import NOTHING, Charge
+from distillgame.gateway.ledger import NOTHING, Charge
 
 
 @dataclass(frozen=True)
@@ -13,14 +13,14 @@ class Job:
     """One completion to sample.
 
     Attributes:
-        policy: Name of the policy it is released under.
-        stream: Names its random stream (:func:`distillgame.gateway.api.jobs.stream_key`).
-        params: How it is sampled, within what the policy allows.
-        messages: The conversation; empty where there is a prompt.
-        prompt: Text that is continued as it is.
+        policy: Name of the policy under which it is released.
+        stream: Name of its random stream (:func:`distillgame.gateway.api.jobs.stream_key`).
+        params: Sampling parameters, within what the policy allows.
+        messages: The conversation; empty if there is a prompt.
+        prompt: Text to continue, without a chat template.
         logprobs: Whether log-probabilities are shown.
-        seed: The client's seed, which another server is given; our engine knows ``stream`` only.
-        pieces: Tokens in a piece, 0 for all at the end.
+        seed: The client's seed, which is passed to another server; the engine only uses ``stream``.
+        pieces: Tokens per piece; 0 for one piece at the end.
     """
 
     policy: str
@@ -35,12 +35,12 @@ class Job:
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A released token as it is shown with its log-probability.
+    """A released token with its log-probability.
 
     Attributes:
         token: Its text.
         logprob: log pi_rel.
-        top: The likeliest tokens' texts with theirs.
+        top: Texts and log-probabilities of the likeliest tokens.
     """
 
     token: str
@@ -54,9 +54,9 @@ class Piece:
 
     Attributes:
         text: Their text, as far as no later token can change it.
-        charge: What they cost.
+        charge: Their cost.
         prompt_tokens: Tokens of the prompt.
-        logprobs: The tokens' log-probabilities, where they are shown.
+        logprobs: Their log-probabilities, if they are shown.
         finish: ``stop`` or ``length`` with the last piece.
     """
 
@@ -72,10 +72,10 @@ class Backend(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Get ready; returns when requests can be served.
+        """Get ready, and return when requests can be served.
 
         Raises:
-            DistillgameError: If that is impossible.
+            DistillgameError: If the backend cannot serve.
         """
 
     @abstractmethod
@@ -88,15 +88,15 @@ class Backend(ABC):
 
     @abstractmethod
     def problem(self) -> str | None:
-        """Why nothing can be served, if it cannot."""
+        """Return why nothing can be served, or None if all is well."""
 
     @abstractmethod
     def load(self) -> tuple[int, int]:
-        """Completions that are being sampled or wait, and how many there may be."""
+        """Return the number of completions that run or wait, and its limit."""
 
     @abstractmethod
     async def failed(self) -> None:
-        """Wait until nothing can be served ever again; for ever, if all is well."""
+        """Wait until the backend has failed for good, which never happens if all is well."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Our engine, in a process of its own."""
+"""The backend that samples with the engine, in a process of its own."""
 
 import asyncio
 import contextlib
@@ -12,15 +12,16 @@ from multiprocessing.connection import Connection
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends import worker
 from distillgame.gateway.backends.base import Backend, Job, Piece
-from distillgame.gateway.backends.samplers import Event, Failure
-from distillgame.gateway.config.serve import ServeConfig
+from distillgame.gateway.backends.samplers import JobEvent, JobFailure
+from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError, overloaded
 
-GONE = Failure("the engine has stopped; the server has to be started again")
+GONE = JobFailure("the engine has stopped; the server has to be started again")
+"""The failure of all jobs when the worker has died."""
 
 
 class LocalBackend(Backend):
-    """Sends jobs to the engine's process and hands on what comes back.
+    """Sends jobs to the worker process and passes on its events.
 
     Args:
         config: The owner's configuration.
@@ -30,7 +31,7 @@ class LocalBackend(Backend):
         self._config = config
         self._most = config.engine.batch_size + config.engine.queue
         self._numbers = count()
-        self._jobs: dict[int, asyncio.Queue[Piece | Failure]] = {}
+        self._jobs: dict[int, asyncio.Queue[Piece | JobFailure]] = {}
         self._outbox: queue.SimpleQueue[tuple[int, Job | None] | None] = queue.SimpleQueue()
         self._process: multiprocessing.process.BaseProcess | None = None
         self._state: str | None = "the engine is starting"
@@ -44,7 +45,7 @@ class LocalBackend(Backend):
         ours, theirs = context.Pipe()
         self._process = context.Process(target=worker.main, args=(theirs, self._config), name="engine", daemon=True)
         self._process.start()
-        # Only the process may hold that end: its death has to close the pipe.
+        # Only the worker may hold that end, so that its death closes the pipe.
         theirs.close()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         for target in (self._read, self._write):
@@ -65,8 +66,8 @@ class LocalBackend(Backend):
         try:
             while not finished:
                 piece = await pieces.get()
-                finished = isinstance(piece, Failure) or piece.finish is not None
-                if isinstance(piece, Failure):
+                finished = isinstance(piece, JobFailure) or piece.finish is not None
+                if isinstance(piece, JobFailure):
                     raise _error_of(piece, job)
                 yield piece
         finally:
@@ -75,19 +76,19 @@ class LocalBackend(Backend):
                 self._outbox.put((number, None))
 
     def problem(self) -> str | None:
-        """Why nothing can be served."""
+        """Return why nothing can be served."""
         return self._state
 
     def load(self) -> tuple[int, int]:
-        """Completions in the engine or before it, and how many there may be."""
+        """Return the number of completions that run or wait, and its limit."""
         return len(self._jobs), self._most
 
     async def failed(self) -> None:
-        """Wait until the process is gone without having been told to."""
+        """Wait until the worker has died without being told to."""
         await self._gone.wait()
 
     async def close(self) -> None:
-        """Close the pipe, which ends the process."""
+        """Close the pipe, which ends the worker."""
         self._state = "the server is stopping"
         self._closing = True
         self._outbox.put(None)
@@ -97,11 +98,11 @@ class LocalBackend(Backend):
                 self._process.kill()
 
     def _write(self, connection: Connection, _: asyncio.AbstractEventLoop) -> None:
-        # In a thread: a full pipe must not stop the event loop.
+        # In a thread, because a full pipe must not block the event loop.
         with contextlib.suppress(OSError):
             while (message := self._outbox.get()) is not None:
                 connection.send(message)
-            # Closing the pipe would not be noticed while the other thread reads it.
+            # While the other thread reads the pipe, the worker would not notice that it was closed.
             connection.send(None)
 
     def _read(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
@@ -114,14 +115,14 @@ class LocalBackend(Backend):
         if not loop.is_closed():
             loop.call_soon_threadsafe(self._lost)
 
-    def _dispatch(self, events: list[Event]) -> None:
+    def _dispatch(self, events: list[JobEvent]) -> None:
         for number, event in events:
             if number == worker.READY:
-                self._settle_start(event if isinstance(event, Failure) else None)
+                self._settle_start(event if isinstance(event, JobFailure) else None)
             elif number in self._jobs and event is not None:
                 self._jobs[number].put_nowait(event)
 
-    def _settle_start(self, failure: Failure | None) -> None:
+    def _settle_start(self, failure: JobFailure | None) -> None:
         if self._ready.done():
             return
         if failure is None:
@@ -140,10 +141,10 @@ class LocalBackend(Backend):
             pieces.put_nowait(GONE)
 
 
-def _error_of(failure: Failure, job: Job) -> ApiError:
+def _error_of(failure: JobFailure, job: Job) -> ApiError:
     if failure is GONE:
         return overloaded(failure.message)
-    if failure.is_asked:
+    if failure.is_request:
         message = failure.message.split(": ", 1)[-1] if failure.message.startswith("request '") else failure.message
         message = message.replace("max_new_tokens", "'max_tokens'")
         param = "messages" if job.prompt is None else "prompt"

@@ -1,4 +1,4 @@
-"""What samples: an engine for each policy over the same networks, stepped in turn."""
+"""The engines of all policies, which share networks and take turns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,36 +7,36 @@ from typing import Any
 from distillgame.decoding import Calibration, Engine, Request, Sample, Sequence, TextStream, Update
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job, Piece, TokenLogprob
-from distillgame.gateway.config.serve import ServeConfig
-from distillgame.gateway.ledger.charge import charge
+from distillgame.gateway.config import ServeConfig
+from distillgame.gateway.ledger import Charge
 from distillgame.models import load_model, pick_device
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A job that came to nothing.
+class JobFailure:
+    """The failure of a job.
 
     Attributes:
-        message: Why.
-        is_asked: Whether what was asked is at fault.
+        message: The reason.
+        is_request: Whether the request is at fault.
     """
 
     message: str
-    is_asked: bool = False
+    is_request: bool = False
 
 
-Event = tuple[int, Piece | Failure | None]
-"""A job's number, and a piece of it, its failure, or None: the process is ready."""
+JobEvent = tuple[int, Piece | JobFailure | None]
+"""A job's number with one of its pieces or its failure; None says that the worker is ready."""
 
 
 @dataclass
-class Running:
+class RunningJob:
     """A job in an engine.
 
     Attributes:
         number: The job's number.
         job: The job.
-        text: Its text as it grows; None where all is sent at the end.
+        text: Its text as it grows; None if all is sent at the end.
         sent: Tokens that have been sent.
     """
 
@@ -47,11 +47,11 @@ class Running:
 
 
 @dataclass
-class Served:
-    """An engine with the jobs in it, by handle."""
+class RunningEngine:
+    """An engine and its jobs, by handle."""
 
     engine: Engine
-    jobs: dict[int, Running] = field(default_factory=dict)
+    jobs: dict[int, RunningJob] = field(default_factory=dict)
 
 
 class Samplers:
@@ -74,14 +74,14 @@ class Samplers:
         self.teacher = load_model(config.teacher, device)
         self.proxies = {name: load_model(spec, device) for name, spec in config.all_proxies.items()}
         self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
-        # A bound that costs nothing, before a long text is taken apart.
+        # A cheap bound on the length, so that very long texts are refused before they are tokenized.
         longest = max(len(token) for token in self.teacher.tokenizer.get_vocab())
         self._most_characters = self.teacher.context * longest
         self.calibration: dict[tuple[str, ...], Calibration] = {}
-        self.served = {name: Served(self._engine(name)) for name in config.policies}
+        self._running = {name: RunningEngine(self._engine(name)) for name in config.policies}
 
     def prepare(self, job: Job) -> Sequence:
-        """Read a job's prompt; safe beside the thread that steps.
+        """Tokenize a job's prompt; safe beside the thread that calls :meth:`step`.
 
         Raises:
             DistillgameError: If the prompt is empty or does not fit.
@@ -91,58 +91,58 @@ class Samplers:
             context = self.teacher.context
             raise DistillgameError(f"{characters} characters do not fit the teacher's context of {context} tokens")
         request = Request(job.stream, [dict(m) for m in job.messages], params=job.params, prompt=job.prompt)
-        return self.served[job.policy].engine.prepare(request, stream=False)
+        return self._running[job.policy].engine.prepare(request, stream=False)
 
     def add(self, number: int, job: Job, sequence: Sequence) -> None:
-        """Take in a job that was prepared."""
-        served = self.served[job.policy]
+        """Start a job that was prepared."""
+        running = self._running[job.policy]
         text = TextStream(self.teacher.decode, job.params.stop) if job.pieces else None
-        served.jobs[served.engine.enqueue(sequence)] = Running(number, job, text)
+        running.jobs[running.engine.enqueue(sequence)] = RunningJob(number, job, text)
 
     def cancel(self, numbers: set[int]) -> None:
-        """Forget jobs."""
-        for served in self.served.values():
-            for handle in [h for h, running in served.jobs.items() if running.number in numbers]:
-                served.engine.cancel(handle)
-                del served.jobs[handle]
+        """Cancel jobs, given by their numbers."""
+        for running in self._running.values():
+            for handle in [handle for handle, job in running.jobs.items() if job.number in numbers]:
+                running.engine.cancel(handle)
+                del running.jobs[handle]
 
     @property
     def busy(self) -> bool:
-        """Whether there is anything to do."""
-        return any(served.engine.busy for served in self.served.values())
+        """True if any engine has work."""
+        return any(running.engine.busy for running in self._running.values())
 
-    def step(self) -> list[Event]:
-        """Move every engine on that has work, and say what came of it."""
-        events: list[Event] = []
-        for name, served in self.served.items():
-            if served.engine.busy:
-                events += self._step(name, served)
+    def step(self) -> list[JobEvent]:
+        """Step every engine that has work, and return the events."""
+        events: list[JobEvent] = []
+        for name, running in self._running.items():
+            if running.engine.busy:
+                events += self._step(name, running)
         return events
 
-    def _step(self, name: str, served: Served) -> list[Event]:
+    def _step(self, name: str, running: RunningEngine) -> list[JobEvent]:
         try:
-            updates = served.engine.step()
-        except Exception as error:  # Out of memory, say: these jobs are lost, not the server.
-            failed = [running.number for running in served.jobs.values()]
-            self.served[name] = Served(self._engine(name))
-            return [(number, Failure(f"{type(error).__name__}: {error}")) for number in failed]
-        return [event for update in updates for event in self._events(served, update)]
+            updates = running.engine.step()
+        except Exception as error:  # Such as lack of memory: these jobs are lost, not the server.
+            failed = [job.number for job in running.jobs.values()]
+            self._running[name] = RunningEngine(self._engine(name))
+            return [(number, JobFailure(f"{type(error).__name__}: {error}")) for number in failed]
+        return [event for update in updates for event in self._events(running, update)]
 
-    def _events(self, served: Served, update: Update) -> Iterator[Event]:
-        running = served.jobs.get(update.handle)
+    def _events(self, engine: RunningEngine, update: Update) -> Iterator[JobEvent]:
+        running = engine.jobs.get(update.handle)
         if running is None:
             return
         sample = update.sample
         if update.finished:
-            del served.jobs[update.handle]
+            del engine.jobs[update.handle]
             if sample.finish_reason == "error":
-                yield running.number, Failure(sample.error, "context" in sample.error)
+                yield running.number, JobFailure(sample.error, "context" in sample.error)
                 return
         if running.text is None:
             if update.finished:
                 yield running.number, self._piece(running, sample, len(sample.token_ids), sample.completion, True)
             return
-        # As many tokens in every piece but the last: its length would tell how many drafts were accepted.
+        # All pieces but the last have the same length, which would otherwise reveal how many drafts were accepted.
         size = running.job.pieces
         while len(sample.token_ids) - running.sent >= size:
             end = running.sent + size
@@ -156,11 +156,11 @@ class Samplers:
             text = running.text.take(final=True)
             yield running.number, self._piece(running, sample, len(sample.token_ids), text, True)
 
-    def _piece(self, running: Running, sample: Sample, end: int, text: str, last: bool) -> Piece:
+    def _piece(self, running: RunningJob, sample: Sample, end: int, text: str, last: bool) -> Piece:
         start, running.sent = running.sent, end
         return Piece(
             text,
-            charge(end - start, sample.kl[start:end], sample.v_gap[start:end]),
+            Charge.measure(end - start, sample.kl[start:end], sample.v_gap[start:end]),
             sample.prompt_tokens,
             self._logprobs(sample, start, end) if running.job.logprobs else (),
             sample.finish_reason if last else None,
@@ -183,11 +183,11 @@ class Samplers:
         )
 
     def _engine(self, name: str) -> Engine:
-        policy = self.config.policies[name].make()
+        policy = self.config.served(name).policy
         settings = self.config.engine
-        # With proxies at hand every policy is measured by them, the undefended one too, and may let them draft.
+        # If its proxies are loaded, a policy is measured by them and lets them draft, also if it does not need them.
         proxied = all(proxy in self.proxies for proxy in policy.proxies)
-        # Passes of the same networks cost the same under any policy.
+        # Passes of the same networks cost the same under every policy.
         networks = (*policy.proxies, *(("derivatives",) if policy.needs_delta else ()))
         engine = Engine(
             self.teacher,

@@ -1,4 +1,4 @@
-"""Another OpenAI-compatible server that samples in place of our engine."""
+"""The backend that samples with another OpenAI-compatible server."""
 
 import asyncio
 import json
@@ -9,18 +9,16 @@ from typing import Any
 import httpx2
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.api.responses import read_costs
 from distillgame.gateway.backends.base import Backend, Job, Piece
-from distillgame.gateway.config.sections import Upstream
-from distillgame.gateway.config.serve import ServeConfig
+from distillgame.gateway.config import ServeConfig, UpstreamSettings
 from distillgame.gateway.errors import ApiError, overloaded
-from distillgame.gateway.ledger.charge import NOTHING, Charge
+from distillgame.gateway.ledger import NOTHING, Charge
 
 REASONS = {"stop": "stop", "length": "length"}
-"""Reasons for an end that are handed on; others are ``stop``."""
+"""Finish reasons that are passed on; others become ``stop``."""
 
 PREFIX = "distillgame_"
-"""Goes before each name in the extra argument."""
+"""Prefix of each name in the extra argument."""
 
 
 class UpstreamBackend(Backend):
@@ -31,7 +29,7 @@ class UpstreamBackend(Backend):
         upstream: The server.
     """
 
-    def __init__(self, config: ServeConfig, upstream: Upstream):
+    def __init__(self, config: ServeConfig, upstream: UpstreamSettings):
         self._config, self._upstream = config, upstream
         self._running = 0
         self._most = config.engine.batch_size + config.engine.queue
@@ -42,14 +40,14 @@ class UpstreamBackend(Backend):
             if not key:
                 raise DistillgameError(f"upstream.api_key_env: the environment has no '{upstream.api_key_env}'")
             headers["Authorization"] = f"Bearer {key}"
-        # Neither proxies of the environment nor redirects: prompts go where the owner said and nowhere else.
+        # No proxies from the environment and no redirects: prompts go where the owner said and nowhere else.
         self._client = httpx2.AsyncClient(
             base_url=upstream.url.rstrip("/") + "/", headers=headers, trust_env=False,
             timeout=httpx2.Timeout(upstream.timeout, connect=10), limits=httpx2.Limits(max_connections=None),
         )  # fmt: skip
 
     async def start(self) -> None:
-        """See that the server is there and has the model."""
+        """Check that the server is there and has the model."""
         url = self._upstream.url
         try:
             response = await self._client.get("models")
@@ -88,15 +86,15 @@ class UpstreamBackend(Backend):
             self._running -= 1
 
     def problem(self) -> str | None:
-        """Why nothing can be served."""
+        """Return why nothing can be served."""
         return self._state
 
     def load(self) -> tuple[int, int]:
-        """Completions that are being streamed, and how many there may be."""
+        """Return the number of completions that are being streamed, and its limit."""
         return self._running, self._most
 
     async def failed(self) -> None:
-        """Wait for ever: an upstream may come back."""
+        """Wait forever: an upstream may come back."""
         await asyncio.Event().wait()
 
     async def close(self) -> None:
@@ -112,7 +110,7 @@ class UpstreamBackend(Backend):
         return "completions" if job.prompt is not None else "chat/completions"
 
     def _body(self, job: Job) -> dict[str, Any]:
-        release = self._config.policies[job.policy].release
+        release = self._config.served(job.policy).release
         strength = {f"{PREFIX}{name}": value for name, value in release.options.items()}
         params = job.params
         asked = {"prompt": job.prompt} if job.prompt is not None else {"messages": list(job.messages)}
@@ -128,7 +126,7 @@ class UpstreamBackend(Backend):
         if params.stop:
             body["stop"] = list(params.stop)
         if job.seed is not None:
-            # The same seed under another temperature would reuse the random numbers (asking.stream_key).
+            # The same seed under another temperature would reuse the random numbers (api.jobs.stream_key).
             body["seed"] = int(job.stream[:8], 16)
         if self._upstream.measured:
             body["distillgame"] = {"policy": job.policy}
@@ -137,7 +135,7 @@ class UpstreamBackend(Backend):
         return body
 
     async def _pieces(self, job: Job, lines: AsyncIterator[str]) -> AsyncGenerator[Piece, None]:
-        """Pieces of a stream, the last one settled by the usage that the server told, if it did."""
+        """Yield the pieces of a stream; the last corrects the charge by the usage, if the server reports it."""
         unsent = sent = NOTHING
         usage: dict[str, Any] = {}
         finish, held, done = None, "", False
@@ -161,17 +159,17 @@ class UpstreamBackend(Backend):
         if finish is None and not done:
             raise ApiError(502, "the upstream ended a stream too early", code="upstream_failed")
         if isinstance(usage.get("completion_tokens"), int) and not self._upstream.measured:
-            # What was sent so far was charged by an upper bound; now its number of tokens is known.
+            # So far an upper bound was charged; now the number of tokens is known.
             unsent = Charge(usage["completion_tokens"] - sent.tokens, None, None)
         prompt = usage.get("prompt_tokens")
         yield Piece(held, unsent, prompt if isinstance(prompt, int) else 0, (), finish or "stop")
 
     def _cost(self, chunk: dict[str, Any], text: str, left: int) -> Charge:
-        """What a chunk costs: what our server says, or an upper bound of its tokens."""
+        """Return the cost of a chunk: what a distillgame server reports, or an upper bound on its tokens."""
         if not self._upstream.measured:
             # A token has at least one byte. Servers rarely say how many tokens a chunk holds.
             return Charge(min(len(text.encode()), left), None, None)
-        cost = read_costs(chunk.get("distillgame"))
+        cost = Charge.from_report(chunk.get("distillgame"))
         if cost is None and text:
             raise ApiError(502, "the upstream does not report what it releases", code="upstream_unmeasured")
         return cost or NOTHING
@@ -196,7 +194,7 @@ def _text(choice: dict[str, Any]) -> str:
 
 
 def _refusal(status: int, body: bytes, headers: Any) -> ApiError:
-    """An upstream's refusal as ours: what the client asked may be at fault, or the gateway's own standing."""
+    """Translate an upstream's refusal: the client's request may be at fault, or the gateway's own key or rate."""
     try:
         message = str(json.loads(body)["error"]["message"])[:300]
     except (ValueError, KeyError, TypeError):

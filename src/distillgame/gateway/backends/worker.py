@@ -1,4 +1,4 @@
-"""The process that samples, apart from the one that serves HTTP: both would compete for Python's lock."""
+"""The process that samples, apart from the one that serves HTTP: in one, both would compete for Python's lock."""
 
 import queue
 import signal
@@ -8,26 +8,26 @@ from multiprocessing.connection import Connection
 from distillgame.decoding import Sequence
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job
-from distillgame.gateway.backends.samplers import Event, Failure, Samplers
-from distillgame.gateway.config.serve import ServeConfig
+from distillgame.gateway.backends.samplers import JobEvent, JobFailure, Samplers
+from distillgame.gateway.config import ServeConfig
 from distillgame.models import quiet
 
 READY = -1
-"""In place of a job's number: the process is ready, or says why it never will be."""
+"""Number of the event that says that the process is ready, or why it cannot start."""
 
-
-Taken = tuple[int, Job | None, Sequence | Failure | None] | None
-"""A job's number with the job and its sequence, with its failure, or with nothing to cancel it; None at the end."""
+Received = tuple[int, Job | None, Sequence | JobFailure | None] | None
+"""A job's number with the job and its sequence, its failure, or nothing, which cancels it; None at the end."""
 
 
 def main(connection: Connection, config: ServeConfig) -> None:
-    """Serve jobs from a pipe until it is told to end or the other end is gone.
+    """Serve jobs from a pipe until its other end closes or sends None.
 
     Args:
-        connection: Brings ``(number, job)``, ``(number, None)`` to cancel, or None to end; takes lists of events.
+        connection: Receives ``(number, job)``, ``(number, None)`` to cancel a job, or None to end, and sends lists of
+            events.
         config: The owner's configuration.
     """
-    # The parent decides when to stop, also where a terminal sends its signals to both.
+    # The parent decides when to stop, also if a terminal sends its signals to both.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     quiet()
@@ -35,11 +35,11 @@ def main(connection: Connection, config: ServeConfig) -> None:
         samplers = Samplers(config)
     except Exception as error:
         message = str(error) if isinstance(error, DistillgameError) else f"{type(error).__name__}: {error}"
-        connection.send([(READY, Failure(message, isinstance(error, DistillgameError)))])
+        connection.send([(READY, JobFailure(message, isinstance(error, DistillgameError)))])
         return
     connection.send([(READY, None)])
-    inbox: queue.SimpleQueue[Taken] = queue.SimpleQueue()
-    threading.Thread(target=_take, args=(connection, samplers, inbox), name="prompts", daemon=True).start()
+    inbox: queue.SimpleQueue[Received] = queue.SimpleQueue()
+    threading.Thread(target=_prepare, args=(connection, samplers, inbox), name="prompts", daemon=True).start()
     try:
         while True:
             events = _receive(inbox, samplers)
@@ -50,8 +50,8 @@ def main(connection: Connection, config: ServeConfig) -> None:
         return
 
 
-def _take(connection: Connection, samplers: Samplers, inbox: "queue.SimpleQueue[Taken]") -> None:
-    """Read what comes, and prompts as they come: a long one must not hold up what is being sampled."""
+def _prepare(connection: Connection, samplers: Samplers, inbox: "queue.SimpleQueue[Received]") -> None:
+    """Receive jobs and tokenize their prompts in a thread: a long prompt must not delay what is being sampled."""
     try:
         while (message := connection.recv()) is not None:
             number, job = message
@@ -60,24 +60,24 @@ def _take(connection: Connection, samplers: Samplers, inbox: "queue.SimpleQueue[
                 continue
             try:
                 inbox.put((number, job, samplers.prepare(job)))
-            except Exception as error:  # Tokenizers raise whatever they like, and the text is a stranger's.
+            except Exception as error:  # Tokenizers raise any error, and clients send any text.
                 known = isinstance(error, DistillgameError)
-                inbox.put((number, None, Failure(str(error) if known else "the prompt cannot be read", True)))
+                inbox.put((number, None, JobFailure(str(error) if known else "the prompt cannot be read", True)))
     except (EOFError, OSError):
         pass
     inbox.put(None)
 
 
-def _receive(inbox: "queue.SimpleQueue[Taken]", samplers: Samplers) -> list[Event]:
-    """Take in what has come; wait for it where there is nothing else to do."""
-    events: list[Event] = []
+def _receive(inbox: "queue.SimpleQueue[Received]", samplers: Samplers) -> list[JobEvent]:
+    """Start and cancel the jobs that have arrived; wait for one if there is no other work."""
+    events: list[JobEvent] = []
     cancelled: set[int] = set()
     while not inbox.empty() or not (samplers.busy or events or cancelled):
         taken = inbox.get()
         if taken is None:
             raise EOFError
         number, job, prepared = taken
-        if isinstance(prepared, Failure):
+        if isinstance(prepared, JobFailure):
             events.append((number, prepared))
         elif job is None or prepared is None:
             cancelled.add(number)

@@ -1,16 +1,16 @@
-"""Read a server's configuration."""
+"""Loading of a server's configuration."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distillgame.documents import find_document, read_document, replaced
+from distillgame.documents import read_document, replaced
 from distillgame.gateway.config.serve import ServeConfig
-from distillgame.gateway.ledger.location import SHIPPED
+from distillgame.gateway.ledger import find_config
 from distillgame.strict import parse
 
 PATHS = (("directions",), ("monitor", "reference"), ("server", "tls_cert"), ("server", "tls_key"))
-"""Values that are files, which stand relative to the configuration's own."""
+"""Fields that name files, relative to the folder of the configuration."""
 
 
 def load_serving(
@@ -20,7 +20,7 @@ def load_serving(
 
     Args:
         source: A YAML file, the name of a shipped configuration, plain data, or None for the embedded pair.
-        overrides: Dotted names and values that replace the file's.
+        overrides: Values that replace the file's, by dotted name.
 
     Raises:
         DistillgameError: If the file is missing or malformed, or a field is wrong.
@@ -28,7 +28,7 @@ def load_serving(
     if isinstance(source, Mapping):
         data, where = dict(source), "the configuration"
     else:
-        path = SHIPPED / "embedded.yaml" if source is None else find_document(source, SHIPPED)
+        path = find_config(source)
         data, where = read_document(path), str(path)
         for names in PATHS:
             _anchor(data, names, path.parent)
@@ -36,7 +36,7 @@ def load_serving(
 
 
 def _anchor(data: Any, names: tuple[str, ...], folder: Path) -> None:
-    """Let files that stand beside the configuration be found from anywhere."""
+    """Make paths in the configuration relative to its folder, so that they are found from anywhere."""
     for name in names[:-1]:
         data = data.get(name) if isinstance(data, dict) else None
     value = data.get(names[-1]) if isinstance(data, dict) else None

@@ -1,4 +1,4 @@
-"""The parts of a server's configuration that are not about who is served what."""
+"""Sections of a server's configuration: engine, upstream, HTTP server and monitor."""
 
 from pathlib import Path
 from typing import Literal
@@ -10,14 +10,14 @@ from distillgame.strict import Strict
 
 
 class EngineSettings(Strict):
-    """How the engine samples.
+    """Settings of the engine.
 
     Attributes:
-        batch_size: Most sequences that are decoded together, for each policy.
-        token_budget: Bound on sequences x longest sequence, in tokens, for each policy.
-        queue: Most sequences that wait, for all policies together; past it requests get 503.
-        speculative: Let the proxy draft where that is faster.
-        derivative: How the proxy's derivative is computed.
+        batch_size: Most sequences that are decoded together, per policy.
+        token_budget: Bound on sequences x longest sequence, in tokens, per policy.
+        queue: Most waiting sequences, over all policies; further requests get status 503.
+        speculative: Whether the proxy may draft, which it does if that is faster.
+        derivative: Method by which the proxy's derivative is computed.
         device: ``auto`` takes a GPU if there is one.
         threads: Threads of the engine's arithmetic.
     """
@@ -31,16 +31,16 @@ class EngineSettings(Strict):
     threads: int | None = Field(None, ge=1)
 
 
-class Upstream(Strict):
-    """An OpenAI-compatible server behind the gateway.
+class UpstreamSettings(Strict):
+    """Settings of an OpenAI-compatible server behind the gateway.
 
     Attributes:
-        url: Its base, as in ``http://127.0.0.1:8000/v1``.
-        model: What it calls the model; the name that clients use if None.
-        api_key_env: The environment variable that holds its key.
-        argument: The field of a request that carries a policy's name and strength.
+        url: Its base URL, as in ``http://127.0.0.1:8000/v1``.
+        model: Its name for the model; the name that clients use if None.
+        api_key_env: Name of the environment variable that holds its key.
+        argument: Field of a request that carries a policy's name and strength.
         measured: Whether it is a distillgame server whose key reports KL and value with each chunk.
-        timeout: Seconds to wait for its next byte.
+        timeout: Most seconds until its next byte.
     """
 
     url: str
@@ -51,25 +51,25 @@ class Upstream(Strict):
     timeout: float = Field(60, gt=0)
 
     @model_validator(mode="after")
-    def _check(self) -> "Upstream":
+    def _check(self) -> "UpstreamSettings":
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url: an http:// or https:// address (found {self.url!r})")
         return self
 
 
 class ServerSettings(Strict):
-    """The server itself.
+    """Settings of the HTTP server.
 
     Attributes:
         host: Address to listen on.
         port: Port; 0 picks a free one.
-        request_timeout: Most seconds that a request takes before it is cancelled.
-        shutdown_timeout: Seconds that running requests are given to finish when the server is told to stop.
-        max_body_bytes: Largest body of a request.
-        max_connections: Most connections; further ones get 503.
-        stream_tokens: Tokens in a chunk of a stream. Every chunk has as many, so that chunks do not show how many
+        request_timeout: Seconds after which a request is cancelled.
+        shutdown_timeout: Seconds for which running requests may continue when the server is told to stop.
+        max_body_bytes: Largest body of a request, in bytes.
+        max_connections: Most connections; further ones get status 503.
+        stream_tokens: Tokens per chunk of a stream. All chunks have the same number, so that they do not show how many
             drafts were accepted.
-        log_prompts: Whether logs hold prompts and completions.
+        log_prompts: Whether prompts and completions are logged.
         cors_origins: Web origins that may call from a browser; none by default.
         tls_cert: Certificate chain, PEM.
         tls_key: Its private key, PEM.
@@ -98,11 +98,12 @@ class ServerSettings(Strict):
 
 
 class MonitorSettings(Strict):
-    """The campaign monitor (:mod:`distillgame.gateway.access.monitor`).
+    """Settings of the campaign monitor (:mod:`distillgame.gateway.access.monitor`).
 
     Attributes:
-        reference: Ordinary prompts, JSON lines of ``{"prompt": TEXT}`` or plain text lines; no monitor without.
-        window: Queries of an owner that are judged together.
+        reference: Ordinary prompts, as JSON lines of ``{"prompt": TEXT}`` or as plain lines; without them there is no
+            monitor.
+        window: Number of queries of an owner that are judged together.
         false_alarm: Rate at which a window of the reference itself would be flagged.
     """
 

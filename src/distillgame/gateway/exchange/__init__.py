@@ -1,1 +1,5 @@
-"""A request from its admission to its last byte."""
+"""One request, from its admission to the settlement of its account."""
+
+from distillgame.gateway.exchange.exchange import Exchange
+
+__all__ = ["Exchange"]

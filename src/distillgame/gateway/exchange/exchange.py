@@ -1,167 +1,204 @@
-"""One request from admission to its last byte."""
+"""One request, from its admission to the settlement of its account."""
 
 import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NamedTuple
 
-from distillgame.gateway.access.admission import Admission, Admitted
-from distillgame.gateway.api.jobs import Asked
-from distillgame.gateway.api.requests import ChatRequest
-from distillgame.gateway.api.responses import DONE, Answer, Choice, event
-from distillgame.gateway.backends.base import Backend
-from distillgame.gateway.config.serve import ServeConfig
+from distillgame.gateway.access import Grant
+from distillgame.gateway.api import DONE, ApiRequest, ChatRequest, ResponseBuilder, event
+from distillgame.gateway.backends import Backend
+from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError
-from distillgame.gateway.exchange.release import released
+from distillgame.gateway.exchange.release import ReleasedPiece, release
 from distillgame.gateway.telemetry import Metrics, log, logger
 
 
-class Serving:
-    """Serves admitted requests.
+class Outcome(NamedTuple):
+    """The end of an exchange.
+
+    Attributes:
+        name: ``finished``, ``cancelled``, ``timeout`` or ``error``, as in the ledger.
+        status: The HTTP status, for the log.
+    """
+
+    name: str
+    status: int
+
+    @classmethod
+    def of(cls, problem: ApiError) -> "Outcome":
+        """Return the outcome of an exchange that ends with an error."""
+        return cls("timeout" if problem.status == 504 else "error", problem.status)
+
+
+FINISHED = Outcome("finished", 200)
+CANCELLED = Outcome("cancelled", 499)
+FAILED = Outcome("error", 500)
+
+
+class Exchange:
+    """A request that was admitted, and its response.
+
+    Either :meth:`run` or :meth:`stream` serves it, and settles its account whatever happens.
 
     Args:
         config: The owner's configuration.
-        backend: What samples.
-        admission: Settles accounts.
-        metrics: Counts.
+        backend: Samples the completions.
+        metrics: Counts requests and releases.
+        grant: The permission to serve the request.
+        request: The request.
+        request_id: Its id.
+        started: Time of its arrival, by the monotonic clock.
+
+    Attributes:
+        grant: The permission to serve the request.
     """
 
-    def __init__(self, config: ServeConfig, backend: Backend, admission: Admission, metrics: Metrics):
-        self._config, self._backend, self._admission, self._metrics = config, backend, admission, metrics
+    def __init__(
+        self,
+        config: ServeConfig,
+        backend: Backend,
+        metrics: Metrics,
+        grant: Grant,
+        request: ApiRequest,
+        request_id: str,
+        started: float,
+    ):
+        self.grant = grant
+        self._config, self._backend, self._metrics = config, backend, metrics
+        self._request, self._id, self._started = request, request_id, started
+        self._response = ResponseBuilder(
+            request_id,
+            config.model,
+            len(grant.plan.jobs),
+            chat=isinstance(request, ChatRequest),
+            logprobs=request.logprob_count is not None,
+            measured=grant.tier.gateway,
+        )
 
-    async def whole(self, admitted: Admitted, asked: Asked, request: str, started: float) -> dict[str, Any]:
-        """Sample all and answer once.
+    async def run(self) -> dict[str, Any]:
+        """Sample all completions and return the body of the response.
 
         Raises:
-            ApiError: If it fails or takes too long.
+            ApiError: If sampling fails or takes too long.
         """
-        answer = self._answer(admitted, asked, request)
-        choices = [Choice() for _ in admitted.work.jobs]
-        outcome, status = "error", 500
+        outcome = FAILED
+        lease = self.grant.lease
         try:
-            async with asyncio.timeout(self._config.server.request_timeout):
-                async with aclosing(self._released(admitted)) as outs:
-                    async for out in outs:
-                        choices[out.index].add(out.piece)
-            outcome, status = "finished", 200
-        except TimeoutError as error:
-            outcome, status = "timeout", 504
-            raise _late(self._config) from error
+            async with aclosing(self._released()) as pieces:
+                async for released in pieces:
+                    self._response.add(released.index, released.piece)
+            outcome = FINISHED
         except ApiError as problem:
-            status = problem.status
+            outcome = Outcome.of(problem)
             raise
         except asyncio.CancelledError:
-            outcome, status = "cancelled", 499
+            outcome = CANCELLED
             raise
         finally:
-            # What could not be answered was not released: only a whole answer is.
-            if outcome != "finished":
-                admitted.lease.nothing_left()
-            self._settle(admitted, asked, request, started, outcome, status, choices)
-        return answer.whole(choices, admitted.lease.prompt_tokens, admitted.lease.released)
+            # Only a complete response is sent, and so released.
+            if outcome is not FINISHED:
+                lease.nothing_left()
+            self.settle(outcome)
+        return self._response.whole(lease.prompt_tokens, lease.released)
 
-    async def stream(
-        self, admitted: Admitted, asked: Asked, request: str, started: float
-    ) -> AsyncGenerator[bytes, None]:
-        """Sample all and yield events as they come, one or more at once.
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """Sample all completions and yield server-sent events as they come, one or more at once.
 
         Raises:
-            ApiError: If it fails before the first event; later failures are events themselves.
+            ApiError: If sampling fails before the first event; later failures are events themselves.
         """
-        answer = self._answer(admitted, asked, request)
-        choices = [Choice() for _ in admitted.work.jobs]
-        outcome, status = "cancelled", 499
-        deadline = asyncio.get_running_loop().time() + self._config.server.request_timeout
-        opened: set[int] = set()
-        first = True
-        outs = self._released(admitted)
+        outcome, begun = CANCELLED, False
+        pieces = self._released()
         try:
-            while True:
-                # Not around a yield: what waits there is the client's time, and not ours to interrupt.
-                async with asyncio.timeout_at(deadline):
-                    out = await anext(outs, None)
-                if out is None:
-                    break
-                if first:
-                    self._metrics.first.observe(time.monotonic() - started)
-                    first = False
-                events = b""
-                if answer.chat and out.index not in opened:
-                    opened.add(out.index)
-                    events = event(answer.opening(out.index))
-                choices[out.index].add(out.piece)
-                yield events + event(answer.chunk(out.index, out.piece))
-            events = b""
-            if asked.wants_usage:
-                events = event(answer.usage_chunk(admitted.lease.prompt_tokens, admitted.lease.released.tokens))
-            outcome, status = "finished", 200
-            yield events + DONE
-        except (TimeoutError, ApiError) as error:
-            problem = error if isinstance(error, ApiError) else _late(self._config)
-            outcome, status = "timeout" if problem.status == 504 else "error", problem.status
-            if first:
-                raise problem from error
+            async for released in pieces:
+                if not begun:
+                    self._metrics.first.observe(time.monotonic() - self._started)
+                    begun = True
+                yield self._response.events(released.index, released.piece)
+            outcome = FINISHED
+            yield self._last_events()
+        except ApiError as problem:
+            outcome = Outcome.of(problem)
+            if not begun:
+                raise
             yield event(problem.body())
         except Exception as error:
-            outcome, status = "error", 500
-            if first:
+            outcome = FAILED
+            if not begun:
                 raise
-            logger.error("failed", exc_info=error, extra={"facts": {"request": request}})
+            logger.error("failed", exc_info=error, extra={"facts": {"request": self._id}})
             yield event(ApiError(500, "the server failed; try again", code="internal_error").body())
         finally:
             try:
                 # First: nothing may be covered any more once the account is settled.
-                await outs.aclose()
+                await pieces.aclose()
             finally:
-                self._settle(admitted, asked, request, started, outcome, status, choices)
+                self.settle(outcome)
 
-    def _released(self, admitted: Admitted) -> Any:
-        served = self._config.served(admitted.policy)
-        return released(self._backend, admitted.work.jobs, served, admitted.lease)
+    def settle(self, outcome: Outcome) -> None:
+        """Settle the lease and the rate limit, and record the exchange in metrics and log."""
+        grant, lease = self.grant, self.grant.lease
+        lease.settle(outcome.name)
+        used = lease.prompt_tokens + lease.sampled
+        if outcome.name in ("cancelled", "timeout"):
+            # How much was sampled by then is not known, and work that is thrown away is work all the same.
+            used = max(used, grant.reservation.tokens)
+        grant.reservation.settle(used)
+        self._count(outcome)
+        self._log(outcome)
 
-    def _answer(self, admitted: Admitted, asked: Asked, request: str) -> Answer:
-        return Answer(
-            request,
-            self._config.model,
-            chat=isinstance(asked, ChatRequest),
-            logprobs=asked.logprob_count is not None,
-            measured=admitted.tier.gateway,
-        )
+    async def _released(self) -> AsyncGenerator[ReleasedPiece, None]:
+        """Yield pieces that may be sent, until all completions have ended.
 
-    def _settle(
-        self,
-        admitted: Admitted,
-        asked: Asked,
-        request: str,
-        started: float,
-        outcome: str,
-        status: int,
-        choices: list[Choice],
-    ) -> None:
-        self._admission.settle(admitted, outcome)
-        spent, seconds = admitted.lease.released, time.monotonic() - started
-        self._metrics.whole.observe(seconds)
-        endpoint = "chat" if isinstance(asked, ChatRequest) else "completions"
-        self._metrics.requests.labels(endpoint, outcome).inc()
-        self._metrics.tokens.labels(admitted.policy).inc(spent.tokens)
-        self._metrics.kl.labels(admitted.policy).inc(spent.kl or 0.0)
-        self._metrics.value.labels(admitted.policy).inc(spent.value or 0.0)
+        Raises:
+            ApiError: If sampling fails, nothing can be released, or it takes too long (504).
+        """
+        seconds = self._config.server.request_timeout
+        deadline = asyncio.get_running_loop().time() + seconds
+        pieces = release(self._backend, self.grant.plan.jobs, self.grant.policy, self.grant.lease)
+        try:
+            while True:
+                try:
+                    # Not around the yield: there the client takes its time, and must not be interrupted.
+                    async with asyncio.timeout_at(deadline):
+                        released = await anext(pieces, None)
+                except TimeoutError as error:
+                    raise ApiError(504, f"the request took longer than {seconds:g} s", code="timeout") from error
+                if released is None:
+                    return
+                yield released
+        finally:
+            await pieces.aclose()
+
+    def _last_events(self) -> bytes:
+        lease = self.grant.lease
+        if not self._request.wants_usage:
+            return DONE
+        return self._response.usage_event(lease.prompt_tokens, lease.released.tokens) + DONE
+
+    def _count(self, outcome: Outcome) -> None:
+        spent, policy = self.grant.lease.released, self.grant.policy.name
+        self._metrics.whole.observe(time.monotonic() - self._started)
+        self._metrics.requests.labels(self._request.endpoint, outcome.name).inc()
+        self._metrics.tokens.labels(policy).inc(spent.tokens)
+        self._metrics.kl.labels(policy).inc(spent.kl or 0.0)
+        self._metrics.value.labels(policy).inc(spent.value or 0.0)
+
+    def _log(self, outcome: Outcome) -> None:
+        key, lease = self.grant.key, self.grant.lease
         texts = {}
         if self._config.server.log_prompts:
-            texts = {"asked": asked.model_dump(exclude_none=True), "released": [choice.text for choice in choices]}
+            released = [completion.text for completion in self._response.completions]
+            texts = {"asked": self._request.model_dump(exclude_none=True), "released": released}
         log(
-            "request", logging.INFO, request=request, key=admitted.key.id, owner=admitted.key.owner,
-            tier=admitted.key.tier, policy=admitted.policy, outcome=outcome, status=status,
-            prompt_tokens=admitted.lease.prompt_tokens, tokens=spent.tokens, kl=_rounded(spent.kl),
-            value=_rounded(spent.value), seconds=round(seconds, 4), **texts,
+            "request", logging.INFO, request=self._id, key=key.id, owner=key.owner, tier=key.tier,
+            policy=self.grant.policy.name, outcome=outcome.name, status=outcome.status,
+            prompt_tokens=lease.prompt_tokens, tokens=lease.released.tokens, kl=_rounded(lease.released.kl),
+            value=_rounded(lease.released.value), seconds=round(time.monotonic() - self._started, 4), **texts,
         )  # fmt: skip
-
-
-def _late(config: ServeConfig) -> ApiError:
-    seconds = config.server.request_timeout
-    return ApiError(504, f"the request took longer than {seconds:g} s", code="timeout")
 
 
 def _rounded(amount: float | None) -> float | None:

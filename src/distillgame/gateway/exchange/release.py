@@ -1,57 +1,56 @@
-"""From pieces to what leaves: forms, the ledger and the order of choices."""
+"""The release of pieces: derived into the policy's form, covered by the ledger, and merged over completions."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 
-from distillgame.gateway.backends.base import Backend, Job, Piece
-from distillgame.gateway.config.tiers import ServedPolicy
+from distillgame.gateway.backends import Backend, Job, Piece
+from distillgame.gateway.config import ServedPolicy
 from distillgame.gateway.errors import budget_exhausted
-from distillgame.gateway.ledger.charge import NOTHING
-from distillgame.gateway.ledger.leases import Lease, OverBudgetError
-from distillgame.policies.forms import make_form
+from distillgame.gateway.ledger import NOTHING, Lease, OverBudgetError
 
 ANSWER = "The final answer is "
-"""How the answer is written where a form releases it apart from the completion."""
+"""Words before the answer, if a form releases it apart from the completion."""
 
 
 @dataclass(frozen=True)
-class Out:
-    """Something that may be sent: the ledger has it.
+class ReleasedPiece:
+    """A piece that may be sent, because the ledger has covered it.
 
     Attributes:
-        index: Which choice.
-        piece: What.
+        index: Index of the completion.
+        piece: The piece.
     """
 
     index: int
     piece: Piece
 
 
-async def released(backend: Backend, jobs: list[Job], served: ServedPolicy, lease: Lease) -> AsyncGenerator[Out, None]:
+async def release(
+    backend: Backend, jobs: list[Job], served: ServedPolicy, lease: Lease
+) -> AsyncGenerator[ReleasedPiece, None]:
     """Sample all jobs side by side and yield their pieces, each after the ledger has covered it.
 
-    A job whose next piece the budget does not cover ends there, as if it had reached its length; a request of which
-    nothing can be released is refused.
+    A completion whose next piece the budget does not cover ends there, as if it had reached its length. If nothing at
+    all can be released, the request is refused.
 
     Args:
-        backend: What samples.
+        backend: Samples the completions.
         jobs: The completions, by index.
-        served: The policy that they are released under.
+        served: The policy under which they are released.
         lease: The request's account.
 
     Raises:
         ApiError: If a job is refused or fails, or nothing can be released; the others are cancelled.
     """
-    whole = served.release.form.name == "full"
     streams = [backend.run(job) for job in jobs]
     prompt_tokens: dict[int, int] = {}
     prompts = [(job.messages, job.prompt) for job in jobs]
-    merged = _merged([stream if whole else _formed(stream, served) for stream in streams])
+    merged = _merged([stream if served.whole else _derived(stream, served) for stream in streams])
     try:
         async for index, piece in merged:
             lease.sampled += piece.charge.tokens
-            # Choices of one prompt read it once.
+            # The completions of one prompt share it.
             prompt_tokens[prompts.index(prompts[index])] = piece.prompt_tokens
             lease.prompt_tokens = sum(prompt_tokens.values())
             try:
@@ -60,26 +59,25 @@ async def released(backend: Backend, jobs: list[Job], served: ServedPolicy, leas
                 if lease.released == NOTHING:
                     raise budget_exhausted() from error
                 await streams[index].aclose()
-                yield Out(index, Piece(prompt_tokens=piece.prompt_tokens, finish="length"))
+                yield ReleasedPiece(index, Piece(prompt_tokens=piece.prompt_tokens, finish="length"))
                 continue
-            yield Out(index, piece)
+            yield ReleasedPiece(index, piece)
     finally:
         await merged.aclose()
         for stream in streams:
             await stream.aclose()
 
 
-async def _formed(stream: AsyncIterator[Piece], served: ServedPolicy) -> AsyncGenerator[Piece, None]:
-    """One piece in the form of release, charged as if the whole were released: what is derived tells no more.
+async def _derived(stream: AsyncIterator[Piece], served: ServedPolicy) -> AsyncGenerator[Piece, None]:
+    """Yield one piece in the policy's form, charged as if the whole completion were released, which bounds its leakage.
 
-    Nothing is released of a completion that did not end by itself: its last number is no answer but a step on the way.
+    Nothing is released of a completion that did not end by itself: its last number is a step on the way, not an answer.
     """
-    form = make_form(served.release.form)
     text, spent = "", NOTHING
     async for piece in stream:
         text, spent = text + piece.text, spent + piece.charge
         if piece.finish is not None:
-            shown = form.release(text, "", _final_answer) if piece.finish == "stop" else ""
+            shown = served.form.release(text, "", _final_answer) if piece.finish == "stop" else ""
             yield replace(piece, text=shown, charge=spent, logprobs=())
 
 
@@ -88,7 +86,7 @@ def _final_answer(answer: str) -> str:
 
 
 async def _merged(streams: list[AsyncGenerator[Piece, None]]) -> AsyncGenerator[tuple[int, Piece], None]:
-    """Pieces of all streams as they come, with the stream's number."""
+    """Yield the pieces of all streams as they arrive, each with the index of its stream."""
     if len(streams) == 1:
         async for piece in streams[0]:
             yield 0, piece

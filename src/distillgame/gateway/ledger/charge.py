@@ -1,18 +1,19 @@
-"""What a release costs: tokens, KL and value, none of which an output can refund."""
+"""The cost of a release: tokens, KL and value, none of which an output can refund."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Charge:
-    """What some released tokens cost.
+    """The cost of some released tokens.
 
     Attributes:
-        tokens: How many.
-        kl: Sum over steps of KL(pi_rel‖pi_ref) in nats, each at least 0; None where it was not measured.
-        value: Sum over tokens of max(v_gap, 0) in nats; None where it was not measured.
+        tokens: Number of tokens.
+        kl: Sum over steps of KL(pi_rel‖pi_ref) in nats, each at least 0; None if it was not measured.
+        value: Sum over tokens of max(v_gap, 0) in nats; None if it was not measured.
         unvalued: Tokens that have no value because no proxy shares them.
     """
 
@@ -20,6 +21,38 @@ class Charge:
     kl: float | None = 0.0
     value: float | None = 0.0
     unvalued: int = 0
+
+    @classmethod
+    def measure(cls, tokens: int, kl: Sequence[float], values: Sequence[float]) -> "Charge":
+        """Return the cost of ``tokens`` tokens.
+
+        Args:
+            tokens: Number of tokens.
+            kl: KL of each step; empty if it was not measured.
+            values: v_gap of each token; empty if it was not measured, nan for tokens without a value.
+        """
+        known = [max(value, 0.0) for value in values if not math.isnan(value)]
+        return cls(
+            tokens,
+            math.fsum(max(step, 0.0) for step in kl) if len(kl) == tokens else None,
+            math.fsum(known) if len(values) == tokens else None,
+            len(values) - len(known) if len(values) == tokens else 0,
+        )
+
+    @classmethod
+    def from_report(cls, data: Any) -> "Charge | None":
+        """Parse what :meth:`report` made; None if it is missing or malformed."""
+        if not isinstance(data, dict) or not isinstance(data.get("tokens"), int):
+            return None
+        sums = [data.get("kl"), data.get("value")]
+        if any(a is not None and (isinstance(a, bool) or not isinstance(a, int | float) or not a >= 0) for a in sums):
+            return None
+        unvalued = data.get("unvalued", 0)
+        return cls(data["tokens"], sums[0], sums[1], unvalued if isinstance(unvalued, int) else 0)
+
+    def report(self) -> dict[str, Any]:
+        """Return the JSON in which one distillgame server tells another what a chunk costs."""
+        return asdict(self)
 
     def __add__(self, other: "Charge") -> "Charge":
         return Charge(
@@ -30,30 +63,13 @@ class Charge:
         )
 
     def within(self, other: "Charge") -> bool:
-        """Whether ``other`` covers this."""
+        """Return whether ``other`` covers this charge."""
         pairs = [(self.kl, other.kl), (self.value, other.value)]
         return self.tokens <= other.tokens and all((a or 0.0) <= (b or 0.0) for a, b in pairs)
 
 
 NOTHING = Charge()
-"""Nothing was released."""
-
-
-def charge(tokens: int, kl: Sequence[float], values: Sequence[float]) -> Charge:
-    """What ``tokens`` tokens cost.
-
-    Args:
-        tokens: How many.
-        kl: KL of each step, empty where it was not measured.
-        values: v_gap of each token, empty where it was not measured, nan where the token has none.
-    """
-    known = [max(value, 0.0) for value in values if not math.isnan(value)]
-    return Charge(
-        tokens,
-        math.fsum(max(step, 0.0) for step in kl) if len(kl) == tokens else None,
-        math.fsum(known) if len(values) == tokens else None,
-        len(values) - len(known) if len(values) == tokens else 0,
-    )
+"""The cost of releasing nothing."""
 
 
 def _sum(a: float | None, b: float | None) -> float | None:

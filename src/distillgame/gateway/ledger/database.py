@@ -1,15 +1,11 @@
-"""The database of keys and ledger: one writer thread that commits many requests' changes in one transaction."""
+"""The database of keys and ledger, in SQLite or PostgreSQL: connections, transactions and small helpers."""
 
-import asyncio
-import logging
 import os
-import queue
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,39 +14,30 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from distillgame.errors import DistillgameError
 from distillgame.gateway.ledger.tables import SCHEMA, facts, metadata
-from distillgame.gateway.telemetry import log
-
-T = TypeVar("T")
-
-AT_ONCE = 256
-"""Most changes in one transaction."""
 
 POSTGRESQL: dict[str, Any] = {
     "pool_pre_ping": True,
-    # In a database without an encoding of its own, texts would come back as bytes.
+    # A database without an encoding of its own would return texts as bytes.
     "connect_args": {"client_encoding": "utf8", "connect_timeout": 10},
 }
-"""How connections to PostgreSQL are made."""
-
-TRIES, RETRY_SECONDS = 60, 2.0
-"""How often, and how long apart, a change is tried that has to be made."""
+"""Options of connections to PostgreSQL."""
 
 READING = "distillgame_reading"
-"""The option of a connection that changes nothing."""
+"""Option of a connection that only reads."""
 
 BUSY_SECONDS = 10
-"""How long SQLite waits for another process's transaction."""
+"""Seconds for which SQLite waits for another process's transaction."""
 
 
 def open_database(url: str, create: bool = True) -> Engine:
-    """Connect, and make the tables where there are none.
+    """Connect to a database, and create the tables that are missing.
 
     Args:
         url: A database URL, as in ``sqlite:///ledger.db`` or ``postgresql://user@host/name``.
-        create: Whether a SQLite file that does not exist is made.
+        create: Create a SQLite file that does not exist.
 
     Raises:
-        DistillgameError: If the URL is malformed, the database out of reach, or its tables of another version.
+        DistillgameError: If the URL is malformed, the database cannot be reached, or its tables have another version.
     """
     try:
         parsed = make_url(url)
@@ -72,7 +59,7 @@ def open_database(url: str, create: bool = True) -> Engine:
         ) from error
     if is_file:
         event.listen(engine, "connect", _set_up_sqlite)
-    # One transaction at a time, over all servers: budgets are read and then taken from.
+    # One transaction at a time, across all servers: a transaction reads a budget and then spends from it.
     event.listen(engine, "begin", _begin_immediate if is_file else _begin_alone)
     try:
         with engine.begin() as connection:
@@ -87,17 +74,23 @@ def open_database(url: str, create: bool = True) -> Engine:
 
 
 def reason(error: SQLAlchemyError) -> str:
-    """What went wrong, in one line, without the statement and its values."""
+    """Return the cause of a database error in one line, without the statement and its values."""
     return " ".join(str(getattr(error, "orig", None) or error).split())[:200]
 
 
 def remember(connection: Connection, name: str, value: str) -> None:
-    """Keep a fact, unless there is one of that name."""
+    """Store a fact, unless there is one of that name."""
     connection.execute(insert_new(connection, facts).values(name=name, value=value).on_conflict_do_nothing())
 
 
+def stream_secret(connection: Connection) -> bytes:
+    """Return the secret that keys random streams: created once, the same for all servers of a database."""
+    remember(connection, "secret", secrets.token_hex(32))
+    return bytes.fromhex(str(connection.scalar(select(facts.c.value).where(facts.c.name == "secret"))))
+
+
 def insert_new(connection: Connection, table: Any) -> Any:
-    """An insert of the connection's dialect that may say what to do on a conflict."""
+    """Return an insert statement that supports ``on_conflict_do_...`` in the connection's dialect."""
     return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
@@ -107,14 +100,14 @@ def _prepare_file(path: str | None, shown: str, create: bool) -> None:
     if not create and not Path(path).is_file():
         raise DistillgameError(f"ledger: {shown}: no such file; it is made by `distillgame keys create` or `serve`")
     try:
-        # The secret and the keys' digests are the owner's alone.
+        # Only the owner may read the secret and the digests of keys.
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     except OSError as error:
         raise DistillgameError(f"ledger: {shown}: {error.strerror or error}") from error
 
 
 def _set_up_sqlite(connection: Any, _: Any) -> None:
-    # Transactions are begun by us, at once for writing, so that none fails half-way for a lock.
+    # We begin transactions ourselves, for writing from the start, so that none fails half-way for lack of a lock.
     connection.isolation_level = None
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
@@ -135,109 +128,13 @@ def _begin_alone(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees one state of the database and holds nobody up, however long it takes."""
+    """Open a connection that sees one state of the database and blocks nobody, however long it takes."""
     with engine.connect().execution_options(**{READING: True}) as connection, connection.begin():
         yield connection
 
 
-Change = Callable[[Connection], T]
-"""Something to be done in a transaction."""
-
-
-class Writer:
-    """Makes changes in the order in which they come, many to a transaction; each is told when it is committed.
-
-    Args:
-        engine: The database.
-    """
-
-    def __init__(self, engine: Engine):
-        self.engine = engine
-        self._queue: queue.SimpleQueue[tuple[Change[Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
-        self._thread.start()
-
-    def submit(self, change: Change[T]) -> "Future[T]":
-        """Queue a change; its result is there once it is committed."""
-        future: Future[T] = Future()
-        future.add_done_callback(_note_failure)
-        self._queue.put((change, future))
-        return future
-
-    def insist(self, change: Change[Any], tries: int = TRIES) -> None:
-        """Queue a change that is tried again for a while if the database fails; it has to be sound to do twice."""
-
-        def again(future: "Future[Any]") -> None:
-            if not future.cancelled() and isinstance(future.exception(), SQLAlchemyError) and tries > 1:
-                timer = threading.Timer(RETRY_SECONDS, self.insist, (change, tries - 1))
-                timer.daemon = True
-                timer.start()
-
-        self.submit(change).add_done_callback(again)
-
-    async def read(self, query: Change[T]) -> T:
-        """Ask something that may take long, beside the changes."""
-
-        def ask() -> T:
-            with reading(self.engine) as connection:
-                return query(connection)
-
-        return await asyncio.to_thread(ask)
-
-    async def write(self, change: Change[T]) -> T:
-        """Make a change and return what it returned, after it was committed."""
-        return await asyncio.wrap_future(self.submit(change))
-
-    def close(self) -> None:
-        """Make what is queued and stop."""
-        self._queue.put(None)
-        self._thread.join()
-        self.engine.dispose()
-
-    def _run(self) -> None:
-        going = True
-        while going:
-            waiting = [self._queue.get()]
-            while len(waiting) < AT_ONCE:
-                try:
-                    waiting.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            going = None not in waiting
-            changes = [item for item in waiting if item is not None and item[1].set_running_or_notify_cancel()]
-            if changes:
-                self._commit(changes)
-
-    def _commit(self, changes: list[tuple[Change[Any], "Future[Any]"]]) -> None:
-        outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
-        try:
-            with self.engine.begin() as connection:
-                for change, future in changes:
-                    try:
-                        outcomes.append((future, change(connection), None))
-                    except DistillgameError as error:
-                        # Refused before it changed anything; the others are unaffected.
-                        outcomes.append((future, None, error))
-        except Exception as error:
-            for _, future in changes:
-                future.set_exception(error)
-            return
-        for future, result, refused in outcomes:
-            if refused is None:
-                future.set_result(result)
-            else:
-                future.set_exception(refused)
-
-
-def _note_failure(future: "Future[Any]") -> None:
-    """Log what failed: of many changes nobody waits for the end."""
-    error = None if future.cancelled() else future.exception()
-    if error is not None and not isinstance(error, DistillgameError):
-        log("a change of the database failed", logging.ERROR, error=type(error).__name__)
-
-
 def add(connection: Connection, table: Any, values: dict[str, Any], amounts: dict[str, Any]) -> None:
-    """Add ``amounts`` to the row of ``values``, which is made if there is none."""
+    """Add ``amounts`` to the row of ``values``, which is created if there is none."""
     statement = insert_new(connection, table).values(**values, **amounts)
     sums = {name: table.c[name] + statement.excluded[name] for name in amounts}
     connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=sums))

@@ -1,4 +1,4 @@
-"""Days and spans of time, as the ledger counts them."""
+"""Days and time spans in the ledger."""
 
 import re
 from datetime import UTC, datetime
@@ -11,15 +11,15 @@ SECONDS = {"m": 60, "h": 3600, "d": 86_400}
 
 
 def day_of(seconds: float) -> str:
-    """The UTC day of a time, as in 2026-01-31."""
+    """Return the UTC day of a time (seconds since 1970), as in 2026-01-31."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def span(text: str) -> float:
-    """Seconds of a span of time, as in 30m, 24h or 7d.
+def parse_span(text: str) -> float:
+    """Parse a time span such as 30m, 24h or 7d, and return its seconds.
 
     Raises:
-        DistillgameError: If it is none.
+        DistillgameError: If the text is not a time span.
     """
     found = SPAN.fullmatch(text.strip())
     if found is None:

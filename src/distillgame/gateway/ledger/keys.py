@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, stored as digests, compared in constant time."""
+"""API keys: shown once, stored as digests, compared in constant time."""
 
 import hashlib
 import hmac
@@ -13,23 +13,23 @@ from distillgame.errors import DistillgameError
 from distillgame.gateway.ledger.tables import keys
 
 FORM = re.compile(r"dg-([0-9a-f]{12})-[A-Za-z0-9_-]{43}")
-"""A key: its public id and 256 random bits. So much randomness needs no slow hash."""
+"""A key consists of a public id and 256 random bits, which need no slow hash."""
 
 NAME = re.compile(r"[\w.@+-]{1,128}")
-"""What an owner may be called."""
+"""An acceptable name of an owner."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """A key as the database knows it.
+    """A key as it is stored.
 
     Attributes:
         id: Its public part.
-        owner: Whose budget it spends.
-        tier: What it is served; None for an admin key.
-        admin: Whether it opens the dashboard and the metrics, and nothing else.
-        created: When it was made, seconds since 1970.
-        revoked: When it was revoked.
+        owner: Its owner, whose budget it spends.
+        tier: Its tier; None for an admin key.
+        admin: Whether it gives access to the dashboard and the metrics, and to nothing else.
+        created: Time of creation, seconds since 1970.
+        revoked: Time of revocation, or None.
     """
 
     id: str
@@ -41,11 +41,11 @@ class Key:
 
 
 def create_key(connection: Connection, owner: str, tier: str | None) -> str:
-    """Make a key and return it: the only time that it is seen.
+    """Create a key and return it; it cannot be read again later.
 
     Args:
         connection: The database.
-        owner: Whose it is.
+        owner: Its owner.
         tier: Its tier, or None for an admin key.
 
     Raises:
@@ -64,12 +64,12 @@ def create_key(connection: Connection, owner: str, tier: str | None) -> str:
 
 
 def list_keys(connection: Connection) -> list[Key]:
-    """All keys, oldest first."""
+    """Return all keys, oldest first."""
     return [_key(row) for row in connection.execute(select(keys).order_by(keys.c.created))]
 
 
 def revoke_key(connection: Connection, name: str) -> Key:
-    """Revoke a key, named by its id or by the whole of it; what it released stays in the ledger.
+    """Revoke a key, given by its id or in full; its entries stay in the ledger.
 
     Raises:
         DistillgameError: If there is no such key.
@@ -85,19 +85,19 @@ def revoke_key(connection: Connection, name: str) -> Key:
 
 
 def find_key(connection: Connection, presented: str) -> Key | None:
-    """The key that was presented, if it is one of ours and not revoked."""
+    """Return the key that was presented, or None if it is unknown or revoked."""
     found = FORM.fullmatch(presented)
     row = None
     if found is not None:
         row = connection.execute(select(keys).where(keys.c.id == found.group(1))).one_or_none()
-    # Something is compared in any case, so that time does not tell which ids exist.
+    # Compare in any case, so that timing does not reveal which ids exist.
     digest = row.digest if row is not None else digest_of("")
     same = hmac.compare_digest(digest, digest_of(presented))
     return _key(row) if row is not None and same and row.revoked is None else None
 
 
 def digest_of(key: str) -> str:
-    """What is stored and compared in place of a key."""
+    """Return the digest that is stored and compared in place of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -1,38 +1,31 @@
-"""The ledger: leases that are committed before anything is sent, and settled with what was released."""
+"""Leases: committed before anything is sent, and settled with what was released."""
 
 import asyncio
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from distillgame.errors import DistillgameError
-from distillgame.gateway.config.tiers import REFUSE, Budget
-from distillgame.gateway.ids import unique
+from distillgame.gateway.ids import unique_id
+from distillgame.gateway.ledger.balances import OverBudgetError, amounts, difference, spend
+from distillgame.gateway.ledger.budget import REFUSE, Budget
 from distillgame.gateway.ledger.charge import NOTHING, Charge
-from distillgame.gateway.ledger.database import Writer, add
 from distillgame.gateway.ledger.days import day_of
-from distillgame.gateway.ledger.tables import balances, entries
-
-LEASE_TOKENS = 64
-"""Tokens by which a lease exceeds what is known to be needed."""
-
-
-class OverBudgetError(DistillgameError):
-    """An owner's budget for the day does not cover a lease."""
+from distillgame.gateway.ledger.lease_sizes import LeaseSizes
+from distillgame.gateway.ledger.tables import entries
+from distillgame.gateway.ledger.writer import Writer
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A policy under which a request may be served, best first.
+    """A policy under which a request may be served.
 
     Attributes:
         policy: Its name.
         strength: Its label, for the ledger.
-        lease: What is leased at first.
-        budget: What the owner's day may come to; None where it does not matter any more.
+        lease: The first lease.
+        budget: The budget that has to cover the owner's day; None if there is no limit.
     """
 
     policy: str
@@ -43,7 +36,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Party:
-    """Who is served.
+    """The receiver of a release.
 
     Attributes:
         key: The key's id.
@@ -57,36 +50,39 @@ class Party:
 
 
 class Lease:
-    """One request's account. What is sent must have been covered before.
+    """The account of one request, which covers everything before it is sent.
 
     Args:
-        writer: The database.
+        writer: Writes to the database.
+        sizes: Learns what the tokens of this request cost.
         entry: The entry's id.
-        party: Who is served.
-        offer: What was granted.
-        day: The day whose balance it counts in.
-        leased: What is leased so far.
+        party: The receiver.
+        offer: The granted offer.
+        day: The day in whose balance the request counts.
+        leased: The first lease.
 
     Attributes:
-        offer: What was granted.
-        released: What was sent.
-        prompt_tokens: Tokens that were read.
+        offer: The granted offer.
+        released: The charge of everything that was sent.
+        prompt_tokens: Tokens of the prompts.
         sampled: Tokens that were sampled, sent or not.
     """
 
-    def __init__(self, writer: Writer, entry: str, party: Party, offer: Offer, day: str, leased: Charge):
+    def __init__(
+        self, writer: Writer, sizes: LeaseSizes, entry: str, party: Party, offer: Offer, day: str, leased: Charge
+    ):
         self.offer = offer
         self.released = NOTHING
         self.prompt_tokens = self.sampled = 0
-        self._writer, self._entry, self._party, self._day = writer, entry, party, day
+        self._writer, self._sizes, self._entry, self._party, self._day = writer, sizes, entry, party, day
         self._leased = leased
         self._open = True
 
     async def cover(self, more: Charge) -> None:
-        """Account for something before it is sent.
+        """Account for a charge before it is sent, and extend the lease if necessary.
 
         Raises:
-            OverBudgetError: If the lease does not cover it and the budget no longer one.
+            OverBudgetError: If neither the lease nor the budget covers it.
         """
         needed = self.released + more
         if not needed.within(self._leased):
@@ -97,40 +93,42 @@ class Lease:
         self.released = needed
 
     def nothing_left(self) -> None:
-        """What was covered was not sent after all."""
+        """Note that nothing of what was covered was sent."""
         self.released = NOTHING
 
     def settle(self, outcome: str) -> None:
-        """Replace what was leased by what was released; does nothing the second time.
+        """Replace the lease by what was released; do nothing if that has been done.
 
-        It returns at once, and is tried again while the database is away. If it is never committed, the lease stands.
+        Returns at once. The settlement is tried again while the database cannot be reached. If it is never committed,
+        the lease stands.
         """
         if self._open:
             self._open = False
             self._writer.insist(lambda connection: self._settle(connection, outcome))
+            self._sizes.learn(self._party.owner, self.offer.policy, self.released)
 
     async def _extend(self, wanted: Charge) -> None:
         budget = self.offer.budget
-        # Where a stronger policy follows, what has been begun is finished; where nothing does, it is cut.
+        # If a stronger policy is served past the budget, a request that has begun is finished; otherwise it is cut.
         hard = budget if budget is not None and budget.beyond == REFUSE else None
 
         def change(connection: Connection) -> None:
-            more = _difference(wanted, self._standing(connection))
-            _take(connection, self._party.owner, self._day, more, hard)
-            connection.execute(update(entries).where(entries.c.id == self._entry).values(**_amounts(wanted)))
+            more = difference(wanted, self._standing(connection))
+            spend(connection, self._party.owner, self._day, more, hard)
+            connection.execute(update(entries).where(entries.c.id == self._entry).values(**amounts(wanted)))
 
         await self._writer.write(change)
         self._leased = wanted
 
     def _standing(self, connection: Connection) -> Charge:
-        """What is leased: a change that nobody waited for any more may have been made."""
+        """Read the lease from the database: an extension may have been committed after its request was cancelled."""
         columns = (entries.c.tokens, entries.c.kl, entries.c.value)
         return Charge(*connection.execute(select(*columns).where(entries.c.id == self._entry)).one())
 
     def _settle(self, connection: Connection, outcome: str) -> None:
         released = self.released
-        more = _difference(released, self._standing(connection))
-        _take(connection, self._party.owner, self._day, more, None)
+        more = difference(released, self._standing(connection))
+        spend(connection, self._party.owner, self._day, more, None)
         connection.execute(
             update(entries)
             .where(entries.c.id == self._entry)
@@ -150,19 +148,37 @@ class Ledger:
     """Opens leases.
 
     Args:
-        writer: The database.
+        writer: Writes to the database.
     """
 
     def __init__(self, writer: Writer):
-        self.writer = writer
+        self._writer = writer
+        self._sizes = LeaseSizes()
+
+    def offer(self, owner: str, policy: str, strength: str, lengths: list[int], budget: Budget | None) -> Offer:
+        """Return an offer whose first lease is what such a request is expected to cost.
+
+        Args:
+            owner: The owner of the key.
+            policy: The policy's name.
+            strength: Its label.
+            lengths: Most tokens of each completion.
+            budget: The budget that has to cover it.
+        """
+        return Offer(policy, strength, self._sizes.first(owner, policy, lengths), budget)
 
     async def open(self, party: Party, request: str, offers: list[Offer]) -> Lease:
-        """Lease under the first of ``offers`` that the owner's day still covers.
+        """Open a lease under the first of ``offers`` that the owner's day still covers.
+
+        Args:
+            party: The receiver.
+            request: The request's id.
+            offers: Offers in the order of preference.
 
         Raises:
-            OverBudgetError: If it covers none.
+            OverBudgetError: If the day covers none of them.
         """
-        future = self.writer.submit(lambda connection: self._open(connection, party, request, offers))
+        future = self._writer.submit(lambda connection: self._open(connection, party, request, offers))
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
@@ -176,7 +192,7 @@ class Ledger:
             granted = _granted(connection, party.owner, day, offer)
             if granted is None:
                 continue
-            entry = unique()
+            entry = unique_id()
             connection.execute(
                 entries.insert().values(
                     id=entry,
@@ -191,54 +207,28 @@ class Ledger:
                     outcome="open",
                     prompt_tokens=0,
                     unvalued=0,
-                    **_amounts(granted),
+                    **amounts(granted),
                 )
             )
-            return Lease(self.writer, entry, party, offer, day, granted)
+            return Lease(self._writer, self._sizes, entry, party, offer, day, granted)
         raise OverBudgetError(f"the leakage budget of the day is spent for owner '{party.owner}'")
 
 
 def _granted(connection: Connection, owner: str, day: str, offer: Offer) -> Charge | None:
-    """What is leased under an offer: what it asks for, nothing at all where little is left, None where nothing is.
+    """Return the first lease of an offer, an empty lease if little is left, or None if nothing is left.
 
-    What nothing was leased for is leased before it is sent (:meth:`Lease.cover`).
+    An empty lease has to be extended before anything is sent (:meth:`Lease.cover`).
     """
     for lease in (offer.lease, NOTHING):
         try:
-            _take(connection, owner, day, lease, offer.budget)
+            spend(connection, owner, day, lease, offer.budget)
         except OverBudgetError:
             continue
         return lease
     return None
 
 
-def _take(connection: Connection, owner: str, day: str, amount: Charge, budget: Budget | None) -> None:
-    """Add to an owner's balance, unless a budget does not cover it."""
-    if budget is not None:
-        row = connection.execute(select(balances).where(balances.c.owner == owner, balances.c.day == day)).one_or_none()
-        spent = Charge() if row is None else Charge(row.tokens, row.kl, row.value)
-        after = spent + amount
-        limits = [(budget.kl_per_day, after.kl), (budget.value_per_day, after.value)]
-        limits.append((budget.tokens_per_day, float(after.tokens)))
-        # Nothing more is left at the limit itself, not even for a lease of nothing.
-        empty = amount == NOTHING
-        if any(
-            limit is not None and ((sum_ or 0.0) > limit or (empty and (sum_ or 0.0) >= limit))
-            for limit, sum_ in limits
-        ):
-            raise OverBudgetError(f"the leakage budget of the day is spent for owner '{owner}'")
-    add(connection, balances, {"owner": owner, "day": day}, _amounts(amount))
-
-
-def _amounts(charge: Charge) -> dict[str, Any]:
-    return {"tokens": charge.tokens, "kl": charge.kl or 0.0, "value": charge.value or 0.0}
-
-
 def _give_back(future: "Future[Lease]") -> None:
-    """Settle a lease whose request has gone before it was granted."""
+    """Settle a lease whose request was cancelled before the lease was granted."""
     if not future.cancelled() and future.exception() is None:
         future.result().settle("cancelled")
-
-
-def _difference(a: Charge, b: Charge) -> Charge:
-    return Charge(a.tokens - b.tokens, (a.kl or 0.0) - (b.kl or 0.0), (a.value or 0.0) - (b.value or 0.0))

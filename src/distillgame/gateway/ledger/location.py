@@ -1,43 +1,56 @@
-"""Where a configuration keeps keys and ledger: looked up without what it takes to serve it."""
+"""The location of the ledger, read from a server's configuration without requiring that it can be served."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from distillgame.documents import CONFIGS, find_document, read_document
 from distillgame.errors import DistillgameError
 
 SHIPPED = CONFIGS / "serve"
-"""The folder of the server configurations that come with the package."""
+"""Folder of the server configurations that come with the package."""
 
-LEDGER = "sqlite:///distillgame.db"
-"""Where keys and ledger are unless the owner says otherwise."""
+DEFAULT_LEDGER = "sqlite:///distillgame.db"
+"""Database of keys and ledger, unless the owner names another."""
 
 
 @dataclass(frozen=True)
-class Books:
-    """Keys and ledger of a configuration.
+class LedgerLocation:
+    """The ledger that belongs to a configuration.
 
     Attributes:
-        ledger: The database URL.
-        tiers: Names of the tiers.
+        url: The database URL.
+        tiers: Names of the configuration's tiers.
     """
 
-    ledger: str
+    url: str
     tiers: tuple[str, ...]
 
 
-def open_books(source: str | None, url: str | None) -> Books:
-    """Look up a configuration's.
+def find_config(source: str | Path | None) -> Path:
+    """Return the path of a server's configuration.
 
     Args:
         source: A YAML file, the name of a shipped configuration, or None for the embedded pair's.
-        url: A database URL in place of its own.
+
+    Raises:
+        DistillgameError: If there is no such file.
+    """
+    return SHIPPED / "embedded.yaml" if source is None else find_document(source, SHIPPED)
+
+
+def find_ledger(source: str | None, url: str | None) -> LedgerLocation:
+    """Look up the ledger of a configuration.
+
+    Args:
+        source: A YAML file, the name of a shipped configuration, or None for the embedded pair's.
+        url: A database URL that takes precedence over the configuration's.
 
     Raises:
         DistillgameError: If there is no such file or it has no tiers.
     """
-    path = SHIPPED / "embedded.yaml" if source is None else find_document(source, SHIPPED)
+    path = find_config(source)
     data = read_document(path)
     tiers = data.get("tiers")
     if not isinstance(tiers, dict):
         raise DistillgameError(f"{path}: 'tiers': a mapping of names to tiers")
-    return Books(url or str(data.get("ledger") or LEDGER), tuple(map(str, tiers)))
+    return LedgerLocation(url or str(data.get("ledger") or DEFAULT_LEDGER), tuple(map(str, tiers)))

@@ -1,4 +1,4 @@
-"""What the ledger says: leakage by key, owner, tier or policy, and by day or hour."""
+"""Queries of the ledger: leakage per key, owner, tier or policy, and over time."""
 
 import time
 from dataclasses import dataclass
@@ -6,28 +6,30 @@ from typing import Literal
 
 from sqlalchemy import Connection, func, select
 
+from distillgame.gateway.ledger.charge import Charge
 from distillgame.gateway.ledger.days import day_of
-from distillgame.gateway.ledger.tables import entries, flags, refusals
+from distillgame.gateway.ledger.tables import balances, entries, refusals
 
-By = Literal["key", "owner", "tier", "policy"]
+GroupBy = Literal["key", "owner", "tier", "policy"]
+"""The column over which the ledger is summed."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """What was released to somebody.
+    """The sums of one key, owner, tier or policy.
 
     Attributes:
-        name: Who, or under what.
-        owner: The owner, where accounts are by key.
+        name: The key, owner, tier or policy.
+        owner: The owner of the key.
         requests: Number of requests.
-        open: Of these, leases that were never settled: they run still, or a crash left them; they count as spent.
-        prompt_tokens: Tokens that were read.
-        tokens: Tokens that were released.
-        kl: KL(pi_rel‖pi_ref) spent, in nats; None where nothing was measured.
-        value: Sum of max(v, 0) released, in nats; None where nothing was measured.
+        open: Requests with an open lease: they are still running or a crash interrupted them. They count as spent.
+        prompt_tokens: Tokens of the prompts.
+        tokens: Released tokens.
+        kl: KL(pi_rel‖pi_ref) spent, in nats; None if no request was measured.
+        value: Sum of max(v, 0) released, in nats; None if no request was measured.
         unmeasured: Requests without a measured KL or value, which the sums leave out.
         unvalued: Tokens without a value.
-        last: Time of the latest request.
+        last: Time of the latest request, seconds since 1970.
     """
 
     name: str
@@ -43,14 +45,14 @@ class Account:
     last: float
 
 
-def accounts(connection: Connection, by: By, since: float = 0.0, owner: str | None = None) -> list[Account]:
-    """Sums of the ledger, the largest value first.
+def accounts(connection: Connection, by: GroupBy, since: float = 0.0, owner: str | None = None) -> list[Account]:
+    """Return the sums of the ledger, the largest value first.
 
     Args:
         connection: The database.
-        by: What is summed over.
-        since: Requests from this time on, seconds since 1970.
-        owner: This owner's alone.
+        by: The column over which requests are summed.
+        since: Time of the first request that counts, seconds since 1970.
+        owner: Count only this owner's requests.
     """
     column = entries.c[by]
     unmeasured = entries.c.kl.is_(None) | entries.c.value.is_(None)
@@ -83,15 +85,15 @@ def accounts(connection: Connection, by: By, since: float = 0.0, owner: str | No
 
 
 @dataclass(frozen=True)
-class Step:
-    """What was released in one interval to one key, owner or tier, or under one policy.
+class Interval:
+    """The sums of one key, owner, tier or policy in one interval of time.
 
     Attributes:
-        name: To whom, or under what.
-        start: When the interval begins, seconds since 1970.
-        tokens: Tokens released.
-        kl: KL spent.
-        value: Value released.
+        name: The key, owner, tier or policy.
+        start: Start of the interval, seconds since 1970.
+        tokens: Released tokens.
+        kl: KL spent, in nats.
+        value: Value released, in nats.
     """
 
     name: str
@@ -101,8 +103,10 @@ class Step:
     value: float
 
 
-def history(connection: Connection, by: By, since: float, seconds: float, owner: str | None = None) -> list[Step]:
-    """The ledger by interval of ``seconds``, in the order of time."""
+def history(
+    connection: Connection, by: GroupBy, since: float, seconds: float, owner: str | None = None
+) -> list[Interval]:
+    """Return the sums of the ledger per interval of ``seconds``, in the order of time."""
     start = func.floor(entries.c.opened / seconds)
     query = (
         select(
@@ -116,13 +120,13 @@ def history(connection: Connection, by: By, since: float, seconds: float, owner:
     if owner is not None:
         query = query.where(entries.c.owner == owner)
     return [
-        Step(name, float(place) * seconds, int(tokens), kl, value)
+        Interval(name, float(place) * seconds, int(tokens), kl, value)
         for name, place, tokens, kl, value in connection.execute(query)
     ]
 
 
 def refused(connection: Connection, days: int = 1) -> dict[str, dict[str, int]]:
-    """Refusals of the last days, by key and reason."""
+    """Count the refusals of the last days, per key and reason."""
     first = day_of(time.time() - (days - 1) * 86_400)
     query = (
         select(refusals.c.key, refusals.c.reason, func.sum(refusals.c.count))
@@ -135,6 +139,13 @@ def refused(connection: Connection, days: int = 1) -> dict[str, dict[str, int]]:
     return found
 
 
-def flagged_owners(connection: Connection) -> dict[str, tuple[float, float, float]]:
-    """Flagged owners, with when, the statistic and the threshold."""
-    return {row.owner: (row.flagged, row.statistic, row.threshold) for row in connection.execute(select(flags))}
+def spent_on(connection: Connection, day: str) -> dict[str, Charge]:
+    """Return the charge of a UTC day per owner, including open leases."""
+    query = select(balances).where(balances.c.day == day)
+    return {row.owner: Charge(row.tokens, row.kl, row.value) for row in connection.execute(query)}
+
+
+def first_request(connection: Connection, since: float) -> float | None:
+    """Return the time of the first request since a time (seconds since 1970), or None if there is none."""
+    first: float | None = connection.scalar(select(func.min(entries.c.opened)).where(entries.c.opened >= since))
+    return first

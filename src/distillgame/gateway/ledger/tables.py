@@ -13,7 +13,7 @@ facts = Table(
     Column("name", String(64), primary_key=True),
     Column("value", String(256), nullable=False),
 )
-"""The tables' version, and the secret that random streams are keyed by."""
+"""The version of the tables, and the secret that keys random streams."""
 
 keys = Table(
     "keys",
@@ -26,7 +26,7 @@ keys = Table(
     Column("created", Float, nullable=False),
     Column("revoked", Float),
 )
-"""API keys; ``digest`` is the SHA-256 of the whole key, which is nowhere stored. An admin key has no tier."""
+"""API keys; ``digest`` is the SHA-256 of the whole key, which is not stored. An admin key has no tier."""
 
 entries = Table(
     "entries",
@@ -50,9 +50,9 @@ entries = Table(
     Index("entries_by_time", "opened"),
     Index("entries_by_owner", "owner", "opened"),
 )
-"""One row a request. While ``outcome`` is ``open`` tokens, kl and value are what is leased, which is at least what was
-sent; once settled they are what was released. ``kl`` and ``value`` are null where nobody measured them, and
-``unvalued`` counts tokens that no proxy shares."""
+"""One row per request. While ``outcome`` is ``open``, tokens, kl and value are the lease, which covers all that was
+sent; after settlement they are what was released. ``kl`` and ``value`` are null if they were not measured; ``unvalued``
+counts tokens that no proxy shares."""
 
 balances = Table(
     "balances",
@@ -63,7 +63,7 @@ balances = Table(
     Column("kl", Float, nullable=False),
     Column("value", Float, nullable=False),
 )
-"""What the entries of an owner and day sum to, open leases included."""
+"""Sums of the entries per owner and day, including open leases."""
 
 refusals = Table(
     "refusals",
@@ -73,7 +73,7 @@ refusals = Table(
     Column("reason", String(64), primary_key=True),
     Column("count", BigInteger, nullable=False),
 )
-"""Requests that were refused; the key is empty where none was known."""
+"""Refused requests; the key is empty if the request had none that is known."""
 
 flags = Table(
     "flags",
@@ -83,4 +83,4 @@ flags = Table(
     Column("statistic", Float, nullable=False),
     Column("threshold", Float, nullable=False),
 )
-"""Owners whom the campaign monitor has flagged, with the latest statistic."""
+"""Owners whom the campaign monitor has flagged, with its latest statistic."""

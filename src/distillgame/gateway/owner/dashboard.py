@@ -1,32 +1,48 @@
-"""The owner's page: who was released what, against which budget, and what was refused."""
+"""The owner's page: releases per owner and key, budgets and refusals."""
 
 import base64
 import hashlib
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
 from string import Template
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
-from distillgame.gateway.config.serve import ServeConfig
-from distillgame.gateway.ledger.database import Writer
-from distillgame.gateway.ledger.days import day_of
-from distillgame.gateway.ledger.keys import Key, list_keys
-from distillgame.gateway.ledger.queries import Account, Step, accounts, flagged_owners, history, refused
-from distillgame.gateway.ledger.tables import balances
+from distillgame.gateway.ledger import (
+    NOTHING,
+    Account,
+    Budget,
+    Interval,
+    Key,
+    Writer,
+    accounts,
+    day_of,
+    flagged_owners,
+    history,
+    list_keys,
+    refused,
+    spent_on,
+)
 from distillgame.markup import Html, element, joined, table
 
 REFRESH_SECONDS = 10
-"""How often the page loads itself again."""
+"""Interval at which the page reloads itself."""
 
 HOURS = 24
-"""Hours that the page shows."""
+"""Hours that the page covers."""
 
 
-async def render_dashboard(writer: Writer, config: ServeConfig) -> tuple[str, str]:
-    """The page and its content security policy: no script, nothing from elsewhere."""
-    page = await writer.read(lambda connection: _page(connection, config))
+async def render_dashboard(writer: Writer, model: str, budgets: Mapping[str, Budget | None]) -> tuple[str, str]:
+    """Return the page and its content security policy, which allows no script and nothing from other origins.
+
+    Args:
+        writer: Reads the database.
+        model: The name of the model.
+        budgets: The budget of each tier.
+    """
+    page = await writer.read(lambda connection: _page(connection, model, budgets))
     digest = base64.b64encode(hashlib.sha256(_asset("dashboard.css").encode()).digest()).decode()
     policy = (
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -34,7 +50,7 @@ async def render_dashboard(writer: Writer, config: ServeConfig) -> tuple[str, st
     return page, policy
 
 
-def _page(connection: Connection, config: ServeConfig) -> str:
+def _page(connection: Connection, model: str, budgets: Mapping[str, Budget | None]) -> str:
     now = time.time()
     since = now - HOURS * 3600
     by_key = {account.name: account for account in accounts(connection, "key", since)}
@@ -43,9 +59,9 @@ def _page(connection: Connection, config: ServeConfig) -> str:
     parts = {
         "style": Html(_asset("dashboard.css")),
         "refresh": str(REFRESH_SECONDS),
-        "model": joined(config.model),
+        "model": joined(model),
         "now": joined(_moment(now)),
-        "owners": _owners(connection, config, keys, now),
+        "owners": _owners(connection, budgets, keys, now),
         "keys": _keys(keys, by_key, refusals),
         "steps": _chart(history(connection, "tier", since, 3600.0), now),
         "anonymous": joined(_reasons(refusals.get("", {}))),
@@ -53,24 +69,23 @@ def _page(connection: Connection, config: ServeConfig) -> str:
     return Template(_asset("dashboard.html")).substitute(parts)
 
 
-def _owners(connection: Connection, config: ServeConfig, keys: list[Key], now: float) -> Html:
-    today = {row.owner: row for row in connection.execute(select(balances).where(balances.c.day == day_of(now)))}
+def _owners(connection: Connection, budgets: Mapping[str, Budget | None], keys: list[Key], now: float) -> Html:
+    today = spent_on(connection, day_of(now))
     flagged = flagged_owners(connection)
     rows = []
     for owner in sorted({key.owner for key in keys} | set(today)):
-        row = today.get(owner)
+        spent = today.get(owner, NOTHING)
         tiers = sorted({str(key.tier) for key in keys if key.owner == owner})
-        spent = (0, 0.0, 0.0) if row is None else (row.tokens, row.kl, row.value)
-        budgets = [config.tiers[tier].budget for tier in tiers if tier in config.tiers]
+        mine = [budgets[tier] for tier in tiers if tier in budgets]
         limits = [
-            min((limit for b in budgets if b is not None and (limit := getattr(b, name)) is not None), default=None)
-            for name in ("tokens_per_day", "kl_per_day", "value_per_day")
+            min((limit for b in mine if b is not None and (limit := getattr(b, name)) is not None), default=None)
+            for name in ("value_per_day", "kl_per_day", "tokens_per_day")
         ]
         mark = element("span", "flagged", class_="flag") if owner in flagged else ""
         rows.append(
             element(
                 "tr", element("th", owner, " ", mark, scope="row"), element("td", ", ".join(tiers)),
-                *(_spent(amount, limit) for amount, limit in zip(reversed(spent), reversed(limits), strict=True)),
+                *map(_spent, (spent.value, spent.kl, spent.tokens), limits),
             )
         )  # fmt: skip
     return table(
@@ -99,14 +114,14 @@ def _keys(keys: list[Key], by_key: dict[str, Account], refusals: dict[str, dict[
     return table(heads, rows, id="keys", aria_label="Keys")
 
 
-def _chart(steps: list[Step], now: float) -> Html:
-    """Value released in each of the last hours, all keys together, as bars."""
+def _chart(intervals: list[Interval], now: float) -> Html:
+    """Return a bar chart of the value released in each of the last hours, over all keys."""
     first = int(now // 3600) - HOURS + 1
     values = [0.0] * HOURS
-    for step in steps:
-        place = int(step.start // 3600) - first
+    for interval in intervals:
+        place = int(interval.start // 3600) - first
         if 0 <= place < HOURS:
-            values[place] += step.value
+            values[place] += interval.value
     most = max(values) or 1.0
     bars = []
     for i, value in enumerate(values):
@@ -122,10 +137,10 @@ def _chart(steps: list[Step], now: float) -> Html:
     return element("figure", drawn, element("figcaption", caption))
 
 
-def _spent(amount: float, limit: float | None) -> Html:
+def _spent(amount: float | None, limit: float | None) -> Html:
     if limit is None:
         return _figure(amount)
-    share = amount / limit
+    share = (amount or 0.0) / limit
     level = "over" if share >= 1 else "near" if share >= 0.8 else "fine"
     return element(
         "td", f"{_shown(amount)} of {_shown(limit)} ", element("span", f"{share:.0%}", class_=level), class_="n"

@@ -1,54 +1,53 @@
-"""Leakage over time, drawn."""
+"""A plot of leakage over time."""
 
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.ledger.queries import By, Step, history
-from distillgame.gateway.ledger.tables import entries
+from distillgame.gateway.ledger import GroupBy, Interval, first_request, history
 
-MOST = 8
-"""Lines: those to whom most was released have one each, the others one together."""
+MOST_LINES = 8
+"""Curves of their own, for those to whom most was released; all others share one."""
 
 POINTS = 200
-"""Intervals that a curve is made of."""
+"""Intervals per curve."""
 
 PANELS = (("value", "value released (nats)"), ("kl", "KL spent (nats)"), ("tokens", "tokens released"))
 
 
-def plot_released(connection: Connection, by: By, since: float, owner: str | None, path: Path) -> None:
-    """Draw what was released since some time, cumulatively.
+def plot_released(connection: Connection, by: GroupBy, since: float, owner: str | None, path: Path) -> None:
+    """Plot cumulative leakage since a time.
 
     Args:
         connection: The database.
-        by: What has a line of its own.
-        since: Requests from this time on, seconds since 1970.
-        owner: This owner's alone.
-        path: Where to; its suffix is the format.
+        by: The column whose values have a curve each.
+        since: Time of the first request that counts, seconds since 1970.
+        owner: Count only this owner's requests.
+        path: The file; its suffix is the format.
 
     Raises:
         DistillgameError: If nothing was released, or the file cannot be written.
     """
-    # From the first request on: a month's axis would make a day's work one stroke.
-    first = connection.scalar(select(func.min(entries.c.opened)).where(entries.c.opened >= since))
+    # The axis starts at the first request: on an axis of a month, one day would be a single stroke.
+    first = first_request(connection, since)
     now = time.time()
-    steps = history(connection, by, first, max(1.0, (now - first) / POINTS), owner) if first is not None else []
-    if not steps:
+    intervals = history(connection, by, first, max(1.0, (now - first) / POINTS), owner) if first is not None else []
+    if not intervals:
         raise DistillgameError("ledger: nothing was released in this time, so there is nothing to plot")
-    plot_history(steps, steps[0].start, now, path)
+    plot_history(intervals, intervals[0].start, now, path)
 
 
-def plot_history(steps: list[Step], since: float, until: float, path: Path) -> None:
-    """Draw cumulative value, KL and tokens.
+def plot_history(intervals: list[Interval], since: float, until: float, path: Path) -> None:
+    """Plot cumulative value, KL and tokens.
 
     Args:
-        steps: The ledger by interval, in the order of time.
-        since: Where the axis of time begins, seconds since 1970.
-        until: Where it ends.
-        path: Where to; its suffix is the format.
+        intervals: The ledger per interval, in the order of time.
+        since: Start of the time axis, seconds since 1970.
+        until: Its end.
+        path: The file; its suffix is the format.
 
     Raises:
         DistillgameError: If the file cannot be written or its format is unknown.
@@ -57,17 +56,17 @@ def plot_history(steps: list[Step], since: float, until: float, path: Path) -> N
     from matplotlib.figure import Figure
 
     totals: dict[str, float] = {}
-    for step in steps:
-        totals[step.name] = totals.get(step.name, 0.0) + step.value + 1e-9 * step.tokens
-    shown = sorted(totals, key=lambda key: -totals[key])[:MOST]
+    for interval in intervals:
+        totals[interval.name] = totals.get(interval.name, 0.0) + interval.value + 1e-9 * interval.tokens
+    shown = sorted(totals, key=lambda key: -totals[key])[:MOST_LINES]
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     for axes, (field, title) in zip(figure.subplots(1, len(PANELS)), PANELS, strict=True):
-        for key in [*shown, *([None] if len(totals) > MOST else [])]:
-            mine = [step for step in steps if step.name == key or (key is None and step.name not in shown)]
+        for key in [*shown, *([None] if len(totals) > MOST_LINES else [])]:
+            mine = [i for i in intervals if i.name == key or (key is None and i.name not in shown)]
             times, sums, total = [], [], 0.0
-            for step in mine:
-                total += getattr(step, field)
-                times.append(_moment(max(step.start, since)))
+            for interval in mine:
+                total += getattr(interval, field)
+                times.append(_moment(max(interval.start, since)))
                 sums.append(total)
             times, sums = [_moment(since), *times, _moment(until)], [0.0, *sums, total]
             axes.step(times, sums, where="post", label="all others" if key is None else key)

@@ -1,4 +1,4 @@
-"""Run a server until it is told to stop."""
+"""The life of a server, from its start until it is told to stop."""
 
 import asyncio
 import logging
@@ -10,21 +10,21 @@ import uvicorn
 from fastapi import FastAPI
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.config.serve import ServeConfig
+from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.telemetry import log, set_up_logs
 from distillgame.gateway.web.app import make_app
 from distillgame.gateway.web.protocol import PatientProtocol
-from distillgame.gateway.web.services import Rooms, open_rooms
+from distillgame.gateway.web.services import Services, open_services
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""What tells the server to stop."""
+"""Signals that tell the server to stop."""
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens."""
+    """A uvicorn server that logs its address."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, and log the address."""
         await super().startup(sockets)
         if self.started:
             address = self.servers[0].sockets[0].getsockname()
@@ -32,10 +32,10 @@ class _Server(uvicorn.Server):
 
 
 def serve(config: ServeConfig) -> None:
-    """Serve until SIGINT or SIGTERM; then running requests are given time to finish.
+    """Serve until SIGINT or SIGTERM, then give running requests time to finish.
 
     Raises:
-        DistillgameError: If a model, the database, the upstream or the address is not to be had.
+        DistillgameError: If a model, the database, the upstream or the address is not available.
     """
     set_up_logs()
     _warn(config)
@@ -45,17 +45,17 @@ def serve(config: ServeConfig) -> None:
 
 
 async def _serve(config: ServeConfig) -> None:
-    rooms = open_rooms(config)
+    services = open_services(config)
     try:
-        if await _started(rooms):
-            await _run(config, rooms)
+        if await _started(services):
+            await _run(services)
     finally:
-        await rooms.close()
+        await services.close()
 
 
-async def _started(rooms: Rooms) -> bool:
-    """Get the backend ready; whether nobody has told us to stop meanwhile, which may take minutes."""
-    starting = asyncio.ensure_future(rooms.backend.start())
+async def _started(services: Services) -> bool:
+    """Get the backend ready, which may take minutes; return False if the server was told to stop meanwhile."""
+    starting = asyncio.ensure_future(services.backend.start())
     loop = asyncio.get_running_loop()
     for number in SIGNALS:
         loop.add_signal_handler(number, starting.cancel)
@@ -64,7 +64,7 @@ async def _started(rooms: Rooms) -> bool:
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
-            # Uvicorn stops at a signal and then raises it again: having stopped as one was told to is no failure.
+            # Uvicorn raises the signal again after it has stopped, but stopping on request is not a failure.
             signal.signal(number, lambda *_: None)
     if starting.cancelled():
         return False
@@ -72,14 +72,14 @@ async def _started(rooms: Rooms) -> bool:
     return True
 
 
-async def _run(config: ServeConfig, rooms: Rooms) -> None:
-    """Serve until told to stop, or until nothing can be served any more.
+async def _run(services: Services) -> None:
+    """Serve until told to stop, or until the backend has failed for good.
 
     Raises:
-        DistillgameError: In the latter case; whoever watches over the process will start it anew.
+        DistillgameError: If the backend has failed; a supervisor may start the process again.
     """
-    server = _Server(_settings(config, make_app(config, rooms)))
-    serving, failing = asyncio.ensure_future(server.serve()), asyncio.ensure_future(rooms.backend.failed())
+    server = _Server(_settings(services.config, make_app(services)))
+    serving, failing = asyncio.ensure_future(server.serve()), asyncio.ensure_future(services.backend.failed())
     await asyncio.wait({serving, failing}, return_when=asyncio.FIRST_COMPLETED)
     failed = failing.done()
     failing.cancel()
@@ -108,7 +108,7 @@ def _settings(config: ServeConfig, app: FastAPI) -> uvicorn.Config:
 
 
 def _claim(config: ServeConfig) -> None:
-    """See that the address is free, before models are loaded for nothing."""
+    """Check that the address is free before models are loaded."""
     family = socket.AF_INET6 if ":" in config.server.host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as trial:
@@ -120,8 +120,9 @@ def _claim(config: ServeConfig) -> None:
 
 
 def _warn(config: ServeConfig) -> None:
-    for name, policy in config.policies.items():
-        if policy.defended and config.served(name).logprobs is not None:
+    for name in config.policies:
+        policy = config.served(name)
+        if policy.defended and policy.logprobs is not None:
             log(
                 "warning", logging.WARNING, policy=name, text="released log-probabilities let a client undo the defense"
             )

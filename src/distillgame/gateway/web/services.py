@@ -1,91 +1,85 @@
-"""What the routes of one server share, opened when it starts and closed when it stops."""
+"""The services of one server, opened when it starts and closed when it stops."""
 
-import secrets
-import threading
-import time
-from collections import Counter
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from starlette.requests import Request
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.access.admission import Admission
-from distillgame.gateway.access.authentication import Keyring
-from distillgame.gateway.access.flagged import Flags
-from distillgame.gateway.access.monitor import Monitor, read_reference
-from distillgame.gateway.backends.base import Backend
-from distillgame.gateway.backends.local import LocalBackend
-from distillgame.gateway.backends.upstream import UpstreamBackend
-from distillgame.gateway.config.serve import ServeConfig
-from distillgame.gateway.exchange.exchange import Serving
-from distillgame.gateway.ledger.database import Writer, add, open_database, remember
-from distillgame.gateway.ledger.days import day_of
-from distillgame.gateway.ledger.leases import Ledger
-from distillgame.gateway.ledger.tables import facts, refusals
+from distillgame.gateway.access import Admission, Authentication, FlaggedOwners, Monitor, read_reference
+from distillgame.gateway.api import MOST_COMPLETIONS, ApiRequest
+from distillgame.gateway.backends import Backend, LocalBackend, UpstreamBackend
+from distillgame.gateway.config import ServeConfig
+from distillgame.gateway.errors import ApiError, overloaded
+from distillgame.gateway.exchange import Exchange
+from distillgame.gateway.ledger import Key, Ledger, RefusalCounter, Writer, open_database, stream_secret
 from distillgame.gateway.telemetry import Metrics
 
 
-class Refusals:
-    """Counts refused requests, written together: a flood of them must not become a flood of transactions.
-
-    Args:
-        writer: The database.
-    """
-
-    def __init__(self, writer: Writer):
-        self._writer = writer
-        self._counts: Counter[tuple[str, str]] = Counter()
-        self._lock = threading.Lock()
-
-    def note(self, key: str, reason: str) -> None:
-        """Count one."""
-        with self._lock:
-            if not self._counts:
-                self._writer.submit(self._write)
-            self._counts[key, reason] += 1
-
-    def _write(self, connection: Connection) -> None:
-        with self._lock:
-            counts, self._counts = self._counts, Counter()
-        day = day_of(time.time())
-        for (key, reason), count in counts.items():
-            add(connection, refusals, {"key": key, "day": day, "reason": reason}, {"count": count})
-
-
 @dataclass
-class Rooms:
-    """What the routes share.
+class Services:
+    """The services that the routes share.
 
     Attributes:
-        backend: What samples.
-        admission: Who may.
-        serving: Serves who may.
-        metrics: Counts.
+        config: The owner's configuration.
+        writer: Reads and writes the database.
+        backend: Samples completions.
+        metrics: Counts requests and releases.
+        authentication: Finds the keys of requests.
+        flagged: Owners whose queries look like harvesting.
+        admission: Admits requests.
         refusals: Counts refused requests.
-        flags: Owners who look like harvesting.
-        writer: The database.
     """
 
-    backend: Backend
-    admission: Admission
-    serving: Serving
-    metrics: Metrics
-    refusals: Refusals
-    flags: Flags
+    config: ServeConfig
     writer: Writer
+    backend: Backend
+    metrics: Metrics
+    authentication: Authentication
+    flagged: FlaggedOwners
+    admission: Admission
+    refusals: RefusalCounter
+
+    async def open_exchange(self, key: Key, request: ApiRequest, request_id: str, started: float) -> Exchange:
+        """Admit a request.
+
+        Args:
+            key: The key of the request.
+            request: The request.
+            request_id: Its id.
+            started: Time of its arrival, by the monotonic clock.
+
+        Raises:
+            ApiError: If it is refused, or too much is running.
+        """
+        running, limit = self.backend.load()
+        most = min(limit, MOST_COMPLETIONS)
+        if request.completions > most:
+            raise ApiError(
+                400, f"at most {most} completions of a request are served", code="too_many_choices", param="n"
+            )
+        if running + request.completions > limit:
+            raise overloaded("the queue is full")
+        grant = await self.admission.admit(key, request, request_id)
+        return Exchange(self.config, self.backend, self.metrics, grant, request, request_id, started)
 
     async def close(self) -> None:
         """Stop sampling, then write what is left to write."""
         await self.backend.close()
-        self.flags.close()
+        self.flagged.close()
         self.writer.close()
 
 
-def open_rooms(config: ServeConfig) -> Rooms:
-    """Open the database and put everything together.
+def services_of(request: Request) -> Services:
+    """Return the services of the server that received a request."""
+    services: Services = request.app.state.services
+    return services
+
+
+def open_services(config: ServeConfig) -> Services:
+    """Open the database and build all services.
 
     Raises:
-        DistillgameError: If the database is out of reach or the monitor's reference not readable.
+        DistillgameError: If the database cannot be reached or the monitor's reference cannot be read.
     """
     reference = config.monitor.reference
     monitor = None
@@ -93,19 +87,20 @@ def open_rooms(config: ServeConfig) -> Rooms:
         monitor = Monitor(read_reference(reference), config.monitor.window, config.monitor.false_alarm)
     writer = Writer(open_database(config.ledger))
     try:
-        secret = writer.submit(_secret).result()
+        secret = writer.submit(stream_secret).result()
     except Exception as error:
         writer.close()
         raise DistillgameError(f"ledger: cannot be written: {type(error).__name__}") from error
     backend: Backend = LocalBackend(config) if config.upstream is None else UpstreamBackend(config, config.upstream)
     metrics = Metrics(backend.load)
-    flags = Flags(writer, monitor, metrics)
-    admission = Admission(config, Keyring(writer), Ledger(writer), flags, secret)
-    serving = Serving(config, backend, admission, metrics)
-    return Rooms(backend, admission, serving, metrics, Refusals(writer), flags, writer)
-
-
-def _secret(connection: Connection) -> bytes:
-    """What random streams are keyed by: made once, the same for all servers of a database."""
-    remember(connection, "secret", secrets.token_hex(32))
-    return bytes.fromhex(str(connection.scalar(select(facts.c.value).where(facts.c.name == "secret"))))
+    flagged = FlaggedOwners(writer, monitor, metrics)
+    return Services(
+        config=config,
+        writer=writer,
+        backend=backend,
+        metrics=metrics,
+        authentication=Authentication(writer, config.tiers),
+        flagged=flagged,
+        admission=Admission(config, Ledger(writer), flagged, secret),
+        refusals=RefusalCounter(writer),
+    )
