@@ -43,8 +43,9 @@ class LocalBackend(Backend):
         # Forking a process that has threads, or a GPU, is not safe.
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=worker.main, args=(theirs, self._config), name="engine", daemon=True)
-        self._process.start()
+        process = context.Process(target=worker.main, args=(theirs, self._config), name="engine", daemon=True)
+        process.start()
+        self._process = process
         # Only the worker may hold that end, so that its death closes the pipe.
         theirs.close()
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -16,7 +16,7 @@ from distillgame.gateway.exchange.release import ReleasedPiece, release
 from distillgame.gateway.telemetry import Metrics, log, logger
 
 
-class Outcome(NamedTuple):
+class ExchangeOutcome(NamedTuple):
     """The end of an exchange.
 
     Attributes:
@@ -28,14 +28,14 @@ class Outcome(NamedTuple):
     status: int
 
     @classmethod
-    def of(cls, problem: ApiError) -> "Outcome":
+    def of(cls, problem: ApiError) -> "ExchangeOutcome":
         """Return the outcome of an exchange that ends with an error."""
         return cls("timeout" if problem.status == 504 else "error", problem.status)
 
 
-FINISHED = Outcome("finished", 200)
-CANCELLED = Outcome("cancelled", 499)
-FAILED = Outcome("error", 500)
+FINISHED = ExchangeOutcome("finished", 200)
+CANCELLED = ExchangeOutcome("cancelled", 499)
+FAILED = ExchangeOutcome("error", 500)
 
 
 class Exchange:
@@ -92,7 +92,7 @@ class Exchange:
                     self._response.add(released.index, released.piece)
             outcome = FINISHED
         except ApiError as problem:
-            outcome = Outcome.of(problem)
+            outcome = ExchangeOutcome.of(problem)
             raise
         except asyncio.CancelledError:
             outcome = CANCELLED
@@ -121,7 +121,7 @@ class Exchange:
             outcome = FINISHED
             yield self._last_events()
         except ApiError as problem:
-            outcome = Outcome.of(problem)
+            outcome = ExchangeOutcome.of(problem)
             if not begun:
                 raise
             yield event(problem.body())
@@ -138,7 +138,7 @@ class Exchange:
             finally:
                 self.settle(outcome)
 
-    def settle(self, outcome: Outcome) -> None:
+    def settle(self, outcome: ExchangeOutcome) -> None:
         """Settle the lease and the rate limit, and record the exchange in metrics and log."""
         grant, lease = self.grant, self.grant.lease
         lease.settle(outcome.name)
@@ -179,7 +179,7 @@ class Exchange:
             return DONE
         return self._response.usage_event(lease.prompt_tokens, lease.released.tokens) + DONE
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: ExchangeOutcome) -> None:
         spent, policy = self.grant.lease.released, self.grant.policy.name
         self._metrics.whole.observe(time.monotonic() - self._started)
         self._metrics.requests.labels(self._request.endpoint, outcome.name).inc()
@@ -187,7 +187,7 @@ class Exchange:
         self._metrics.kl.labels(policy).inc(spent.kl or 0.0)
         self._metrics.value.labels(policy).inc(spent.value or 0.0)
 
-    def _log(self, outcome: Outcome) -> None:
+    def _log(self, outcome: ExchangeOutcome) -> None:
         key, lease = self.grant.key, self.grant.lease
         texts = {}
         if self._config.server.log_prompts:
