@@ -166,7 +166,7 @@ def report(
 
 
 def target_of(choice: PolicyChoice) -> DefenseTarget:
-    return DefenseTarget(Defense(name=choice.name, options=choice.options))
+    return DefenseTarget.of(Defense(name=choice.name, options=choice.options))
 
 
 def plan_teacher(planner: Planner, choice: PolicyChoice) -> PlannedTeacher:

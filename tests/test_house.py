@@ -42,6 +42,21 @@ FLOORS: dict[str, list[set[str]]] = {
         {"stages"},
         {"config"},
     ],
+    "gateway": [
+        {"web"},
+        {"exchange", "owner"},
+        {"access"},
+        {"api"},
+        {"backends"},
+        {"config"},
+        {"ledger"},
+        {"errors", "telemetry"},
+        {"ids"},
+    ],
+    "report": [{"page", "studies", "tables"}, {"figures"}, {"findings"}],
+    "students": [{"suites"}, {"attackers", "training"}, {"base"}, {"lessons"}, {"supplies"}],
+    "decoding": [{"engine"}, {"batching", "speculation"}, {"drawing", "networks"}, {"request"}],
+    "tasks": [{"benchmarks", "splits"}, {"base"}, {"grading"}, {"sandbox"}],
 }
 """For the package and for each room that has rooms of its own: its members, top to bottom."""
 
@@ -132,3 +147,13 @@ def test_functions_are_short() -> None:
 def test_files_hold_one_idea() -> None:
     for module, path in modules().items():
         assert len(path.read_text().splitlines()) <= LONGEST_FILE, module
+
+
+def test_docstrings_name_the_thing() -> None:
+    """A docstring says what a thing is or does; one that opens with "What" only asks."""
+    for module, path in modules().items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                opening = (ast.get_docstring(node) or "").split(" ")[0]
+                name = getattr(node, "name", "")
+                assert opening not in ("What", "Whether", "How", "Who", "Whose"), f"{module} {name}"

@@ -105,7 +105,7 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
 def _reading_flops(stage: Stage, length: int, teacher: float, student: float, proxy: float) -> float:
     """Of stages that read or rewrite traces which are there already."""
     if isinstance(stage, FormStage):
-        return 2 * teacher * stage.problems.size * length if make_form(stage.form).needs_summary else 0.0
+        return 2 * teacher * stage.count * length if make_form(stage.form).needs_summary else 0.0
     if isinstance(stage, RewriteStage):
         return 2 * student * stage.count * (length + stage.sampling.max_new_tokens)
     if isinstance(stage, ValueStage):

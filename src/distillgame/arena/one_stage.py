@@ -101,7 +101,7 @@ def distill_file(
     """
     if out.exists():
         raise DistillgameError(f"{out}: exists already; choose another folder")
-    target = GivenTarget(GivenStage.of(traces))
+    target = GivenTarget.of(GivenStage.of(traces))
     lacks = lacking(choice, target, target.stage.count, config, shares_vocabulary=False)
     if lacks is not None:
         raise DistillgameError(f"student '{choice.name}' needs {lacks}, which {traces} does not give")

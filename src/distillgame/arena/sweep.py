@@ -90,7 +90,7 @@ def attack(
     given = GivenStage.of(Path(traces))
     _require_attackable(given, game)
     root = Path(out) if out is not None else attack_folder(given)
-    return play_rounds(game, root, progress, targets=[GivenTarget(given)])
+    return play_rounds(game, root, progress, targets=[GivenTarget.of(given)])
 
 
 def attack_folder(given: GivenStage) -> Path:

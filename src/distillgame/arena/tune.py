@@ -131,7 +131,7 @@ class _Search:
         students: dict[float | None, StudentChoice] = {None: PASSIVE}
         students |= {eta: StudentChoice(name="adaptive", options={"eta": eta}) for eta in etas}
         planners = {rate: Planner(self._at_rate(rate)) for rate in rates}
-        targets = [DefenseTarget(defense) for defense in self.config.policies if not defense.policy.control]
+        targets = [DefenseTarget.of(defense) for defense in self.config.policies if not defense.policy.control]
         stages = {
             (rate, eta): [
                 [planners[rate].evaluate(target, choice, VALIDATION, seed) for seed in self.config.seeds]

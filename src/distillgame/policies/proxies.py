@@ -19,7 +19,7 @@ DEFAULT_PROXIES: Proxies = ("proxy",)
 """The proxy that a game names, alone."""
 
 Combination = Literal["mean", "worst"]
-"""How the values of several proxies make one: their weighted mean, or the largest of them."""
+"""The combination of several proxies' values: their weighted mean, or the largest of them."""
 
 
 def weights_of(proxies: Proxies) -> dict[str, float]:

@@ -60,11 +60,11 @@ def test_best_of_k_stays_within_its_queries(tiny: dict[str, Any]) -> None:
 
 
 def test_given_traces_leave_out_who_needs_more(tiny: dict[str, Any]) -> None:
-    found = Lineup(lineup(tiny).planner, [GivenTarget(GIVEN)])
+    found = Lineup(lineup(tiny).planner, [GivenTarget.of(GIVEN)])
     names = {choice.name for choice in found.attackers(found.rounds[0])}
     assert not names & {"best_of_k", "curriculum", "verified"}
     assert {"passive", "adaptive", "filter", "reconstructed", "mixed"} <= names
-    judged = Round(GivenTarget(GIVEN.model_copy(update={"graded": True})), 24)
+    judged = Round(GivenTarget.of(GIVEN.model_copy(update={"graded": True})), 24)
     assert "verified" in {choice.name for choice in found.attackers(judged)}
     controls = {entry.choice.name for entry in found.entries(found.rounds[0]) if entry.control}
     assert "oracle" not in controls

@@ -58,7 +58,7 @@ def test_a_passive_student_does_not_depend_on_the_objective(tiny: dict[str, Any]
 def test_the_key_follows_inputs_and_device(tiny: dict[str, Any]) -> None:
     hotter = {**tiny["sampling"], "temperature": 0.7}
     one, other = (Planner(load_config({**tiny, "sampling": s}), resolve=False) for s in (tiny["sampling"], hotter))
-    target, student = DefenseTarget(one.config.policies[1]), one.config.students[1]
+    target, student = DefenseTarget.of(one.config.policies[1]), one.config.students[1]
     assert one.distill(target, student, 0).key("cpu") != other.distill(target, student, 0).key("cpu")
     assert one.distill(target, student, 0).key("cpu") != one.distill(target, student, 0).key("cuda")
     assert one.distill(target, student, 0).key("cpu") != one.distill(target, student, 1).key("cpu")

@@ -87,7 +87,7 @@ def calibrate_student(
     require_playable(policy, config)
     if config.splits.get("holdout", 0) < 1:
         raise DistillgameError("splits.holdout: needed for the adaptive student's validation objective")
-    planner, target = Planner(config), DefenseTarget(Defense(name=policy.name, options=policy.options))
+    planner, target = Planner(config), DefenseTarget.of(Defense(name=policy.name, options=policy.options))
     with Run(out, config, progress) as run:
 
         def spent(eta: float, seeds: list[int]) -> list[float]:

@@ -65,7 +65,7 @@ class Lineup:
         self.is_chosen = choose or planner.config.suite is not None
         asked: list[int | None] = [*queries] or [None]
         if targets is None:
-            targets = [DefenseTarget(defense) for defense in self.config.policies]
+            targets = [DefenseTarget.of(defense) for defense in self.config.policies]
         self.rounds = [Round(target, target.queries(planner, count)) for target in targets for count in asked]
         self._require_listed()
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Self
 
 from distillgame.arena.plan.provider import Provider
 from distillgame.arena.stages import GivenStage, SampleStage, TracesStage
@@ -11,39 +12,25 @@ EXPOSED = 20
 """Released log-probabilities at each position that a server exposes, as common servers do."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Target(ABC):
     """Something that is attacked.
 
     Attributes:
-        can_ask: Whether the attacker can ask it what it likes: further draws of a prompt, for example.
+        label: A name for tables.
+        can_ask: Whether the attacker can ask it anything, further draws of a prompt for example.
+        exposes: Whether released log-probabilities can be had.
+        verdicts: Whether the attacker can tell which answers are right.
+        is_control: Whether it is a policy that is there to be compared with.
+        proxies: Names of the proxies that defend it, as far as they are known.
     """
 
-    can_ask: bool = True
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """A name for tables."""
-
-    @property
-    @abstractmethod
-    def exposes(self) -> bool:
-        """True if released log-probabilities can be had."""
-
-    @property
-    @abstractmethod
-    def verdicts(self) -> bool:
-        """True if the attacker can tell which answers are right."""
-
-    @property
-    def is_control(self) -> bool:
-        """True for a policy that is there to be compared with."""
-        return False
-
-    @property
-    def proxies(self) -> tuple[str, ...]:
-        """Names of the proxies that defend it, as far as they are known."""
-        return ()
+    label: str
+    can_ask: bool
+    exposes: bool
+    verdicts: bool
+    is_control: bool = False
+    proxies: tuple[str, ...] = ()
 
     @abstractmethod
     def queries(self, provider: Provider, asked: int | None) -> int:
@@ -66,7 +53,7 @@ class Target(ABC):
         return None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DefenseTarget(Target):
     """A defense of the game, which answers whatever it is asked.
 
@@ -76,33 +63,23 @@ class DefenseTarget(Target):
 
     defense: Defense
 
-    @property
-    def label(self) -> str:
-        """The policy with its options and its form."""
-        return self.defense.label
-
-    @property
-    def exposes(self) -> bool:
-        """True if completions are released in full: of any other form there are no log-probabilities."""
-        return self.defense.form.name == "full"
-
-    @property
-    def verdicts(self) -> bool:
-        """True: the attacker asks problems of a public task."""
-        return True
-
-    @property
-    def is_control(self) -> bool:
-        """True for a control policy."""
-        return self.defense.policy.control
-
-    @property
-    def proxies(self) -> tuple[str, ...]:
-        """Names of the policy's proxies."""
-        return self.defense.policy.proxy_names
+    @classmethod
+    def of(cls, defense: Defense) -> Self:
+        """Return the target of a defense."""
+        policy = defense.policy
+        return cls(
+            label=defense.label,
+            can_ask=True,
+            # Where less than the completion is released, there are no log-probabilities of it.
+            exposes=defense.form.name == "full",
+            verdicts=True,
+            is_control=policy.control,
+            proxies=policy.proxy_names,
+            defense=defense,
+        )
 
     def queries(self, provider: Provider, asked: int | None) -> int:
-        """Return ``asked``, or the whole training split."""
+        """Return ``asked``, or the size of the training split."""
         return provider.config.splits["train"] if asked is None else asked
 
     def traces(self, provider: Provider, split: str, seed: int, draw: int = 0, first: int | None = None) -> TracesStage:
@@ -114,7 +91,7 @@ class DefenseTarget(Target):
         return provider.sample(self.defense, split, seed, exposed=EXPOSED) if self.exposes else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GivenTarget(Target):
     """Traces from elsewhere; whoever released them is not asked again.
 
@@ -122,23 +99,12 @@ class GivenTarget(Target):
         stage: The traces.
     """
 
-    can_ask = False
     stage: GivenStage
 
-    @property
-    def label(self) -> str:
-        """The file's name."""
-        return self.stage.defense
-
-    @property
-    def exposes(self) -> bool:
-        """True if the traces carry log-probabilities."""
-        return self.stage.exposes
-
-    @property
-    def verdicts(self) -> bool:
-        """True if the file says which answers are right."""
-        return self.stage.verdicts
+    @classmethod
+    def of(cls, stage: GivenStage) -> Self:
+        """Return the target of given traces."""
+        return cls(label=stage.defense, can_ask=False, exposes=stage.exposes, verdicts=stage.verdicts, stage=stage)
 
     def queries(self, provider: Provider, asked: int | None) -> int:
         """Return ``asked``, but no more than there are."""

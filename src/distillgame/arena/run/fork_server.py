@@ -27,7 +27,7 @@ from contextlib import suppress
 from typing import TextIO
 
 AVAILABLE = sys.platform == "linux"
-"""Whether workers can be forked on this system."""
+"""True on systems where workers can be forked."""
 
 MODULES = (
     "transformers.models.auto.modeling_auto",

@@ -22,11 +22,11 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""What worker processes run with."""
+"""Environment variables of worker processes."""
 
 
 class Display(Protocol):
-    """What shows how far a run is."""
+    """Shows the progress of a run."""
 
     def plan(self, total: int, finished: int) -> None:
         """Say how many stages there are, and how many are finished already."""
@@ -54,7 +54,7 @@ class StageError(DistillgameError):
 
 
 def in_order(targets: Iterable[Stage]) -> list[Stage]:
-    """All stages that ``targets`` need, themselves included, each once and after its inputs."""
+    """Return all stages that ``targets`` need, themselves included, each once and after its inputs."""
     ordered: dict[Stage, None] = {}
 
     def visit(stage: Stage) -> None:
@@ -90,7 +90,7 @@ class Pool:
         self._stack.close()
 
     def take(self) -> "_Worker | None":
-        """A worker that has nothing to do, if there is one; those that died meanwhile are replaced."""
+        """Return a worker that has nothing to do, if there is one; those that died meanwhile are replaced."""
         dead = [worker for worker in self._idle if not worker.alive]
         self._idle = [worker for worker in self._idle if worker.alive]
         self._started -= len(dead)
@@ -143,7 +143,7 @@ def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
 
 
 def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Store) -> list[Stage]:
-    """Stages that may start now. One that measures time starts alone, once no other can."""
+    """Return the stages that may start now; one that measures time starts alone, once no other can."""
     if any(stage.exclusive for stage in running.values()):
         return []
     ready = [stage for stage in waiting if all(store.has(needed) for needed in stage.inputs())]
@@ -154,7 +154,7 @@ def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Sto
 
 
 def _gpu(device: str, number: int) -> dict[str, str]:
-    """A GPU for each worker, of those that this process may use."""
+    """Return the environment that gives a worker a GPU of its own, among those that this process may use."""
     if device != "cuda":
         return {}
     listed = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")

@@ -3,11 +3,8 @@
 from dataclasses import replace
 from typing import ClassVar
 
-from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage
-from distillgame.arena.stages.model import Model
-from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import SampleStage
 from distillgame.choices import NamedChoice
 from distillgame.decoding import Engine, Request
@@ -49,24 +46,9 @@ class FormStage(TracesStage):
         """Number of completions."""
         return self.traces.count
 
-    @property
-    def problems(self) -> ProblemSet:
-        """The problems that were asked."""
-        return self.traces.problems
-
-    @property
-    def model(self) -> Model:
-        """The model that answered."""
-        return self.traces.model
-
-    @property
-    def sampling(self) -> Generation:
-        """The sampling parameters of the completions."""
-        return self.traces.sampling
-
     def run(self, context: StageContext) -> None:
         """Write the traces."""
-        task, problems = self.problems.task.task, self.problems.load()
+        task, problems = self.traces.problems.task.task, self.traces.problems.load()
         form = make_form(self.form)
         traces = read_traces(context.folder(self.traces) / TRACES)
         summaries = self._summaries(context, task, problems, traces) if form.needs_summary else [""] * len(traces)
@@ -88,15 +70,15 @@ class FormStage(TracesStage):
         if all(summary is not None for summary in defined):
             return [summary or "" for summary in defined]
         engine = Engine(
-            self.model.load(context.device),
+            self.traces.model.load(context.device),
             make_policy("standard", {}),
-            batch_size=self.sampling.batch_size,
-            token_budget=self.sampling.token_budget,
+            batch_size=self.traces.sampling.batch_size,
+            token_budget=self.traces.sampling.token_budget,
         )
         requests = [
             Request(problem.id, task.summarising(trace.messages[:-1], trace.completion))
             for problem, trace in zip(problems, traces, strict=True)
         ]
         seed = derive_seed(self.traces.seed, self.traces.draw, "summary")
-        params = self.sampling.params().model_copy(update={"forced_answer_tokens": 0})
+        params = self.traces.sampling.params().model_copy(update={"forced_answer_tokens": 0})
         return [sample.completion for sample in engine.generate(requests, params, seed)]
