@@ -58,14 +58,8 @@ def teacher_best_response(
 ) -> BestResponse:
     """Return the teacher against a passive student: pi_rel ∝ pi_ref·exp(-lambda v), E KL(pi_rel‖pi_ref) <= epsilon.
 
-    Args:
-        pi_ref: The reference teacher, shape (n, m) or ragged.
-        v: Values, of the same shape.
-        epsilon: Budget of fidelity in nats.
-        weights: Weights of the contexts, shape (n,).
-
-    Raises:
-        DistillgameError: If an input is not valid.
+    Arguments and errors are those of :func:`student_best_response`, with the reference teacher ``pi_ref`` and the
+    budget of fidelity ``epsilon``, in nats.
     """
     return respond(make_contexts(pi_ref, v, weights), check_budget("epsilon", epsilon), -1)
 

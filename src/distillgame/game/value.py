@@ -33,14 +33,7 @@ class Value:
 def value(pi_rel: Rows, v: Rows, rho: float, weights: Sequence[float] | Array | None = None) -> Value:
     """Return the largest E v that a student within ``rho`` nats of ``pi_rel`` can reach.
 
-    Args:
-        pi_rel: The released teacher, shape (n, m) or ragged.
-        v: Values, of the same shape.
-        rho: Budget of adaptation in nats.
-        weights: Weights of the contexts, shape (n,).
-
-    Raises:
-        DistillgameError: If an input is not valid.
+    Arguments and errors are those of :func:`distillgame.game.student_best_response`.
     """
     return evaluate(make_contexts(pi_rel, v, weights, "pi_rel"), check_budget("rho", rho))
 

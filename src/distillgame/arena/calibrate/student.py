@@ -71,7 +71,7 @@ def calibrate_student(
     Args:
         config: The game.
         policy: Whose traces the student learns from.
-        rho: The budget, in nats a minibatch.
+        rho: The budget, in nats per minibatch.
         out: The run's folder; trainings that a killed search had finished are not repeated.
         progress: Whether to show progress on standard error.
         report: Told of each trial.
