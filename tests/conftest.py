@@ -1,5 +1,7 @@
 """Small models that many tests share: random weights, the embedded tokenizer, milliseconds a pass."""
 
+import os
+
 import hypothesis
 import pytest
 import torch
@@ -9,7 +11,9 @@ from distillgame.models import LanguageModel, ModelSpec, load_model, quiet
 quiet()
 hypothesis.settings.register_profile("seeded", derandomize=True)
 hypothesis.settings.load_profile("seeded")
-torch.set_num_threads(2)
+# Tests run on all cores at once, and so do the processes that they start: small networks only lose by more threads.
+torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def make_model(width: int = 16, layers: int = 2, seed: int = 0, tokenizer: str = "embedded:teacher") -> LanguageModel:

@@ -129,13 +129,15 @@ def test_a_game_killed_at_any_moment_resumes_with_identical_results(
     config = tmp_path / "tiny.yaml"
     config.write_text(yaml.safe_dump(TINY))
     command = [sys.executable, "-m", "distillgame", "play", str(config), "--out", str(tmp_path / "run")]
-    for seconds in (9, 11, 14):
+    for finished in (1, 12, 30):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(seconds)
+        while len(list((tmp_path / "run" / "stages").glob("*/stage.json"))) < finished:
+            assert process.poll() is None
+            time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
-        process.wait()
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stderr
+        assert process.wait() == -signal.SIGKILL
+    last = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert last.returncode == 0, last.stderr
     assert fingerprints(tmp_path / "run") == fingerprints(played[0])
     resumed = read_results(tmp_path / "run" / "results.json")
     timed: Any = {"command": True, "teachers": {"__all__": {"time_cost", "time_cost_range"}}}
