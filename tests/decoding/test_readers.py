@@ -1,4 +1,6 @@
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -82,3 +84,16 @@ def test_a_direction_of_another_model_is_refused(
         make_derivative(name, proxy.model, {key: torch.zeros(3) for key in direction})
     with pytest.raises(DistillgameError, match="the gradient does not belong to this proxy"):
         Proxy(teacher, teacher, direction, name)
+
+
+def test_engines_share_a_derivative_while_any_of_them_lives(proxy: LanguageModel, direction: Direction) -> None:
+    """Each is a float32 network of the proxy's size, so three ADS policies must not hold three."""
+    first = make_derivative("low_rank", proxy.model, direction)
+    assert make_derivative("low_rank", proxy.model, direction) is first
+    assert make_derivative("jvp", proxy.model, direction) is not first
+    other = {name: -part for name, part in direction.items()}
+    assert make_derivative("low_rank", proxy.model, other) is not first
+    gone = weakref.ref(first)
+    del first
+    gc.collect()
+    assert gone() is None

@@ -1,7 +1,8 @@
+import pytest
 import torch
 
 from distillgame.arena.bench import shaped
-from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, embedded_pair, lengths
+from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, embedded_pair, lengths, shaped_sizes
 from distillgame.arena.bench.recording import record
 from distillgame.arena.bench.shaped import Recording, Shape, shaped_model, shaped_text
 from distillgame.decoding import Engine, Request, SamplingParams
@@ -72,6 +73,28 @@ def test_stated_sizes_are_the_sizes() -> None:
     assert 15e6 < counts["16M"] < 17e6
     assert 6.4e9 < counts["7B"] < 7.6e9
     assert 2.7e9 < counts["3B"] < 3.3e9
+    assert 0.38e9 < counts["0.5B"] < 0.5e9
+    for name, shape in shaped.SHAPES.items():
+        assert abs(shape.parameters(shaped.VOCABULARY) / counts[name] - 1) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "sizes"),
+    [
+        (139, ("7B", "3B")),
+        (79, ("7B", "0.5B")),
+        (24, ("3B", "0.5B")),
+        (15, ("0.5B", "135M")),
+        (4, ("135M", "16M")),
+    ],
+)
+def test_the_shaped_pair_fits_the_memory_of_the_gpu(
+    gigabytes: int, sizes: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On an H100 of 80 GB, 7B with 3B ran out of memory."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (gigabytes * 2**30, 0))
+    assert shaped_sizes("cuda", shaped.VOCABULARY) == sizes
+    assert shaped_sizes("cpu", shaped.VOCABULARY) == ("135M", "16M")
 
 
 def test_long_tailed_lengths_are_log_normal_and_clipped() -> None:

@@ -19,6 +19,12 @@ TEMPERATURE = 0.6
 TRACES = 64
 """Traces that are recorded for a shaped pair."""
 
+SIZES = (("7B", "3B"), ("7B", "0.5B"), ("3B", "0.5B"), ("0.5B", "135M"), ("135M", "16M"))
+"""Teachers and proxies of shaped pairs on a GPU, largest first."""
+
+RESERVE = 4e9
+"""Bytes on a GPU that are left for keys, values, logits and intermediate results."""
+
 POLICIES = {
     "standard": make_policy("standard"),
     "poe": make_policy("poe", {"gamma": 0.5}),
@@ -86,6 +92,22 @@ def shaped_pair(teacher: str, proxy: str, vocabulary: int, device: str, dtype: t
         return [Request(f"{i}", [{"role": "user", "content": text}]) for i, text in enumerate(texts)]
 
     return Pair(f"shaped {teacher}/{proxy}, vocabulary {vocabulary:,}", large, small, direction, requests, False)
+
+
+def shaped_sizes(device: str, vocabulary: int) -> tuple[str, str]:
+    """Return the sizes of the shaped pair: the largest that the GPU's free memory holds, or the one for CPUs.
+
+    Of the proxy there are at once, besides itself in half precision, in float32: the direction, a network for each
+    derivative (low rank with its factors), the two copies of the baseline, and matrices that are being factorised.
+    """
+    if device == "cpu":
+        return SIZES[-1]
+    free = torch.cuda.mem_get_info()[0] - RESERVE
+    for teacher, proxy in SIZES[:-1]:
+        large, small = (SHAPES[size].parameters(vocabulary) for size in (teacher, proxy))
+        if 2 * large + (2 + 7 * 4) * small <= free:
+            return teacher, proxy
+    return SIZES[-1]
 
 
 def _shaped_direction(proxy: LanguageModel, recording: Recording, device: str) -> Direction:

@@ -1,5 +1,6 @@
 """``distillgame bench``: every case, interleaved and paired, and what comes of it."""
 
+import gc
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ import torch
 
 import distillgame
 from distillgame.arena.bench.cases import CASES, Case, Timing, prepare
-from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths, shaped_pair
+from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths, shaped_pair, shaped_sizes
 from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.shaped import VOCABULARY
 from distillgame.arena.run import write_text
@@ -62,14 +63,17 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
     Args:
         out: A folder; it is made if it does not exist.
         plan: How much is timed; :data:`QUICK` takes under 5 minutes on two cores.
-        device: Where networks run. On a GPU the shaped pair is 7B/3B, elsewhere 135M/16M.
+        device: Where networks run. On a GPU the shaped pair is the largest that fits its memory, elsewhere 135M/16M.
         progress: Told what is being timed.
 
     Raises:
         DistillgameError: If ``out`` cannot be written to.
     """
-    sizes = ("135M", "16M") if device == "cpu" else ("7B", "3B")
-    circumstances = {"machine": _machine(device), "versions": library_versions(), "code": _code(), "plan": vars(plan)}
+    sizes = shaped_sizes(device, max([VOCABULARY, *(vocabulary for vocabulary, _ in plan.growth)]))
+    circumstances = {
+        "machine": _machine(device), "versions": library_versions(), "code": _code(), "plan": vars(plan),
+        "sizes": sizes,
+    }  # fmt: skip
     parts = Parts(out / ("bench.quick.parts.json" if plan == QUICK else "bench.parts.json"), circumstances)
     keep_freed_memory()
     pairs = [embedded_pair(device), shaped_pair(*sizes, VOCABULARY, device, torch.bfloat16)]
@@ -78,7 +82,8 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
         for pair in pairs
         for batch in plan.batches
     ]
-    tail = pairs[0 if plan == QUICK else 1]
+    tail = parts.get("long tail", partial(_long_tail, pairs[0 if plan == QUICK else 1], plan.tail, progress))
+    del pairs
     growth = [
         parts.get(f"vocabulary {v}, length {n}", partial(_growth, v, n, sizes, device, progress))
         for v, n in plan.growth
@@ -89,7 +94,7 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
         "command": "distillgame bench" + (" --quick" if plan == QUICK else ""),
         "rows": [row for part in timed for row in part["rows"]],
         "passes": [part["passes"] for part in timed],
-        "long_tail": parts.get("long tail", partial(_long_tail, tail, plan.tail, progress)),
+        "long_tail": tail,
         "growth": [row for rows in growth for row in rows],
     }
     write_text(out / "bench.json", json.dumps(result, indent=1) + "\n")
@@ -114,6 +119,7 @@ def _timed(
     progress: Progress,
 ) -> dict[Case, list[Timing]]:  # fmt: skip
     """Time cases one after the other, again and again, so that what disturbs the machine disturbs all of them."""
+    gc.collect()  # the networks of the cases before
     # Completions have one length under all policies: shorter ones would pay for their prompts over fewer tokens.
     # Of one batch the row that speculates with the least luck would run alone at the end.
     count = max(12, 4 * batch) if pair.quick else 2 * batch if batch > 1 else 1

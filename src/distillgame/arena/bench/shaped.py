@@ -45,6 +45,12 @@ class Shape:
     kv_heads: int
     inner: int
 
+    def parameters(self, vocabulary: int) -> int:
+        """Number of weights of its matrices."""
+        head = self.width // self.heads
+        attention = 2 * self.width * head * (self.heads + self.kv_heads)
+        return vocabulary * self.width + self.layers * (attention + 3 * self.width * self.inner)
+
 
 SHAPES = {
     shape.name: shape
@@ -53,6 +59,7 @@ SHAPES = {
         Shape("16M", 256, 5, 4, 4, 640),
         Shape("7B", 3584, 28, 28, 4, 18944),
         Shape("3B", 2048, 36, 16, 2, 11008),
+        Shape("0.5B", 896, 24, 14, 2, 4864),
     )
 }
 

@@ -6,6 +6,7 @@ All three read the same tokens and yield the proxy's logits and their derivative
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
+from weakref import WeakValueDictionary
 
 import torch
 from torch.autograd import forward_ad
@@ -85,9 +86,20 @@ class _PlainReader(Reader):
 
 
 class Derivative(ABC):
-    """A proxy together with a direction; made once, read many times."""
+    """A proxy together with a direction; made once, read many times.
+
+    Attributes:
+        origin: The proxy and the direction that it was made from.
+
+    Args:
+        model: The proxy.
+        direction: The direction.
+    """
 
     name: ClassVar[str]
+
+    def __init__(self, model: Any, direction: Direction):
+        self.origin = (model, direction)
 
     @abstractmethod
     def start(self) -> Reader:
@@ -100,6 +112,7 @@ class _CentralDerivative(Derivative):
     name = "central"
 
     def __init__(self, model: Any, direction: Direction):
+        super().__init__(model, direction)
         self.networks = [moved_copy(model, direction, sign * DERIVATIVE_STEP) for sign in (1, -1)]
 
     def start(self) -> Reader:
@@ -131,6 +144,7 @@ class _LowRankDerivative(Derivative):
     name = "low_rank"
 
     def __init__(self, model: Any, direction: Direction):
+        super().__init__(model, direction)
         self.network = low_rank_pair(model, direction, DERIVATIVE_STEP, LOW_RANK_ERROR)
 
     def start(self) -> Reader:
@@ -173,6 +187,7 @@ class _ForwardDerivative(Derivative):
     name = "jvp"
 
     def __init__(self, model: Any, direction: Direction):
+        super().__init__(model, direction)
         check_direction(model, direction)
         self.model = float_view(model)
         self.model.set_attn_implementation("eager")
@@ -214,7 +229,9 @@ def plain_reader(model: Any) -> Reader:
 
 
 def make_derivative(name: str, model: Any, direction: Direction) -> Derivative:
-    """Make the derivative called ``low_rank``, ``jvp`` or ``central`` of a proxy along ``direction``.
+    """Return the derivative called ``low_rank``, ``jvp`` or ``central`` of a proxy along ``direction``.
+
+    As long as one is in use, all who ask for the same get the same: its networks are as large as the proxy in float32.
 
     Raises:
         DistillgameError: If there is none of that name, or the direction is not one of this model's.
@@ -224,4 +241,12 @@ def make_derivative(name: str, model: Any, direction: Direction) -> Derivative:
     }
     if name not in kinds:
         raise DistillgameError(f"derivative '{name}' does not exist; choose one of {', '.join(kinds)}")
-    return kinds[name](model, direction)
+    # A derivative holds on to its origin, so that no other model or direction gets their identities.
+    key = (name, id(model), id(direction))
+    made = _in_use.get(key)
+    if made is None:
+        made = _in_use[key] = kinds[name](model, direction)
+    return made
+
+
+_in_use: WeakValueDictionary[tuple[str, int, int], Derivative] = WeakValueDictionary()
