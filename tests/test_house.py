@@ -36,7 +36,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"sweep"},
         {"dry_run", "one_stage", "play", "solve", "tune"},
         {"bench", "calibrate"},
-        {"results"},
+        {"results", "precision"},
         {"plan"},
         {"run"},
         {"stages"},
@@ -55,7 +55,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
     "report": [{"page", "studies", "tables"}, {"figures"}, {"findings"}],
     "students": [{"suites"}, {"attackers", "training"}, {"base"}, {"lessons"}, {"supplies"}],
-    "decoding": [{"engine"}, {"batching", "speculation"}, {"drawing", "networks"}, {"request"}],
+    "decoding": [{"engine", "precision"}, {"batching", "speculation"}, {"drawing", "networks"}, {"request"}],
     "tasks": [{"benchmarks", "splits"}, {"base"}, {"grading"}, {"sandbox"}],
 }
 """For the package and for each room that has rooms of its own: its members, top to bottom."""

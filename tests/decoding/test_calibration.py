@@ -37,6 +37,10 @@ def test_measured_costs_are_positive_and_never_fall_with_width(teacher: Language
         assert costs == sorted(costs)
         assert costs[0] > 0
     assert measured.decide > 0
+    again = engine.calibrate(Calibration(teacher={3: [7.0] * 9}, proxy={3: 1.0}))
+    assert again.teacher[3] == [7.0] * 9
+    assert again.teacher[1] != [7.0] * 9
+    assert again.proxy[3] < 1.0
 
 
 def test_without_a_proxy_there_is_nothing_to_measure(teacher: LanguageModel) -> None:

@@ -121,3 +121,32 @@ def test_drafting_stops_where_rounds_take_longer_than_their_passes() -> None:
     for _ in range(200):
         drafter.observe(history, hopeful, 40.0)
     assert drafter.drafts(history) == 0
+
+
+def test_plain_rounds_are_timed_too_before_drafting_is_believed_to_pay() -> None:
+    """On networks whose passes are short, the work around them decides; only rounds of both kinds show that."""
+    history = [(90, 100)]
+    drafter = Drafter(costs(0.0, 0.3))
+    taken = []
+    for _ in range(60):
+        drafts = drafter.drafts(history)
+        taken.append(drafts)
+        drafter.observe(history, drafts, 1.3 + 1.5 * drafts)  # every draft costs more than the pass that it saves
+    assert taken[0] > 0
+    assert taken[1] == 0
+    assert sum(drafts > 0 for drafts in taken) <= 16
+    assert taken[-20:] == [0] * 20
+
+
+def test_a_number_of_drafts_that_was_given_up_gets_another_chance() -> None:
+    history, drafter = [(90, 100)], Drafter(costs(0.05, 0.15))
+    hopeful = drafter.drafts(history)
+    taken = []
+    for i in range(1500):
+        drafts = drafter.drafts(history)
+        taken.append(drafts)
+        disturbed = 30.0 if i < 30 else 1.0
+        drafter.observe(history, drafts, (1.15 if drafts == 0 else disturbed * (1 + 0.2 * drafts)))
+    assert taken[100:110] == [0] * 10
+    assert taken[-3] > 0
+    assert hopeful > 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import STANDARD, GivenTarget, Planner, lacking
+from distillgame.arena.precision import settled
 from distillgame.arena.results import Scores
 from distillgame.arena.run import MANIFEST, Run
 from distillgame.arena.stages import TRACES, GivenStage, Model, SampleStage, Stage, read_report
@@ -55,6 +56,7 @@ def sample_split(
         DistillgameError: If an input is bad.
     """
     _require_split(config, split)
+    config = settled(config, out, progress)
     return _run(Planner(config).sample(policy, split, seed), config, out, progress)
 
 

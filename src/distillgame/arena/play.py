@@ -9,6 +9,7 @@ import yaml
 
 from distillgame.arena.config import GameConfig, default_folder, load_config
 from distillgame.arena.plan import Lineup, Planner, Target
+from distillgame.arena.precision import settled
 from distillgame.arena.results import ScoreReader, collect, view, write_outputs
 from distillgame.arena.run import Run, write_text
 from distillgame.records import Results
@@ -64,6 +65,8 @@ def play_rounds(
         queries: Numbers of traces that students ask for; all of the training split by default.
         choose: Choose the strongest student of each round on the validation split also without a suite.
     """
+    if targets is None:
+        game = settled(game, root, progress)
     with Run(root, game, progress) as run:
         lineup = Lineup(Planner(game), targets, queries, choose)
         plan = lineup.plan(_validate(lineup, run))

@@ -7,6 +7,7 @@ from typing import Any
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import VALIDATION, DefenseTarget, Planner
+from distillgame.arena.precision import settled
 from distillgame.arena.results import ScoreReader
 from distillgame.arena.run import Run, write_text
 from distillgame.arena.stages import TracesStage
@@ -70,6 +71,7 @@ def tune(config: GameConfig, out: Path, progress: bool = True) -> TuningResult:
         raise DistillgameError("tuning: nothing to search; list learning_rate, strengths or eta")
     if config.splits.get(VALIDATION, 0) < 2:
         raise DistillgameError(f"splits.{VALIDATION}: tuning needs at least 2 problems")
+    config = settled(config, out, progress)
     with Run(out, config, progress) as run:
         search = _Search(config, run)
         strengths = {name: search.strength(name, values) for name, values in wanted.strengths.items()}

@@ -175,8 +175,11 @@ class Engine:
             self._advance(leave)
         return [update for s in (*finished, *self.scheduler.running) if (update := self._update(s)) is not None]
 
-    def calibrate(self) -> Calibration:
+    def calibrate(self, known: Calibration | None = None) -> Calibration:
         """Measure the costs of passes of teacher and proxies, at several batch sizes.
+
+        Args:
+            known: A calibration of the same teacher, whose passes are not timed again where it has them.
 
         Raises:
             DistillgameError: If there are no proxies.
@@ -184,7 +187,7 @@ class Engine:
         if self.proxies is None:
             raise DistillgameError("there is nothing to calibrate without a proxy")
         sizes = sorted({1, *(n for n in (4, 8, 16) if n < self.scheduler.batch_size), self.scheduler.batch_size})
-        return calibrate(self.teacher, self.proxies, self._batch.chooser, sizes)
+        return calibrate(self.teacher, self.proxies, self._batch.chooser, sizes, known)
 
     def _advance(self, leave: Callable[[list[Sequence]], None]) -> None:
         """Advance the batch by a round, after making room for it."""

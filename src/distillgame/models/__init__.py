@@ -4,6 +4,7 @@ from distillgame.models.alignment import MINIMUM_SHARE, Alignment, align, requir
 from distillgame.models.chat import Example, training_example
 from distillgame.models.devices import DeviceName, pick_device
 from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
+from distillgame.models.precision import has_choice
 from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "align",
     "embedded_config",
     "fingerprint",
+    "has_choice",
     "load_model",
     "load_tokenizer",
     "locate",

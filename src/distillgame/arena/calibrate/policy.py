@@ -12,6 +12,7 @@ import yaml
 from distillgame.arena.calibrate.budgets import Budget, Estimate
 from distillgame.arena.config import GameConfig, require_proxies
 from distillgame.arena.plan import STANDARD, VALIDATION, Planner
+from distillgame.arena.precision import settled
 from distillgame.arena.run import Run, write_text
 from distillgame.arena.stages import TRACES, SampleStage
 from distillgame.choices import NamedChoice
@@ -99,6 +100,7 @@ def calibrate_policy(
         raise DistillgameError("sampling.temperature: 0 leaves nothing to budget; sample at a temperature above 0")
     neutral = knob.neutral(config.sampling.temperature)
     require_playable(_at(policy, knob, neutral + knob.first), config)
+    config = settled(config, out, progress)
     with Run(out, config, progress) as run:
         search = _Search(config, policy, knob, budget, run)
         start = Trial(neutral, search.estimate(STANDARD, pilot, is_fresh=False).value)

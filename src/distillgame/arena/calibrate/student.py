@@ -11,6 +11,7 @@ import numpy as np
 from distillgame.arena.calibrate.policy import file_name, require_playable
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import DefenseTarget, Planner
+from distillgame.arena.precision import settled
 from distillgame.arena.run import Run, write_text
 from distillgame.arena.stages import read_report
 from distillgame.errors import DistillgameError
@@ -87,6 +88,7 @@ def calibrate_student(
     require_playable(policy, config)
     if config.splits.get("holdout", 0) < 1:
         raise DistillgameError("splits.holdout: needed for the adaptive student's validation objective")
+    config = settled(config, out, progress)
     planner, target = Planner(config), DefenseTarget.of(Defense(name=policy.name, options=policy.options))
     with Run(out, config, progress) as run:
 

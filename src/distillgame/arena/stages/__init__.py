@@ -17,6 +17,7 @@ from distillgame.arena.stages.inputs import (
     read_report,
 )
 from distillgame.arena.stages.model import Model
+from distillgame.arena.stages.precision import PrecisionStage, read_precisions
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.rewrite import RewriteStage
 from distillgame.arena.stages.sample import SampleStage
@@ -35,6 +36,7 @@ __all__ = [
     "GivenStage",
     "GradientStage",
     "Model",
+    "PrecisionStage",
     "ProblemSet",
     "ProxyGradientStage",
     "RewriteStage",
@@ -45,6 +47,7 @@ __all__ = [
     "TrainingStage",
     "ValueStage",
     "library_versions",
+    "read_precisions",
     "read_report",
     "read_values",
     "stage_from_spec",

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,8 +17,10 @@ from distillgame.models import LanguageModel
 from distillgame.policies import Experts
 from distillgame.strict import Strict
 
-WIDEST = 9
-"""Largest number of tokens per row for which a pass of the teacher is timed."""
+WIDTHS = (1, 2, 3, 5, 9)
+"""Numbers of tokens per row for which a pass of the teacher is timed; those between lie on lines."""
+
+WIDEST = WIDTHS[-1]
 
 PROMPT = 64
 """Number of tokens that every row has read before the timed pass."""
@@ -68,8 +71,22 @@ class Calibration(Strict):
 
 
 @torch.inference_mode()
-def calibrate(teacher: LanguageModel, proxies: Proxies, chooser: Chooser, sizes: Sequence[int]) -> Calibration:
-    """Time all networks and the choice of tokens at batches of several sizes."""
+def calibrate(
+    teacher: LanguageModel,
+    proxies: Proxies,
+    chooser: Chooser,
+    sizes: Sequence[int],
+    known: Calibration | None = None,
+) -> Calibration:
+    """Time all networks and the choice of tokens at batches of several sizes.
+
+    Args:
+        teacher: The teacher.
+        proxies: The proxies.
+        chooser: Chooses tokens under the policy.
+        sizes: Numbers of rows.
+        known: A calibration of the same teacher, whose passes are not timed again where it has them.
+    """
     token = next(iter(teacher.stop_ids))
     teachers: dict[int, list[float]] = {}
     drafting: dict[int, float] = {}
@@ -79,15 +96,7 @@ def calibrate(teacher: LanguageModel, proxies: Proxies, chooser: Chooser, sizes:
         context, expert = Context(teacher.model), proxies.start()
         context.admit([[token] * PROMPT] * rows)
         expert.admit([[[token] * PROMPT] * rows] * len(proxies.members))
-
-        def read(width: int, context: Context = context, rows: int = rows) -> None:
-            context.read([[token] * width] * rows)
-            for row in range(rows):
-                context.truncate(row, PROMPT)
-
-        costs = [_seconds(lambda width=width, read=read: read(width)) for width in range(1, WIDEST + 1)]  # type: ignore[misc]
-        # Reading more tokens never costs less; a measurement that says so is noise.
-        teachers[rows] = [max(costs[: i + 1]) for i in range(len(costs))]
+        teachers[rows] = known.teacher[rows] if known and rows in known.teacher else _pass_seconds(context, token)
         uniforms = torch.full((rows, 3), 0.5, dtype=torch.float64, device=teacher.device)
         logits = context.read([[token]] * rows)[:, 0]
         tokens = [[[token]] * rows] * len(proxies.members)
@@ -104,6 +113,34 @@ def calibrate(teacher: LanguageModel, proxies: Proxies, chooser: Chooser, sizes:
         drafting[rows] = _seconds(lambda expert=expert, tokens=tokens: expert.read(tokens))  # type: ignore[misc]
         draft, decide = _seconds(propose) / rows, _seconds(choose) / rows
     return Calibration(teacher=teachers, proxy=drafting, draft=draft, decide=decide)
+
+
+@torch.inference_mode()
+def pass_seconds(model: LanguageModel, rows: int, widths: Sequence[int] = WIDTHS) -> list[float]:
+    """Return the seconds of passes that read 1, 2, ... tokens of each of ``rows`` rows behind a prompt.
+
+    Args:
+        model: The network.
+        rows: Number of rows.
+        widths: Tokens per row that are timed, ascending from 1; those between them lie on lines.
+    """
+    token, context = next(iter(model.stop_ids)), Context(model.model)
+    context.admit([[token] * PROMPT] * rows)
+    return _pass_seconds(context, token, widths)
+
+
+def _pass_seconds(context: Context, token: int, widths: Sequence[int] = WIDTHS) -> list[float]:
+    rows = len(context.lengths)
+
+    def read(width: int) -> None:
+        context.read([[token] * width] * rows)
+        for row in range(rows):
+            context.truncate(row, PROMPT)
+
+    timed = {width: _seconds(partial(read, width)) for width in widths}
+    costs = [_between(timed, width) for width in range(1, widths[-1] + 1)]
+    # Reading more tokens never costs less; a measurement that says so is noise.
+    return [max(costs[: i + 1]) for i in range(len(costs))]
 
 
 def _seconds(run: Callable[[], object], repetitions: int = 3) -> float:

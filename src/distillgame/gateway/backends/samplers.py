@@ -4,12 +4,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from distillgame.decoding import Calibration, Engine, Request, Sample, Sequence, TextStream, Update
+from distillgame.decoding import (
+    Calibration,
+    Engine,
+    Request,
+    Sample,
+    Sequence,
+    TextStream,
+    Update,
+    settle_precisions,
+)
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job, Piece, TokenLogprob
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.ledger import Charge
-from distillgame.models import load_model, pick_device
+from distillgame.gateway.telemetry import log
+from distillgame.models import ModelSpec, load_model, pick_device
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,9 @@ class Samplers:
         if config.engine.threads is not None:
             torch.set_num_threads(config.engine.threads)
         device = pick_device(config.engine.device, "engine.device")
-        self.teacher = load_model(config.teacher, device)
-        self.proxies = {name: load_model(spec, device) for name, spec in config.all_proxies.items()}
+        specs = _settled(config, device)
+        self.teacher = load_model(specs.pop("teacher"), device)
+        self.proxies = {name: load_model(spec, device) for name, spec in specs.items()}
         self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
         # A cheap bound on the length, so that very long texts are refused before they are tokenized.
         longest = max(len(token) for token in self.teacher.tokenizer.get_vocab())
@@ -201,8 +212,22 @@ class Samplers:
             calibration=self.calibration.get(networks),
         )
         if engine.speculative and engine.calibration is None:
-            self.calibration[networks] = engine.calibration = engine.calibrate()
+            known = next(iter(self.calibration.values()), None)
+            self.calibration[networks] = engine.calibration = engine.calibrate(known)
         return engine
+
+
+def _settled(config: ServeConfig, device: str) -> dict[str, ModelSpec]:
+    """Return teacher and proxies by name, their precision chosen where it is open, and log the choice."""
+    settings, specs = config.engine, {"teacher": config.teacher, **config.all_proxies}
+    timings = settle_precisions(
+        config.teacher, config.all_proxies, settings.batch_size, settings.speculative,
+        lambda spec: load_model(spec, device), device,
+    )  # fmt: skip
+    for name, timing in timings.items():
+        log("precision", network=name, **timing.model_dump())
+        specs[name] = specs[name].model_copy(update={"dtype": timing.chosen})
+    return specs
 
 
 def _load_direction(path: Any) -> Any:

@@ -10,6 +10,7 @@ from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job
 from distillgame.gateway.backends.samplers import JobEvent, JobFailure, Samplers
 from distillgame.gateway.config import ServeConfig
+from distillgame.gateway.telemetry import set_up_logs
 from distillgame.models import quiet
 
 READY = -1
@@ -31,6 +32,7 @@ def main(connection: Connection, config: ServeConfig) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     quiet()
+    set_up_logs()
     try:
         samplers = Samplers(config)
     except Exception as error:
