@@ -131,6 +131,7 @@ async def load(
     seconds: float,
     prompt: Callable[[int], str],
     options: Callable[[int], dict[str, Any]] = lambda number: {},
+    over: Callable[[], bool] = lambda: False,
 ) -> list[Received]:
     """Let clients ask one request after the other for some time.
 
@@ -141,6 +142,7 @@ async def load(
         seconds: For how long new requests are begun.
         prompt: The prompt of request number i.
         options: Further fields of request number i.
+        over: Returns true if no new requests are to be begun, whatever the time.
 
     Returns:
         What was received, in the order in which it ended.
@@ -150,7 +152,7 @@ async def load(
 
     async def one(number: int) -> None:
         client = Client(port, keys[number % len(keys)])
-        while time.monotonic() < end:
+        while time.monotonic() < end and not over():
             results.append(await client.ask(prompt(number), **options(number)))
             number += clients
             if results[-1].status == 0:

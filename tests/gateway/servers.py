@@ -93,7 +93,7 @@ class Running:
         engine.dispose()
         return found
 
-    def settled(self, seconds: float = 5.0, **where: Any) -> list[Any]:
+    def settled(self, seconds: float = 30.0, **where: Any) -> list[Any]:
         """Ledger entries once none is open."""
         end = time.monotonic() + seconds
         found = self.rows(**where)
@@ -142,7 +142,7 @@ def server(
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -150,7 +150,7 @@ def server(
 
 def _port(running: Running) -> int:
     start = time.monotonic()
-    while time.monotonic() - start < 120:
+    while time.monotonic() - start < 300:
         for line in running.log():
             if line["event"] == "serving":
                 return int(line["port"])

@@ -34,6 +34,7 @@ class Stranger:
         self.headers: list[dict[str, str]] = []
         self.behaviour = "sound"
         self.cancelled = 0
+        self.released = threading.Semaphore(0)
         routes = [
             Route("/v1/models", self.models),
             Route("/v1/chat/completions", self.complete, methods=["POST"]),
@@ -81,8 +82,9 @@ class Stranger:
                 if self.behaviour == "usage all along":
                     usage = {"prompt_tokens": 11, "completion_tokens": 1 + WORDS.index(word)}
                     yield f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n"
-                if self.behaviour == "slow":
-                    await asyncio.sleep(0.4)
+                # The next word comes when a test has seen this one.
+                while self.behaviour == "slow" and not self.released.acquire(blocking=False):
+                    await asyncio.sleep(0.01)
             if self.behaviour == "cut":
                 return
             yield f"data: {json.dumps({'choices': [{'index': 0, 'delta': {}, 'finish_reason': 'length'}]})}\n\n"
@@ -157,15 +159,15 @@ def test_a_stream_comes_in_pieces_and_is_settled_by_its_usage(gateway: Running, 
     stranger.behaviour = "slow"
     key = gateway.key(owner="streamer")
     body = {"model": MODEL, "messages": [{"role": "user", "content": "legs"}], "stream": True}
-    times, text = [], ""
+    pieces = []
     with httpx2.stream("POST", f"{gateway.base}/v1/chat/completions", json=body,
                        headers={"Authorization": f"Bearer {key}"}) as response:  # fmt: skip
         for line in response.iter_lines():
             if line.startswith("data: {"):
-                times.append(time.monotonic())
-                text += json.loads(line[6:])["choices"][0]["delta"].get("content", "")
-    assert text == "".join(WORDS)
-    assert times[-1] - times[0] > 1
+                pieces.append(json.loads(line[6:])["choices"][0]["delta"].get("content", ""))
+                if pieces[-1]:
+                    stranger.released.release()
+    assert [piece for piece in pieces if piece] == WORDS
     assert [row.tokens for row in gateway.settled(owner="streamer")] == [6]
 
 
@@ -181,7 +183,7 @@ def test_a_client_that_leaves_pays_an_upper_bound_and_the_upstream_is_told(
     (row,) = gateway.settled(owner="leaver")
     assert row.outcome == "cancelled"
     assert row.tokens >= 1
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while stranger.cancelled == before and time.monotonic() < end:
         time.sleep(0.02)
     assert stranger.cancelled > before

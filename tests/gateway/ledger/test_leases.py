@@ -221,7 +221,7 @@ def test_a_request_that_leaves_while_it_waits_for_its_lease_costs_nothing(
 
     def slow(seconds: float) -> str:
         entered.set()
-        hold.wait(5)
+        hold.wait(60)
         return day_of(seconds)
 
     async def play() -> None:
@@ -238,7 +238,7 @@ def test_a_request_that_leaves_while_it_waits_for_its_lease_costs_nothing(
 
     asyncio.run(play())
     rows = writer.submit(lambda c: list(c.execute(select(entries).where(entries.c.owner == party.owner)))).result()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while any(row.outcome == "open" for row in rows) and time.monotonic() < end:
         rows = writer.submit(lambda c: list(c.execute(select(entries).where(entries.c.owner == party.owner)))).result()
     assert [(row.outcome, row.tokens) for row in rows] in ([[("cancelled", 0)]] if begun else [[("cancelled", 0)], []])
@@ -268,20 +268,24 @@ def test_a_budget_smaller_than_a_lease_is_still_spent(writer: Writer, beyond: st
 
 
 def test_a_transaction_that_fails_grants_nothing(writer: Writer) -> None:
-    party = someone()
+    party, entered, hold = someone(), threading.Event(), threading.Event()
 
     def broken(connection):  # type: ignore[no-untyped-def]
         connection.exec_driver_sql("SELECT * FROM nowhere")
 
     def wait(_):  # type: ignore[no-untyped-def]
-        time.sleep(0.2)
+        entered.set()
+        hold.wait(60)
 
     async def play() -> None:
         writer.submit(wait)
-        await asyncio.sleep(0.05)
+        while not entered.is_set():
+            await asyncio.sleep(0.01)
         task = asyncio.ensure_future(Ledger(writer).open(party, "r", [offer()]))
         await asyncio.sleep(0.01)
         writer.submit(broken)
+        # Both have waited, and so share a transaction.
+        hold.set()
         with pytest.raises(SQLAlchemyError):
             await task
 
@@ -318,7 +322,7 @@ def test_a_settlement_is_tried_again_while_the_database_is_away(
         with reading(writer.engine) as connection:
             return str(connection.scalar(select(entries.c.outcome).where(entries.c.owner == party.owner)))
 
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while outcome() == "open" and time.monotonic() < end:
         time.sleep(0.01)
     assert len(tried) == 3
