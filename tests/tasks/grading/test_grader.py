@@ -71,6 +71,7 @@ RIGHT = [
     (r"\boxed{50\%}", "0.5"),
     ("The answer is 50%.", "That is 50/100 or 50%.\n#### 50"),
     ("The answer is 50 percent.", "Half of them, so 50 percent.\n#### 50"),
+    ("The answer is 5%.", "#### 5"),
     # numbers
     ("The answer is 1,234,567.", "1234567"),
     (r"\boxed{15,\!000}", "15000"),
@@ -165,7 +166,6 @@ WRONG = [
     (r"\boxed{\{1,2,3\}}", r"\{1,2\}"),
     (r"\boxed{\{\}}", "5"),
     (r"\boxed{5\%}", "5"),
-    ("The answer is 5%.", "#### 5"),
     (r"\boxed{0.33}", "1/3"),
     (r"\boxed{0.3333333333333}", r"\frac13"),
     (r"\boxed{1.41421356}", r"\sqrt{2}"),

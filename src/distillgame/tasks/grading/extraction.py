@@ -16,33 +16,33 @@ that a forced answer at the end overrides every earlier guess, and text after th
 import re
 from collections import deque
 
-from distillgame.tasks.grading.latex import closing
+from distillgame.tasks.grading.characters import plain
+from distillgame.tasks.grading.currencies import CURRENCY
+from distillgame.tasks.grading.latex import closing, tidy, unstyle
 from distillgame.tasks.grading.phrases import PHRASE, said_after
+from distillgame.tasks.grading.prose import last_number
 from distillgame.tasks.grading.quantities import parse_quantity
 
 MAX_ANSWER = 1000
 """Length limit of answers in characters; longer texts are not answers."""
 
 _LAST_MARKERS = 50
+_LONGEST_JOINT = 200
 _MARKER = re.compile(
-    r"\\(?P<box>boxed|fbox)(?![A-Za-z])|(?<!\S)(?P<hashes>####)(?!\#)|(?P<tag><answer>)|" + PHRASE,
+    r"\\(?P<box>boxed|fbox|framebox)(?![A-Za-z])|(?<!\S)(?P<hashes>####)(?!\#)|(?P<tag><answer>)|" + PHRASE,
     re.MULTILINE,
 )
+_PARAMETERS = re.compile(r"\s*(?:\[[^\]{}\n]*\]\s*)*(?=\{)|\s*")
+_SPACE = r"(?:[\s$.~&*]|\\[()\[\],;:> !]|\\q?quad(?![A-Za-z]))*"
+_WORD_BETWEEN = r"(?:\\(?:text(?:rm|bf|it)?|mbox|mathrm)\s*\{\s*)?(?:and|or)\b(?:\s+also\b)?\s*\}?"
 _JOINED = re.compile(
-    r"[\s$.]*(?:,|,?\s*(?:\\text\s*\{)?\s*(?:and|or)\b\s*\}?)[\s$]*"
-    r"(?:[A-Za-z]\s*=\s*)?(?:\\text\s*\{\s*(?:and|or)\s*\}\s*)?"
+    rf"{_SPACE}(?:[,;]{_SPACE}(?:{_WORD_BETWEEN})?|{_WORD_BETWEEN}|\\(?:land|lor|q?quad)(?![A-Za-z])){_SPACE}"
+    rf"(?:[A-Za-z]\s*=\s*)?(?:\\text\s*\{{\s*(?:and|or)\s*\}}\s*)?"
 )
-_PLAIN = re.compile(r"[-+$€£]*[0-9][0-9.,/]*\s?%?")
+_MENTION = re.compile(r"(?:[`\"“'‘]|(?i:\b(?:in|within|inside|into|using|with)\s+(?:a\s+|an\s+|the\s+)?)[$`\"“*]*)\s*$")
+_PLACEHOLDER = re.compile(r"(?:\\[lc]?dots|(?:your|the|my|final|\s)*answer(?:\s+here)?|[^\w]*)", re.IGNORECASE)
 _COMMAND = re.compile(r"\\(?:text|mbox|begin|end)\s*\{[^{}]*\}|\\[A-Za-z]+|\b(?:and|or|sqrt|pi|inf)\b")
 _WORD = re.compile(r"(?<![\w^_{(])[^\W\d_]{2,}")
-_NUMBER = re.compile(
-    r"(?:(?<![\w).])-(?=\\?\$?[0-9]))?(?:\\?\$\s?)?"
-    r"(?:\\[dt]?frac\{-?[0-9]+\}\{[0-9]+\}"
-    r"|(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]+)(?:\.[0-9]+)?(?:/[0-9]+(?![0-9.]))?)"
-    r"(?:\s?\\?%)?"
-)
-_BEFORE_PART = re.compile(r"(?:\b(?:not|or)\s|[\w)}\]]\s*[-+*/^]|[{^_\\])\s*$")
-_AFTER_PART = re.compile(r"[}^_(]|\\[a-zA-Z]|[A-Za-z](?![A-Za-z])")
 
 
 def extract_answer(text: str) -> str | None:
@@ -52,9 +52,9 @@ def extract_answer(text: str) -> str | None:
     """
     found, answer = _stated(text)
     if not found:
-        bare = text.strip()
+        bare = plain(text).strip()
         is_bare = len(bare) <= MAX_ANSWER and "\n" not in bare and _is_bare(bare)
-        answer = _clean(bare) if is_bare else _last_number(text)
+        answer = _clean(bare) if is_bare else last_number(text)
     return answer if answer and len(answer) <= MAX_ANSWER else None
 
 
@@ -69,8 +69,9 @@ def gold_answers(solution: str) -> list[str]:
     The last ``\boxed{}`` is the answer; if it is joined to others (``\boxed{-2}$ and $\boxed{1}``), their list is
     accepted as well. Without a box, the last ``####`` counts, then a phrase, then a one-line solution as a whole.
     """
-    boxes = [match for match in _MARKER.finditer(solution) if match["box"]]
-    for match in reversed(boxes):
+    boxes = [match for match in _MARKER.finditer(plain(solution)) if match["box"]]
+    for inner in reversed(boxes):
+        match = _outermost(solution, inner, boxes)
         last = _box(solution, match)
         if last:
             joined = _boxes(solution, match, boxes)
@@ -85,73 +86,103 @@ def gold_answers(solution: str) -> list[str]:
 
 def _stated(text: str) -> tuple[bool, str | None]:
     """Return whether there is a marker, and the answer at the last one (``None`` if it is empty)."""
-    markers = deque(_MARKER.finditer(text), _LAST_MARKERS)
-    words = None
+    spelled = plain(text)
+    markers = deque(_MARKER.finditer(spelled), _LAST_MARKERS)
+    words, mentioned = None, False
     for match in reversed(markers):
-        if match["box"]:
-            return True, _boxes(text, match, list(markers))
-        if match["tag"]:
-            window = text[match.end() : match.end() + MAX_ANSWER].lstrip()
-            inside, closed, _ = window.partition("</answer>")
-            return True, _clean(inside if closed else window.partition("\n")[0]) or None
-        if match["hashes"]:
-            line, _, rest = text[match.end() :].partition("\n")
+        if match["box"] or match["tag"]:
+            answer = _boxes(text, match, list(markers)) if match["box"] else _tagged(text, match)
+            if not _is_mention(text, match, answer):
+                return True, answer
+            mentioned = True
+        elif match["hashes"]:
+            line, _, rest = spelled[match.end() :].partition("\n")
             line = _clean(line[:MAX_ANSWER])
-            if line and (_PLAIN.fullmatch(line) or not (rest.strip() or line.endswith(":"))):
+            if line and (_is_number(line) or not (rest.strip() or line.endswith(":"))):
                 return True, line
         else:
-            answer, firm = said_after(text, match.start(), match.end())
+            answer, firm = said_after(spelled, match.start(), match.end())
             if answer and firm:
                 return True, _clean(answer)
             words = words or answer
-    return words is not None, words
+    return words is not None or mentioned, words
 
 
-def _last_number(text: str) -> str | None:
-    """Return the last number, unless it is part of an expression or follows ``not`` or ``or``."""
-    found = deque(_NUMBER.finditer(text), 1)
-    if not found:
-        return None
-    number = found[0]
-    before = text[max(0, number.start() - 20) : number.start()]
-    if _BEFORE_PART.search(before) or _AFTER_PART.match(text, number.end()):
-        return None
-    return _clean(number[0])
+def _is_mention(text: str, marker: re.Match[str], answer: str | None) -> bool:
+    r"""Return whether a marker without an answer is only talked about: ``I put it in `\boxed{}```."""
+    before = text[max(0, marker.start() - 30) : marker.start()]
+    return _PLACEHOLDER.fullmatch(answer or "") is not None and _MENTION.search(before) is not None
+
+
+def _tagged(text: str, tag: re.Match[str]) -> str | None:
+    window = text[tag.end() : tag.end() + MAX_ANSWER].lstrip()
+    inside, closed, _ = window.partition("</answer>")
+    return _clean(inside if closed else window.partition("\n")[0]) or None
 
 
 def _boxes(text: str, last: re.Match[str], markers: list[re.Match[str]]) -> str | None:
     """Return the content of the box at ``last`` and of those joined to it, or ``None`` if it is empty."""
-    content = _box(text, last)
+    boxes = [match for match in markers if match["box"] and match.end() < last.start()]
+    right = _outermost(text, last, boxes)
+    content = _box(text, right)
     if not content:
         return None
-    contents, right = [content], last
-    for match in reversed([match for match in markers if match["box"] and match.end() < last.start()]):
-        end = closing(text[: right.start()], match.end())
-        if not end or not _JOINED.fullmatch(text, end, right.start()):
+    contents = [content]
+    for match in reversed(boxes):
+        end = _argument(text, match)[1]
+        if not end or end > right.start():
+            continue
+        if right.start() - end > _LONGEST_JOINT or not _JOINED.fullmatch(text, end, right.start()):
             break
-        contents.insert(0, _clean(text[match.end() + 1 : end - 1]))
-        right = match
+        right = _outermost(text, match, boxes)
+        contents.insert(0, _box(text, right))
     return ", ".join(dict.fromkeys(contents))
+
+
+def _outermost(text: str, box: re.Match[str], boxes: list[re.Match[str]]) -> re.Match[str]:
+    """Return the first of ``boxes`` that has ``box`` inside, or ``box`` itself."""
+    near = (other for other in boxes if 0 < box.start() - other.start() < MAX_ANSWER)
+    return next((other for other in near if _argument(text, other)[1] > box.start()), box)
+
+
+def _argument(text: str, box: re.Match[str]) -> tuple[int, int]:
+    """Return where the braces after a box begin and end; the end is 0 if nothing closes them in time."""
+    window = text[box.end() : box.end() + MAX_ANSWER]
+    parameters = _PARAMETERS.match(window)
+    skipped = parameters.end() if parameters else 0
+    end = closing(window, skipped)
+    return box.end() + skipped, end and box.end() + end
 
 
 def _box(text: str, match: re.Match[str]) -> str:
     r"""Return the content of a box; an unclosed one ends with its line, ``\boxed 5`` at the next blank."""
-    window = text[match.end() : match.end() + MAX_ANSWER].lstrip()
-    if not window.startswith("{"):
-        return _clean(re.split(r"[\s$]|\\[)\]]", window, maxsplit=1)[0])
-    end = closing(window, 0)
-    return _clean(window[1 : end - 1] if end else window[1:].partition("\n")[0])
+    start, end = _argument(text, match)
+    if end:
+        content = plain(text[start + 1 : end - 1])
+        return _clean(unstyle(content) if _MARKER.search(content) else content)
+    window = text[start : start + MAX_ANSWER]
+    if window.startswith("{"):
+        return _clean(window[1:].partition("\n")[0])
+    return _clean(re.split(r"[\s$]|\\[)\]]", window, maxsplit=1)[0])
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a text is a number, perhaps with a well-known unit, but without other words."""
+    words = re.search(r"(?<![\\A-Za-z])[A-Za-z]{2,}", re.sub(CURRENCY, " ", text))
+    quantity = parse_quantity(tidy(text))
+    return quantity is not None and (not words or quantity.percent or quantity.unit != "")
 
 
 def _is_bare(text: str) -> bool:
     """Return whether a text is an answer alone: mathematics, a number with its unit, or a few words."""
     words = _WORD.findall(_COMMAND.sub(" ", text))
-    digits = re.search(r"[0-9]", text)
-    return not words or parse_quantity(text) is not None or (not digits and len(words) <= 3)
+    digits = re.search(r"[\d¼½¾⅐-⅞]", text)
+    return not words or parse_quantity(tidy(text)) is not None or (not digits and len(words) <= 3)
 
 
 def _clean(text: str) -> str:
     """Strip blanks, Markdown emphasis, a final full stop, and mathematical delimiters around the whole."""
     text = text.strip().strip("*_`").strip()
     text = text.removesuffix("$$").removeprefix("$$").strip()
+    text = re.sub(r"[ \t]{2,}", " ", text)
     return text.rstrip(".,;: \n").strip("*_` ")

@@ -68,7 +68,9 @@ def _gold(solution: str) -> tuple[tuple[Node, ...], bool]:
     answers = gold_answers(solution)
     if not answers:
         raise DistillgameError(rf"a solution has no answer (\boxed{{...}} or #### ...): {solution[-80:]!r}")
-    return tuple(read(answer) for answer in answers), "%" in solution or "percent" in solution
+    # GSM8K's answers are bare numbers whatever they count, so that 20 may stand for 20%.
+    percent = "####" in solution or "%" in solution or "percent" in solution
+    return tuple(read(answer) for answer in answers), percent
 
 
 class _RemoteAlgebra:

@@ -7,41 +7,73 @@ Nothing here interprets an answer: :func:`tidy` only unifies spellings that neve
 import re
 from collections.abc import Iterator
 
+from distillgame.tasks.grading.characters import plain
+from distillgame.tasks.grading.figures import join_digits, powers_of_ten, shape
+
 _SYMBOLS = str.maketrans(
     {
-        "−": "-", "–": "-", "×": r"\times ", "·": r"\cdot ", "÷": "/", "⁄": "/", "√": r"\sqrt ", "±": r"\pm ",
-        "π": r"\pi ", "∞": r"\infty ", "°": r"^\circ ", "≤": r"\le ", "≥": r"\ge ", "≠": r"\ne ",
-        "≈": r"\approx ", "∪": r"\cup ", "∈": r"\in ", "²": "^2", "³": "^3", "½": r"\frac{1}{2}",
-        "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "\u00a0": " ", "\u202f": " ", "\u2009": " ",
+        "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "⁄": "/", "√": r"\sqrt ", "±": r"\pm ",
+        "π": r"\pi ", "∞": r"\infty ", "℃": r"^\circ C", "℉": r"^\circ F", "°": r"^\circ ", "≤": r"\le ",
+        "⩽": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≃": r"\approx ", "∪": r"\cup ",
+        "∈": r"\in ", "∅": r"\emptyset ", "∧": r"\land ", "ℝ": r"\mathbb{R}",
     }
 )  # fmt: skip
 
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"(?<=[0-9])\s*(?:,\s*\\!|\{,\}|\\,(?=[0-9]{3}))\s*(?=[0-9])", ""),
-        (r"\\!", ""),
-        (r"(?<!\\)\\[,;: \n]|~|\\q?quad(?![A-Za-z])", " "),
+        (r"\\!|(?<!\\)\\\s*$", ""),
+        (r"\\colon(?![A-Za-z])", ":"),
+        (r"(?<!\\)\\[,;:> \n]|~|\\q?quad(?![A-Za-z])|\{ \}", " "),
         (r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![A-Za-z])\.?", ""),
+        (
+            r"\\(?:tiny|scriptsize|footnotesize|small|normalsize|large|Large|LARGE|huge|Huge|bf|it|rm|sf|tt|bfseries"
+            r"|itshape|mathstrut|strut|centering|hfill)(?![A-Za-z])|\\(?:[hv]space\*?|[hv]?phantom|label|tag)\{[^{}]*\}",
+            " ",
+        ),
         (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
-        (r"\\(?:mbox|text(?:bf|rm|it|normal)|math(?:rm|bf|it|sf))(?![A-Za-z])", r"\\text"),
-        (r"\\(?:leqslant|leq|le)(?![A-Za-z])|<=", r" \\le "),
-        (r"\\(?:geqslant|geq|ge)(?![A-Za-z])|>=", r" \\ge "),
+        (
+            r"\\(?:mbox|hbox|text(?:bf|rm|it|sf|tt|sc|sl|up|md|normal)|math(?:rm|bf|it|sf|tt|normal))(?![A-Za-z])",
+            r"\\text",
+        ),
+        (r"(?<!_)\\text\s*\{\s*([-+]?\\?\$?[0-9][0-9.,]*\s?\\?%?)\s*\}", r"\1"),
+        (r"\\text\s*\{\s*(\\?[$%€£¥₹¢])\s*\}", r"\1"),
+        (r"\\(?:pounds|(?:text|math)sterling)(?![A-Za-z])(?:\{\})?", "£"),
+        (r"\\(?:text)?euro(?![A-Za-z])(?:\{\})?", "€"),
+        (r"\\(?:text)?yen(?![A-Za-z])(?:\{\})?", "¥"),
+        (r"\\(?:text)?cents?(?![A-Za-z])(?:\{\})?", "¢"),
+        (r"\\(?:math|text)dollar(?![A-Za-z])(?:\{\})?", r"\\$"),
+        (r"\\(?:leqslant|leqq|leq|le)(?![A-Za-z])|<=", r" \\le "),
+        (r"\\(?:geqslant|geqq|geq|ge)(?![A-Za-z])|>=", r" \\ge "),
         (r"\\lt(?![A-Za-z])", " < "),
         (r"\\gt(?![A-Za-z])", " > "),
         (r"\\neq(?![A-Za-z])", r"\\ne"),
         (r"\\lbrace(?![A-Za-z])", r"\\{"),
         (r"\\rbrace(?![A-Za-z])", r"\\}"),
+        (r"\\(?:varnothing|empty|O)(?![A-Za-z])|\\\{\s*\\\}", r"\\emptyset "),
+        (r"\\wedge(?![A-Za-z])", r"\\land"),
         (r"\\pmod\{[^{}]*\}", ""),
         (r"\^\s*\{\s*\\circ\s*\}|\\degrees?(?![A-Za-z])|\\textdegree(?![A-Za-z])", r"^\\circ"),
-        (r"(?<![A-Za-z\\])(?:\+\s*)?(?:infinity|inf)(?![A-Za-z])|\+\s*\\infty", r"\\infty"),
+        (r"(?<![A-Za-z\\])(?:\+\s*)?(?:[Ii]nfinity|inf|oo)(?![A-Za-z])|\+\s*\\infty", r"\\infty"),
         (r"(?<![A-Za-z\\])(sqrt|pi)(?![A-Za-z])", r"\\\1"),
         (r"\\sqrt\s*\(([^()]*)\)", r"\\sqrt{\1}"),
         (r"\*\*", "^"),
         (r"\^\s*(-?[0-9]{2,}|-[0-9])", r"^{\1}"),
         (r"\^\s*\(([^()]*)\)", r"^{\1}"),
+        (r"(?<![\^_])\{\s*([-+])\s*\}", r"\1"),
+        (r"(?<![\\A-Za-z0-9.])\$(?=[^\s$])([^$\n]*)(?<=[^\s\\])\$(?![0-9])", r"\1"),
+        (r"(?<!\\)\\\(\s*((?:(?!\\\().)*?)\s*\\\)", r"\1"),
     )
 )
+_STYLE = re.compile(
+    r"\\(?:boldsymbol|bold|bm|pmb|underline|uline|emph|ensuremath|smash|boxed|fbox|framebox|bbox|color|textcolor"
+    r"|f?colorbox)(?![A-Za-z])"
+)
+_PARAMETERS = re.compile(r"(?:\s*\[[^\]{}]*\])*")
+_COLORS = {r"\color": 1, r"\textcolor": 1, r"\colorbox": 1, r"\fcolorbox": 2}
+_ALIGNMENT = re.compile(r"\\(?:begin|end)\{(?:align(?:ed)?|gather(?:ed)?|equation|split|multline)\*?\}")
+_ORNAMENTS = re.compile("[\u231a-\u23ff\u25a0\u25a1\u2600-\u27bf\u2b00-\u2bff\ufe0f\u20e3\u200d\U0001f000-\U0001faff]")
+_GROUPED_NUMBER = re.compile(r"(?:(?<=[-+=(,${])|^)\{\s*([0-9.,]+)\s*\}")
 _FRAC, _SQRT = re.compile(r"\\frac(?![A-Za-z])"), re.compile(r"\\sqrt(?![A-Za-z])")
 _ARGUMENT = re.compile(r"\\[A-Za-z]+|[A-Za-z0-9]")
 _TOKEN = re.compile(r"\\[{}]|\\.|[(){}\[\]]", re.DOTALL)
@@ -50,12 +82,37 @@ _PARTNER = {"{": "}", r"\{": r"\}", "(": ")]", "[": ")]"}
 
 
 def tidy(text: str) -> str:
-    """Return ``text`` with one spelling for LaTeX that can be spelled in several ways."""
-    text = text.translate(_SYMBOLS)
+    """Return ``text`` with one spelling for numbers and LaTeX that can be spelled in several ways."""
+    text = plain(text)
+    text = join_digits(_align(unstyle(_ORNAMENTS.sub(" ", text).strip() or text)))
+    text = shape(text).translate(_SYMBOLS)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     text = _brace(_brace(text, _FRAC, 2), _SQRT, 1)
-    return re.sub(r"\s+", " ", text).strip().rstrip(".,;: ")
+    # Once more: a separator may have stood in a style or beside a command that is gone.
+    text = powers_of_ten(join_digits(re.sub(r"\s+", " ", text).strip()))
+    return _GROUPED_NUMBER.sub(r"\1", _GROUPED_NUMBER.sub(r"\1", text)).rstrip(".,;: ")
+
+
+def unstyle(text: str) -> str:
+    r"""Replace commands that change how their argument looks by the argument: ``\textcolor{red}{5}`` by ``5``."""
+    for match in reversed(list(_STYLE.finditer(text))):
+        start = match.end() + len(_PARAMETERS.match(text, match.end())[0])  # type: ignore[index]
+        for _ in range(_COLORS.get(match[0], 0)):
+            start = closing(text, start) or start
+        start += len(text[start:]) - len(text[start:].lstrip())
+        end = closing(text, start)
+        argument = text[start:end] if text[: match.start()].endswith(("^", "_")) else text[start + 1 : end - 1]
+        text = text[: match.start()] + (argument if end else " ") + text[end or start :]
+    return text
+
+
+def _align(text: str) -> str:
+    """Write the rows of an aligned environment as a chain of relations or a list."""
+    rows = _ALIGNMENT.sub(" ", text)
+    if rows == text:
+        return text
+    return re.sub(r"\\\\\s*(?!\s*$)", ", ", re.sub(r"\\\\\s*(?==)", " ", rows.replace("&", ""))).replace("\\\\", " ")
 
 
 def _brace(text: str, command: re.Pattern[str], arguments: int) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from distillgame.tasks.grading.currencies import CURRENCY
+
 PHRASE = (
     r"\b[Aa](?:nswers?|NSWER)\b(?:[ \t]+(?:to|for|of|in|we|\()[^.\n:=]{0,60}?)?[\s*_]*"
     r"(?::|=|\b(?:is|are|was|will be|would be|should be|must be)\b)"
@@ -18,14 +20,17 @@ _SENTENCE_START = re.compile(
 _LEAD = re.compile(
     r"[\s*_:`]*(?:(?<=\n)[-•]\s+)?"
     r"(?:(?:therefore|thus|then|simply|just|indeed|now|still|again|equal to|given by|approximately|about"
-    r"|exactly|probably|likely|clearly|definitely)\b[\s,:]*)*"
+    r"|roughly|around|exactly|probably|likely|clearly|definitely)\b[\s,:]*)*"
     r"[*_`]*"
 )
-_MATH = re.compile(r"[-+.]?\s*[0-9]|[-+]?\s*[$\\€£√π∞({\[]|[-+]?\(?[A-Za-z](?=\s*(?:$|[-.,;:=+*/^_()|<>\\∈]))")
+_MATH = re.compile(
+    rf"[-+.~≈]?\s*[0-9]|(?:[Mm]inus|[Nn]egative)\s+[0-9.$\\]|[-+]?\s*(?:{CURRENCY})\s*[-+]?[0-9.\\¼½¾⅐-⅞]|[-+]?\s*[¼½¾⅐-⅞]"
+    r"|[-+]?\s*[$\\€£√π∞({\[]|[-+]?\(?[A-Za-z](?=\s*(?:$|[-.,;:=+*/^_()|<>\\∈]))"
+)
 _DISPLAY = re.compile(r"(\$\$|\\\[)(.*?)(?:\$\$|\\\])", re.DOTALL)
 _ENCLOSED = re.compile(r"\$[^$]*\$|\\\(.*?\\\)|\{[^{}]*\}")
 _END = re.compile(
-    r"[.?](?=\s|$)|\s[-—]+\s+(?=[A-Za-z]{2})|\s+\((?=[A-Za-z]{2})"
+    r"(?<!\bRs)[.?](?=\s|$)|\s[-—]+\s+(?=[A-Za-z]{2})|\s+\((?=[A-Za-z]{2})"
     r"|,?\s+(?:because|since|so|as|which|where|when|while|but|after|meaning|i\.e)\b"
     r"|,\s+(?!(?:and|or)\b)(?=[A-Za-z]{2,}\s)|,?\s+and\s+(?!sqrt|pi)(?=[a-z]{2,}\s)"
 )

@@ -9,31 +9,43 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-_DECIMAL = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?|\.[0-9]+"
-_PLAIN = re.compile(rf"(-?)({_DECIMAL})")
-_SIGNED = re.compile(r"(?P<sign>[-+]?)\s*(?P<currency>\\?\$|€|£)?\s*(?P<inner>-?)\s*")
-_NUMBER = re.compile(
-    r"(?:(?P<whole>[0-9]+)\s*)?\\frac\{\s*(?P<minus>-?)(?P<top>[0-9]+)\s*\}\{\s*(?P<bottom>[0-9]+)\s*\}"
-    r"|(?:(?P<whole2>[0-9]+)\s+)?(?P<top2>[0-9]+)\s*/\s*(?P<bottom2>[0-9]+)(?![0-9.])"
+from distillgame.tasks.grading.currencies import CURRENCY, currency_name
+
+_WHOLE = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}|[0-9]+)"
+_DECIMAL = rf"(?:{_WHOLE}(?:\.[0-9]+)?|\.[0-9]+)"
+_POWER = r"10\s*\^\s*(?:\{\s*\+?(?P<power>-?[0-9]{1,3})\s*\}|(?P<power1>[0-9]))"
+SIGN = rf"(?P<sign>[-+]|\b(?:[Mm]inus|[Nn]egative)\b)?\s*(?P<currency>{CURRENCY})?\s*(?P<inner>[-+]?)\s*"
+NUMBER = (
+    rf"(?:(?P<whole>[0-9]+)\s*)?\\frac\s*\{{\s*(?P<minus>-?)(?P<top>{_WHOLE})\s*\}}\{{\s*(?P<minus2>-?)(?P<bottom>[0-9]+)\s*\}}"
+    rf"|(?:(?P<whole2>[0-9]+)\s+)?(?P<top2>{_WHOLE})\s*/\s*(?P<bottom2>[0-9]+)(?![0-9]|\.[0-9])"
+    rf"|(?:(?P<mantissa>{_DECIMAL})\s*\\cdot\s*)?{_POWER}"
     rf"|(?P<decimal>{_DECIMAL})"
 )
+"""Regular expressions of a tidied number's sign and currency, and of its digits."""
+_PLAIN = re.compile(rf"(-?)({_DECIMAL})")
+_SIGNED, _NUMBER = re.compile(SIGN), re.compile(NUMBER)
 _UNIT = re.compile(
-    r"(?P<percent>\\?%)|(?P<degree>\^\\circ)|(?P<currency>\\?\$|€|£)"
-    r"|(?:\\text\{(?P<text>[^{}0-9\\=<>]*)\}|(?P<words>[A-Za-z][A-Za-z.'’\- /]*))(?:\s*\^\s*\{?[0-9]\}?)?"
+    r"(?P<percent>\\?%)"
+    r"|(?P<degree>\^\\circ)(?:\s*(?:\\text\s*\{)?\s*(?:[CFK]|[Cc]elsius|[Ff]ahrenheit)\s*\}?)?"
+    rf"|(?P<currency>{CURRENCY})"
+    r"|(?P<ordinal>\^?\s*\{?\s*(?:\\text\s*\{)?\s*(?:st|nd|rd|th)\s*\}?\s*\}?)"
+    r"|(?:\\text\s*\{(?P<text>[^{}0-9\\=<>]*)\}|(?P<words>[A-Za-z][A-Za-z.'’\- /]*))(?:\s*\^\s*\{?[0-9]\}?)?"
     r"|"
 )
-_CURRENCIES = {"$": "dollar", r"\$": "dollar", "€": "euro", "£": "sterling"}
-_SCALES = {
+SCALES = {
     "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12,
+    "lakh": 10**5, "crore": 10**7,
 }  # fmt: skip
 _KNOWN = {
     alias: unit
     for unit, aliases in {
-        "dollar": "dollar dollars usd bucks", "cent": "cent cents ¢", "euro": "euro euros", "mph": "mph",
+        "dollar": "dollar dollars bucks", "cent": "cent cents ¢", "euro": "euro euros", "rupee": "rupee rupees",
+        "yen": "yen yuan", "mph": "mph",
         "degree": "degree degrees deg", "am": "am", "pm": "pm", "mm": "mm millimeter millimeters",
         "cm": "cm centimeter centimeters", "m": "m meter meters metre metres",
         "km": "km kilometer kilometers",
         "inch": "in inch inches", "foot": "ft foot feet", "yard": "yd yard yards", "mile": "mi mile miles",
+        "kmh": "km/h kmh kph",
         "second": "s sec second seconds", "minute": "min minute minutes", "hour": "h hr hrs hour hours",
         "day": "day days", "week": "week weeks", "month": "month months", "year": "yr year years",
         "gram": "g gram grams gm", "kilogram": "kg kilogram kilograms", "ounce": "oz ounce ounces",
@@ -43,7 +55,7 @@ _KNOWN = {
 }  # fmt: skip
 UNIT_WORDS = ("units?", "[cmk]m", "ft", "mph", *sorted(alias for alias in _KNOWN if len(alias) > 3))
 """Regular expressions of units that may follow an expression such as ``9\\pi`` without ``\\text``."""
-_LINKS = frozenset(("of", "per", "in", "a", "an", "the", "by", "on", "at"))
+_LINKS = frozenset(("of", "per", "in", "a", "an", "the", "by", "on", "at", "sq", "cu"))
 NOT_UNITS = re.compile(
     r"\b(?:and|or|n?either|nor|not|but|if|unless|is|equals|to|from|between|times|plus|minus|over|than|divided|mod"
     r"|choose|squared|cubed|pi|sin|cos|tan|log|sqrt|infinity|half|halves"
@@ -84,8 +96,9 @@ def parse_quantity(text: str) -> Quantity | None:
         return None
     scale, percent, name = unit
     if prefix["currency"]:
-        name = name or _CURRENCIES[prefix["currency"]]
-    negative = (prefix["sign"] == "-") ^ bool(prefix["inner"]) ^ bool(number["minus"])
+        name = currency_name(prefix["currency"]) or name
+    signs = (prefix["sign"] not in (None, "+"), prefix["inner"] == "-", bool(number["minus"]), bool(number["minus2"]))
+    negative = sum(signs) % 2
     return Quantity((-magnitude if negative else magnitude) * scale, percent, name)
 
 
@@ -115,10 +128,12 @@ def _decimal(text: str) -> Fraction | int:
 def _magnitude(number: re.Match[str]) -> Fraction | int | None:
     if number["decimal"]:
         return _decimal(number["decimal"])
-    top, bottom = int(number["top"] or number["top2"]), int(number["bottom"] or number["bottom2"])
+    if power := number["power"] or number["power1"]:
+        return _decimal(number["mantissa"] or "1") * Fraction(10) ** int(power)
+    top, bottom = int(_decimal(number["top"] or number["top2"])), int(number["bottom"] or number["bottom2"])
     whole = number["whole"] or number["whole2"]
     # A mixed number has a proper fraction; 2 3/2 and 2\frac{3}{2} could be products.
-    if bottom == 0 or (whole and (top >= bottom or number["minus"])):
+    if bottom == 0 or (whole and (top >= bottom or number["minus"] or number["minus2"])):
         return None
     return int(whole or 0) + Fraction(top, bottom)
 
@@ -128,12 +143,12 @@ def _unit(text: str) -> tuple[int, bool, str] | None:
     match = _UNIT.fullmatch(text.strip())
     if not match or (match["words"] and not _unit_words(match["words"], glued=not text[0].isspace())):
         return None
-    if match["percent"] or match["degree"] or match["currency"]:
-        name = "degree" if match["degree"] else _CURRENCIES.get(match["currency"] or "%", "")
+    if match["percent"] or match["degree"] or match["currency"] or match["ordinal"]:
+        name = "degree" if match["degree"] else currency_name(match["currency"] or "")
         return 1, bool(match["percent"]), name
     words = (match["words"] or match["text"] or "").lower().replace(".", "").split()
-    scale = _SCALES.get(words[0], 1) if words else 1
-    name = _DIMENSION.sub("", " ".join(words[scale > 1 :]))
+    scale = SCALES.get(words[0], 1) if words else 1
+    name = _DIMENSION.sub("", " ".join(words[scale > 1 :])).replace("per cent", "percent")
     if NOT_UNITS.search(name):
         return None
     if name in ("percent", "percentage", "%"):
@@ -145,5 +160,5 @@ def _unit_words(text: str, glued: bool) -> bool:
     """Return whether bare letters can be a unit, not a product of variables: ``5 cats``, but not ``5ab``."""
     words = text.lower().replace(".", "").split()
     if glued or len(words[0]) == 1:
-        return len(words[0]) > 1 and words[0] in _KNOWN
+        return len(words[0]) > 1 and all(part in _KNOWN for part in words[0].split("/"))
     return all(len(word) > 2 or word in _KNOWN or word in _LINKS for word in words)

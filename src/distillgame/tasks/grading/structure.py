@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from itertools import chain
 
-from distillgame.tasks.grading.latex import enclosed, split, tidy
+from distillgame.tasks.grading.latex import closing, enclosed, split, tidy
 from distillgame.tasks.grading.quantities import NOT_UNITS, UNIT_WORDS, Quantity, parse_quantity
 
 _MAX_DEPTH = 6
@@ -25,6 +25,13 @@ _TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(?:\s*[ap]\.?m)?", re.IGNORECASE)
 _PROSE = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_][\w\s.,'’:()&/%-]*")
 _OPTION = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])\)(?!\s*(?:[-+*/^=<>_,]|\\c|\\times))(?!.*\([A-Z]\)).*", re.DOTALL)
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
+_LEAD = re.compile(
+    r"(?:=|:|\\(?:approx|sim|equiv|therefore|implies|[Rr]ightarrow|to)(?![A-Za-z]))\s*"
+    r"|(?:\\text\s*\{\s*)?(?:approximately|approx\.?|about|roughly|around|exactly|equals?)(?:\s*\}|\s)\s*(?=[^A-Za-z\s]|USD|EUR|GBP|Rs|US)",
+    re.IGNORECASE,
+)
+_BOTH = re.compile(r",?\s*(?:\\text\s*\{\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])|\\land(?![A-Za-z]))\s*")
+_TEXT_OPENING = re.compile(r"\\text\s*\{")
 _TRAILING_TEXT = re.compile(r"(?<=.)\s*\\text\s*\{[^{}]*\}(?:\s*\^\s*\{?[0-9]\}?)?$")
 _TRAILING_UNIT = re.compile(rf"(?<=[\s}})])(?:(?:square|cubic|sq|cu)\s+)?(?:{'|'.join(UNIT_WORDS)})(?:\^[0-9])?$")
 
@@ -121,7 +128,7 @@ def _read(text: str, depth: int) -> Node:
     text, quoted = _unwrap(text)
     node = _simple(text)
     if node is None and depth < _MAX_DEPTH:
-        node = _structure(_AND.sub(", ", text), depth + 1)
+        node = _conjunction(text, depth + 1) or _structure(_AND.sub(", ", text), depth + 1)
     if node:
         return node
     if quoted or _PROSE.fullmatch(text):
@@ -152,15 +159,17 @@ def _unwrap(text: str) -> tuple[str, bool]:
     quoted = False
     while True:
         before = text
-        for opening, closing in (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
-            inner = text[len(opening) : -len(closing)]
-            if text == opening + inner + closing and opening not in inner.replace(r"\$", ""):
+        for left, right in (("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
+            inner = text[len(left) : -len(right)]
+            if text == left + inner + right and left not in inner.replace(r"\$", ""):
                 text = inner.strip()
-        if whole := _TEXT.fullmatch(text):
-            text, quoted = whole[1].strip(" .,;:"), True
+        if (opening := _TEXT_OPENING.match(text)) and closing(text, opening.end() - 1) == len(text):
+            text, quoted = text[opening.end() : -1].strip(" .,;:"), True
+        text = text[lead.end() :] if (lead := _LEAD.match(text)) else text
         pair = enclosed(text)
-        if pair and pair[0] + pair[2] in ("{}", "()") and not _OPTION.fullmatch(text) and "," not in pair[1]:
-            text = pair[1]
+        if pair and pair[0] + pair[2] in ("{}", "()") and not _OPTION.fullmatch(text):
+            grouped = pair[0] == "{" and parse_quantity(pair[1])
+            text = pair[1] if grouped or "," not in pair[1] else text
         if text == before:
             return text, quoted
 
@@ -169,7 +178,7 @@ def _structure(text: str, depth: int) -> Node | None:
     """Read ``text`` as a list, row, union, matrix or relation, if it is one."""
     pair = enclosed(text)
     items = _items(pair[1] if pair else text)
-    if pair and pair[0] == r"\{" and items:
+    if pair and (pair[0] == r"\{" or (pair[0] == "{" and len(items) > 1)) and items:
         return _many(text, items, depth)
     if pair and len(items) > 1:
         return Ordered(text, pair[0], tuple(_read(item, depth) for item in items), pair[2])
@@ -193,6 +202,11 @@ def _is_name(text: str) -> bool:
 def _items(text: str) -> list[str]:
     """Split at commas; if some are followed by a blank, the others may separate thousands."""
     pieces = split(text, _SPACED_COMMA)[0]
+    sides = split(text, _SIGN)[0]
+    if len(pieces) == 1 < len(sides) and all(
+        len(split(side, _COMMA)[0]) == 1 or parse_quantity(side) for side in sides
+    ):
+        return [text]
     if len(pieces) == 1:
         pieces = split(text, _COMMA)[0]
     else:
@@ -210,6 +224,19 @@ def _many(text: str, items: list[str], depth: int) -> Node:
 
 def _both_signs(item: str) -> tuple[str, str]:
     return item.replace(r"\pm", "+").replace(r"\mp", "-"), item.replace(r"\pm", "-").replace(r"\mp", "+")
+
+
+def _conjunction(text: str, depth: int) -> Node | None:
+    """Read two bounds of one variable that hold together as one relation: ``x > 1 and x < 3`` as ``1 < x < 3``."""
+    halves = _BOTH.split(text)
+    bounds = [_relation(half, depth) for half in halves] if len(halves) == 2 else []
+    for pair in (bounds, bounds[::-1]):
+        match pair:
+            case [Relation(_, (below,), (Amount() as least, name)), Relation(_, (above,), (other, Amount() as most))]:
+                joined = name.text == other.text and least.quantity.value < most.quantity.value
+                if joined and {below, above} <= {"<", r"\le"}:
+                    return Relation(text, (below, above), (least, name, most))
+    return None
 
 
 def _relation(text: str, depth: int) -> Node | None:
