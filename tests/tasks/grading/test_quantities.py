@@ -1,7 +1,7 @@
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillgame.tasks.grading import symbolic
@@ -118,6 +118,7 @@ NUMBERS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(NUMBERS, NUMBERS)
 def test_numbers_are_compared_as_by_computer_algebra(gold: str, answer: str) -> None:
     one, other = parse_quantity(gold), parse_quantity(answer)
