@@ -30,7 +30,7 @@ _MATH = re.compile(
 _DISPLAY = re.compile(r"(\$\$|\\\[)(.*?)(?:\$\$|\\\])", re.DOTALL)
 _ENCLOSED = re.compile(r"\$[^$]*\$|\\\(.*?\\\)|\{[^{}]*\}")
 _END = re.compile(
-    r"(?<!\bRs)[.?](?=\s|$)|\s[-—]+\s+(?=[A-Za-z]{2})|\s+\((?=[A-Za-z]{2})"
+    r"(?<!\bRs)[.?](?=\s|$)|[—―](?=[A-Za-z]{2})|\s[-—]+\s+(?=[A-Za-z]{2})|\s+\((?=[A-Za-z]{2})"
     r"|,?\s+(?:because|since|so|as|which|where|when|while|but|after|meaning|i\.e)\b"
     r"|,\s+(?!(?:and|or)\b)(?=[A-Za-z]{2,}\s)|,?\s+and\s+(?!sqrt|pi)(?=[a-z]{2,}\s)"
 )

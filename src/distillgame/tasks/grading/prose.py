@@ -21,9 +21,9 @@ _TOKEN = re.compile(
 _SIGN_BEHIND = re.compile(r"(?:[\w)}\]%]\s*|\s)$")
 _GLUED_BEHIND = re.compile(r"(?:[\w)}\].]|[0-9)}\]]\s+)$")
 _BEFORE_PART = re.compile(
-    r"(?:\b(?:not|never|nor|or)\s|n't\s|[\w)}\]]\s*[-+*/^]|[{^_\\]|[0-9][.,:/']|[0-9],\s"
+    r"(?:\b(?:not|never|nor|or)\s|n't\s|[\w)}\]]\s*[-+*/^]|[{^_\\]"
     r"|\\(?!(?:approx|sim|text|to|[Rr]ightarrow|implies|therefore|equiv)(?![A-Za-z]))[A-Za-z]+"
-    r"|[0-9)]\s+(?:minus|plus|times|divided by)|[0-9]\s+and)\s*$"
+    r"|[0-9)]\s+(?:minus|plus|times|divided by)|[0-9]\s+and)\s*$|[0-9][.,:/']$"
 )
 _TUPLE = re.compile(r"[0-9}],\s$")
 _AFTER_PART = re.compile(
