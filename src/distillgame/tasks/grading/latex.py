@@ -15,7 +15,8 @@ _SYMBOLS = str.maketrans(
         "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ", "÷": "/", "⁄": "/", "√": r"\sqrt ", "±": r"\pm ",
         "π": r"\pi ", "∞": r"\infty ", "℃": r"^\circ C", "℉": r"^\circ F", "°": r"^\circ ", "≤": r"\le ",
         "⩽": r"\le ", "≥": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "≃": r"\approx ", "∪": r"\cup ",
-        "∈": r"\in ", "∅": r"\emptyset ", "∧": r"\land ", "⇒": r"\Rightarrow ", "→": r"\to ", "∴": r"\therefore ", "ℝ": r"\mathbb{R}",
+        "∈": r"\in ", "∅": r"\emptyset ", "∧": r"\land ", "⇒": r"\Rightarrow ", "→": r"\to ", "∴": r"\therefore ",
+        "ℝ": r"\mathbb{R}",
     }
 )  # fmt: skip
 
