@@ -90,8 +90,9 @@ def tidy(text: str) -> str:
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     text = _brace(_brace(text, _FRAC, 2), _SQRT, 1)
-    # Once more: a separator may have stood in a style or beside a command that is gone.
-    text = powers_of_ten(join_digits(re.sub(r"\s+", " ", text).strip()))
+    # Once more, since a separator may have stood in a style or beside a command that is gone; and before line breaks
+    # become blanks, because numbers on two lines are two numbers.
+    text = powers_of_ten(re.sub(r"\s+", " ", join_digits(text)).strip())
     return _GROUPED_NUMBER.sub(r"\1", _GROUPED_NUMBER.sub(r"\1", text)).rstrip(".,;: ")
 
 
