@@ -84,7 +84,7 @@ def rendered(draw: st.DrawFn) -> tuple[Fraction, str]:
     return (-value if minus else value), text
 
 
-@settings(deadline=None, max_examples=1500)
+@settings(deadline=None, max_examples=800)
 @given(rendered())
 def test_a_number_is_right_for_itself_however_it_is_written(case: tuple[Fraction, str]) -> None:
     value, completion = case
@@ -99,7 +99,7 @@ def _confusable(value: Fraction) -> set[Fraction]:
     return (others | {Fraction(int(piece)) for piece in pieces} | {Fraction(10), Fraction(0)}) - {value}
 
 
-@settings(deadline=None, max_examples=700)
+@settings(deadline=None, max_examples=250)
 @given(rendered())
 def test_a_number_is_wrong_for_every_other_number(case: tuple[Fraction, str]) -> None:
     value, completion = case
