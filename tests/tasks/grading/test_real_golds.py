@@ -10,7 +10,8 @@ import pytest
 from distillgame.tasks import grade
 from distillgame.tasks.grading import symbolic
 from distillgame.tasks.grading.extraction import gold_answers
-from distillgame.tasks.grading.structure import Amount, Expression, Many, Matrix, Node, Ordered, Relation, Union, read
+from distillgame.tasks.grading.nodes import Amount, Expression, Many, Matrix, Node, Ordered, Relation, Union
+from distillgame.tasks.grading.structure import read
 
 WRAPPINGS = [
     "{}",

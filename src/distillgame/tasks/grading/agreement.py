@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
-from distillgame.tasks.grading.quantities import Quantity, same_quantity
-from distillgame.tasks.grading.structure import (
+from distillgame.tasks.grading.nodes import (
     Amount,
     Expression,
     Many,
@@ -20,6 +19,7 @@ from distillgame.tasks.grading.structure import (
     Union,
     Words,
 )
+from distillgame.tasks.grading.quantities import Quantity, same_quantity
 
 _BLANKS = re.compile(r"(?<![0-9A-Za-z])\s+|\s+(?![0-9A-Za-z])")
 _NOT_IN_WORDS = re.compile(r"\\text|[\s.,'’\"{}()$]")

@@ -3,6 +3,7 @@
 _SIGNS = {
     "$": "dollar", "€": "euro", "£": "sterling", "¥": "yen", "₹": "rupee", "¢": "cent", "₩": "won", "₽": "ruble",
     "₺": "lira", "₱": "peso", "₪": "shekel", "₫": "dong", "₦": "naira", "฿": "baht", "₴": "hryvnia", "₿": "bitcoin",
+    "円": "yen", "元": "yen",
 }  # fmt: skip
 _CODES = {
     "usd": "dollar", "aud": "dollar", "cad": "dollar", "nzd": "dollar", "hkd": "dollar", "sgd": "dollar",

@@ -8,8 +8,8 @@ Digit groups are joined (``10 000``, ``10{,}000``, ``10'000``; a plain comma sta
 import re
 import unicodedata
 
-_SUPERSCRIPTS, _SUBSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "₀₁₂₃₄₅₆₇₈₉₊₋"
-_TO_ASCII = str.maketrans(_SUPERSCRIPTS + _SUBSCRIPTS, "0123456789+-" * 2)
+_SUPERSCRIPTS, _SUBSCRIPTS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿⁱˣʸ", "₀₁₂₃₄₅₆₇₈₉₊₋ₙᵢₓⱼ"
+_TO_ASCII = str.maketrans(_SUPERSCRIPTS + _SUBSCRIPTS, "0123456789+-nixy0123456789+-nixj")
 _RAISED, _LOWERED = re.compile(f"[{_SUPERSCRIPTS}]+"), re.compile(f"[{_SUBSCRIPTS}]+")
 _STACKED = re.compile(f"([{_SUPERSCRIPTS[:10]}]+)[⁄/]([{_SUBSCRIPTS[:10]}]+)")
 _VULGAR = re.compile("[¼½¾⅐-⅞↉]")

@@ -12,7 +12,8 @@ from functools import lru_cache
 from distillgame.errors import DistillgameError
 from distillgame.tasks.grading.agreement import Matcher
 from distillgame.tasks.grading.extraction import extract_answer, gold_answers
-from distillgame.tasks.grading.structure import Node, read
+from distillgame.tasks.grading.nodes import Node
+from distillgame.tasks.grading.structure import read
 from distillgame.tasks.sandbox import CallFailedError, OverLimitError, sandbox
 
 TIME_LIMIT = 5.0

@@ -25,10 +25,11 @@ NUMBER = (
 _PLAIN = re.compile(rf"(-?)({_DECIMAL})")
 _SIGNED, _NUMBER = re.compile(SIGN), re.compile(NUMBER)
 _UNIT = re.compile(
-    r"(?P<percent>\\?%)"
+    r"(?:(?P<percent>\\?%)"
     r"|(?P<degree>\^\\circ)(?:\s*(?:\\text\s*\{)?\s*(?:[CFK]|[Cc]elsius|[Ff]ahrenheit)\s*\}?)?"
     rf"|(?P<currency>{CURRENCY})"
-    r"|(?P<ordinal>\^?\s*\{?\s*(?:\\text\s*\{)?\s*(?:st|nd|rd|th)\s*\}?\s*\}?)"
+    r"|(?P<ordinal>\^?\s*\{?\s*(?:\\text\s*\{)?\s*(?:st|nd|rd|th)(?![A-Za-z])\s*\}?\s*\}?))"
+    r"(?P<rest>\s+[A-Za-z][A-Za-z.'’\- ]*|\s*\\text\s*\{[^{}0-9\\=<>]*\})?"
     r"|(?:\\text\s*\{(?P<text>[^{}0-9\\=<>]*)\}|(?P<words>[A-Za-z][A-Za-z.'’\- /]*))(?:\s*\^\s*\{?[0-9]\}?)?"
     r"|"
 )
@@ -144,6 +145,9 @@ def _unit(text: str) -> tuple[int, bool, str] | None:
     if not match or (match["words"] and not _unit_words(match["words"], glued=not text[0].isspace())):
         return None
     if match["percent"] or match["degree"] or match["currency"] or match["ordinal"]:
+        rest = (match["rest"] or "").replace("\\text", "").strip("{} ")
+        if rest and (NOT_UNITS.search(rest) or not _unit_words(rest, glued=False)):
+            return None
         name = "degree" if match["degree"] else currency_name(match["currency"] or "")
         return 1, bool(match["percent"]), name
     words = (match["words"] or match["text"] or "").lower().replace(".", "").split()

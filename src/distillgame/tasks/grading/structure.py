@@ -5,11 +5,24 @@ an unordered list, ``(a, b)`` and ``[a, b)`` are ordered, ``\{a, b\}`` is not; `
 """
 
 import re
-from dataclasses import dataclass
 from itertools import chain
 
 from distillgame.tasks.grading.latex import closing, enclosed, split, tidy
-from distillgame.tasks.grading.quantities import NOT_UNITS, UNIT_WORDS, Quantity, parse_quantity
+from distillgame.tasks.grading.nodes import (
+    Amount,
+    Expression,
+    Many,
+    Matrix,
+    Node,
+    Numeral,
+    Ordered,
+    Ratio,
+    Relation,
+    Union,
+    Words,
+    is_name,
+)
+from distillgame.tasks.grading.quantities import NOT_UNITS, UNIT_WORDS, parse_quantity
 
 _MAX_DEPTH = 6
 _AND = re.compile(r",?\s*(?:\\text\{\s*,?\s*(?:and|or)\s*,?\s*\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z]))\s*,?")
@@ -17,106 +30,24 @@ _COMMA, _SPACED_COMMA = re.compile(r"[,;]"), re.compile(r";|,(?=\s)")
 _CUP, _ROW, _CELL = re.compile(r"\\cup(?![A-Za-z])"), re.compile(r"\\\\"), re.compile(r"&")
 _APPROX = re.compile(r"\\approx(?![A-Za-z])")
 _SIGN = re.compile(r"\\(?:le|ge|ne|in|equiv)(?![A-Za-z])|[=<>]")
-_NOT_IN_NAMES = re.compile(r"[_^]\s*\{?-?[0-9]+\}?|(?<=[A-Za-z'])\([^()]*\)|\\(?:pi|infty|frac|sqrt)(?![A-Za-z])")
 _MATRIX = re.compile(r"\\begin\{([pb]?matrix|array)\}(?:\{[clr| ]*\})?(.*)\\end\{\1\}", re.DOTALL)
 _NUMERAL = re.compile(r"(-?[0-9A-F.]*[0-9][0-9A-F.]*)_(?:\{([0-9]+)\}|([0-9]))")
-_RATIO = re.compile(r"[0-9]+(?:\s*:\s*[0-9]+)+")
+_RATIO = re.compile(r"[0-9]+(?:\s*(?::|\bto\b|\\text\s*\{\s*to\s*\})\s*[0-9]+)+")
 _TIME = re.compile(r"[0-9]{1,2}:[0-9]{2}(?:\s*[ap]\.?m)?", re.IGNORECASE)
 _PROSE = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_][\w\s.,'’:()&/%-]*")
 _OPTION = re.compile(r"\(?([A-Z])\)?|\(?([A-Z])\)(?!\s*(?:[-+*/^=<>_,]|\\c|\\times))(?!.*\([A-Z]\)).*", re.DOTALL)
 _TEXT = re.compile(r"\\text\s*\{([^{}]*)\}")
 _LEAD = re.compile(
-    r"(?:=|:|\\(?:approx|sim|equiv|therefore|implies|[Rr]ightarrow|to)(?![A-Za-z]))\s*"
-    r"|(?:\\text\s*\{\s*)?(?:approximately|approx\.?|about|roughly|around|exactly|equals?)(?:\s*\}|\s)\s*(?=[^A-Za-z\s]|USD|EUR|GBP|Rs|US)",
+    r"(?:=+>?|-+>|:|\\(?:approx|sim|equiv|therefore|implies|[Rr]ightarrow|to)(?![A-Za-z]))\s*"
+    r"|(?:\\text\s*\{\s*)?(?:the\s+)?(?:final\s+)?(?:answer|result|total)\s*(?:is\b|[:=])\s*\}?\s*"
+    r"|(?:\\text\s*\{\s*)?(?:approximately|approx\.?|about|roughly|around|exactly|equals?)(?:\s*\}|\s)\s*"
+    r"(?=[^A-Za-z\s]|USD|EUR|GBP|Rs|US)|the\s+(?=[0-9])",
     re.IGNORECASE,
 )
 _BOTH = re.compile(r",?\s*(?:\\text\s*\{\s*and\s*\}|(?<![A-Za-z\\])and(?![A-Za-z])|\\land(?![A-Za-z]))\s*")
 _TEXT_OPENING = re.compile(r"\\text\s*\{")
 _TRAILING_TEXT = re.compile(r"(?<=.)\s*\\text\s*\{[^{}]*\}(?:\s*\^\s*\{?[0-9]\}?)?$")
 _TRAILING_UNIT = re.compile(rf"(?<=[\s}})])(?:(?:square|cubic|sq|cu)\s+)?(?:{'|'.join(UNIT_WORDS)})(?:\^[0-9])?$")
-
-
-@dataclass(frozen=True)
-class Node:
-    """An answer or a part of one; ``text`` is its tidied spelling."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Amount(Node):
-    """A plain number, perhaps with a unit."""
-
-    quantity: Quantity
-
-
-@dataclass(frozen=True)
-class Words(Node):
-    """A name, a word, an option's letter or a time of day."""
-
-
-@dataclass(frozen=True)
-class Numeral(Node):
-    """Digits in a stated base; their value in another base is a different answer."""
-
-    digits: str
-    base: int
-
-
-@dataclass(frozen=True)
-class Ratio(Node):
-    """``a : b`` in whole numbers."""
-
-    parts: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Many(Node):
-    """Several answers or a set: two or more items whose order does not matter."""
-
-    items: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Ordered(Node):
-    """A tuple or an interval: the order of the items and the kinds of both brackets matter."""
-
-    opening: str
-    items: tuple[Node, ...]
-    closing: str
-
-
-@dataclass(frozen=True)
-class Union(Node):
-    r"""Pieces joined by ``\cup``."""
-
-    pieces: tuple[Node, ...]
-
-
-@dataclass(frozen=True)
-class Matrix(Node):
-    """Rows of cells; a column vector has rows of one cell."""
-
-    rows: tuple[tuple[Node, ...], ...]
-
-
-@dataclass(frozen=True)
-class Relation(Node):
-    """An equation, an inequality or a chain of them, with one more side than signs; ``>`` is reversed to ``<``."""
-
-    signs: tuple[str, ...]
-    sides: tuple[Node, ...]
-
-    @property
-    def name(self) -> str | None:
-        """The name that an equation gives a value: ``x``, ``f(2)``, ``a+b`` or ``Area``, but not ``2x``."""
-        left = self.sides[0].text
-        return left.replace(" ", "") if set(self.signs) == {"="} and _is_name(left) else None
-
-
-@dataclass(frozen=True)
-class Expression(Node):
-    """Anything else, which is left to computer algebra."""
 
 
 def read(answer: str) -> Node:
@@ -146,10 +77,10 @@ def _simple(text: str) -> Node | None:
         return Amount(text, quantity)
     if numeral := _NUMERAL.fullmatch(text):
         return Numeral(text, numeral[1], int(numeral[2] or numeral[3]))
-    if _TIME.fullmatch(text):
+    if _TIME.fullmatch(_TEXT.sub(r"\1", text)):
         return Words(text)
     if _RATIO.fullmatch(text):
-        return Ratio(text, tuple(int(part) for part in text.split(":")))
+        return Ratio(text, tuple(map(int, re.findall("[0-9]+", text))))
     option = _OPTION.fullmatch(_TEXT.sub(r"\1", text))
     return Words(option[1] or option[2]) if option else None
 
@@ -191,12 +122,6 @@ def _structure(text: str, depth: int) -> Node | None:
         rows = [row for row in split(matrix[2].strip(), _ROW)[0] if row]
         return Matrix(text, tuple(tuple(_read(cell, depth) for cell in split(row, _CELL)[0]) for row in rows))
     return _relation(text, depth)
-
-
-def _is_name(text: str) -> bool:
-    """Return whether an expression is a variable, a function value, or made of them without coefficients."""
-    rest = _NOT_IN_NAMES.sub("", text)
-    return re.search(r"[A-Za-z]", rest) is not None and re.search(r"[0-9]", rest) is None
 
 
 def _items(text: str) -> list[str]:
@@ -242,7 +167,7 @@ def _conjunction(text: str, depth: int) -> Node | None:
 def _relation(text: str, depth: int) -> Node | None:
     exact, *rounded = split(text, _APPROX)[0]
     if rounded:
-        return _read(rounded[-1] if _is_name(exact) else exact, depth)
+        return _read(rounded[-1] if is_name(exact) else exact, depth)
     sides, signs = split(text, _SIGN)
     if not signs or not all(sides):
         return None
