@@ -111,7 +111,7 @@ def game(
     students: Sequence[Attack] = tuple(SUITE),
     queries: Sequence[int] = (1500,),
 ) -> Results:
-    """A game; with several numbers of queries there is a row a student for each."""
+    """A game; with several numbers of queries there is one row per student for each."""
     suite = "standard v1" if students != PLAIN else None
     rows = [
         _student(defense, attack, students, count, max(queries), suite)

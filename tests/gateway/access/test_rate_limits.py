@@ -1,4 +1,4 @@
-"""Requests and tokens a minute, with a clock of our own; and over HTTP."""
+"""Requests and tokens per minute, with a clock of our own; and over HTTP."""
 
 import pytest
 

@@ -34,7 +34,7 @@ class Target(ABC):
 
     @abstractmethod
     def queries(self, provider: Provider, asked: int | None) -> int:
-        """Return how many traces a student gets that asks for ``asked``, or for all there are."""
+        """Return the number of traces that a student gets if it asks for ``asked``; None asks for all."""
 
     @abstractmethod
     def traces(self, provider: Provider, split: str, seed: int, draw: int = 0, first: int | None = None) -> TracesStage:

@@ -1,7 +1,6 @@
 """API keys and the ledger of what was released to whom; free of PyTorch, so that its commands start at once."""
 
-from distillgame.gateway.ledger.balances import OverBudgetError
-from distillgame.gateway.ledger.budget import REFUSE, Budget
+from distillgame.gateway.ledger.budget import REFUSE, Budget, OverBudgetError
 from distillgame.gateway.ledger.charge import NOTHING, Charge
 from distillgame.gateway.ledger.database import open_database, reading, stream_secret
 from distillgame.gateway.ledger.days import day_of, parse_span

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, update
 
 from distillgame.gateway.ids import unique_id
-from distillgame.gateway.ledger.balances import OverBudgetError, amounts, difference, spend
-from distillgame.gateway.ledger.budget import REFUSE, Budget
+from distillgame.gateway.ledger.budget import REFUSE, Budget, OverBudgetError, amounts, difference, spend
 from distillgame.gateway.ledger.charge import NOTHING, Charge
 from distillgame.gateway.ledger.days import day_of
 from distillgame.gateway.ledger.lease_sizes import LeaseSizes
