@@ -14,7 +14,7 @@ TINY: dict[str, Any] = {
     "policies": ["standard", {"poe": {"gamma": 0.5}}, {"ads": {"lambda": 0.2}}],
     "students": ["untrained", "passive", {"adaptive": {"eta": 2}}],
     "controls": False,
-    "sampling": {"temperature": 0.6, "max_new_tokens": 80, "forced_answer_tokens": 4, "batch_size": 4},
+    "sampling": {"temperature": 0.6, "max_new_tokens": 80, "forced_answer_tokens": 4, "batch_size": 16},
     "evaluation": {"temperature": 0, "max_new_tokens": 80, "batch_size": 16},
     "training": {"epochs": 1, "batch_size": 8, "objective_batch": 8, "max_length": 200},
     "cost": {"prompts": 4, "repetitions": 2},
