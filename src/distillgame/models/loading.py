@@ -77,6 +77,10 @@ def load_model(spec: ModelSpec | str, device: str | torch.device = "cpu") -> Lan
     """
     spec = ModelSpec.model_validate(spec)
     tokenizer = load_tokenizer(spec)
+    if torch.device(device).type == "cuda":
+        # For attention with a mask, PyTorch prefers cuDNN on Hopper, which builds a plan for each length of the cache:
+        # tens of milliseconds at nearly every step (https://github.com/pytorch/pytorch/pull/155958).
+        torch.backends.cuda.enable_cudnn_sdp(False)
     if spec.source.startswith("init:"):
         model = _initialise(spec, len(tokenizer), tokenizer)
     else:
