@@ -9,7 +9,7 @@ import torch
 from distillgame.models import LanguageModel, ModelSpec, load_model, quiet
 
 quiet()
-hypothesis.settings.register_profile("seeded", derandomize=True)
+hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("seeded")
 # Tests run on all cores at once, and so do the processes that they start: small networks only lose by more threads.
 torch.set_num_threads(1)

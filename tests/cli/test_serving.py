@@ -1,7 +1,6 @@
 """`distillgame keys`, `ledger` and `serve` from the command line."""
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,14 +125,20 @@ def test_keys_and_ledger_need_no_configuration_that_can_be_served(tmp_path: Path
     assert run("ledger", "-c", "front.yaml").returncode == 0
 
 
-def test_an_address_in_use_is_said_before_models_are_loaded(run: Run) -> None:
+def test_an_address_in_use_is_said_before_models_are_loaded(run: Run, tmp_path: Path) -> None:
+    """Loading would fail, with another message."""
     import socket
+
+    (tmp_path / "serve.yaml").write_text(
+        "teacher: absent\npolicies: {plain: {release: standard}}\ntiers: {a: {policy: plain}}\n"
+    )
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        start = time.monotonic()
-        found = run("serve", "--port", str(taken.getsockname()[1]))
+        found = run("serve", "serve.yaml", "--port", str(taken.getsockname()[1]))
     assert found.returncode == 2
     assert "choose another --host or --port" in found.stderr
-    assert time.monotonic() - start < 4
+    alone = run("serve", "serve.yaml", "--port", "0")
+    assert alone.returncode == 2
+    assert "'absent'" in alone.stderr
