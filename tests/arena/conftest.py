@@ -17,7 +17,7 @@ TINY: dict[str, Any] = {
     "sampling": {"temperature": 0.6, "max_new_tokens": 80, "forced_answer_tokens": 4, "batch_size": 16},
     "evaluation": {"temperature": 0, "max_new_tokens": 80, "batch_size": 16},
     "training": {"epochs": 1, "batch_size": 8, "objective_batch": 8, "max_length": 200},
-    "cost": {"prompts": 4, "repetitions": 2},
+    "cost": {"prompts": 2, "repetitions": 1},
     "quick": {"seeds": [0], "splits": {"train": 16}},
 }
 

@@ -54,7 +54,7 @@ def test_a_sweep_that_was_killed_goes_on_and_ends_with_the_same_rows(
     from tests.arena.conftest import TINY
 
     config = tmp_path / "grid.yaml"
-    config.write_text(yaml.safe_dump(TINY | GRID))
+    config.write_text(yaml.safe_dump(TINY | GRID | {"policies": [{"poe": {"gamma": 0.5}}]}))
     command = [sys.executable, "-m", "distillgame", "sweep", str(config), "--out", str(tmp_path / "run")]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None and len(list((tmp_path / "run" / "stages").glob("distill*/stage.json"))) < 2:
@@ -65,6 +65,12 @@ def test_a_sweep_that_was_killed_goes_on_and_ends_with_the_same_rows(
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
     assert "stages are finished already" in finished.stderr
-    resumed = read_results(tmp_path / "run" / "results.json")
-    assert [row.accuracy for row in resumed.students] == [row.accuracy for row in swept[1].students]
-    assert [row.kl_per_trace for row in resumed.teachers] == [row.kl_per_trace for row in swept[1].teachers]
+    resumed, whole = read_results(tmp_path / "run" / "results.json"), swept[1]
+    defenses = [row.defense for row in resumed.teachers]
+    assert defenses == ["poe gamma=0.3", "poe gamma=0.5"]
+    for name in defenses:
+        assert [(row.student, row.accuracy) for row in resumed.students if row.defense == name] == [
+            (row.student, row.accuracy) for row in whole.students if row.defense == name
+        ]
+    kl = {row.defense: row.kl_per_trace for row in whole.teachers}
+    assert [row.kl_per_trace for row in resumed.teachers] == [kl[name] for name in defenses]
