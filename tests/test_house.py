@@ -29,7 +29,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"stats", "records"},
         {"game"},
         {"choices", "markup"},
-        {"documents", "registry", "strict"},
+        {"documents", "registry", "strict", "tables"},
         {"errors", "memory", "seeding"},
     ],
     "arena": [

@@ -90,7 +90,7 @@ def distill_file(
 
     Args:
         config: Says which base model, which trainer settings and which validation objective.
-        traces: A Parquet or JSON Lines file with a ``messages`` column, and ``finish_reason`` where known.
+        traces: A Parquet, JSON Lines or JSON file with a ``messages`` column, and ``finish_reason`` where known.
         choice: The student.
         seed: Seed of the training.
         out: A folder that does not exist yet. Until the training is finished its stages lie in ``out.partial``, where a

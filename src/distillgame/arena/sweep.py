@@ -11,7 +11,7 @@ from distillgame.arena.play import play_rounds
 from distillgame.arena.stages import GivenStage
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense
-from distillgame.records import Results, read_released, read_verdicts
+from distillgame.records import Results, read_verdicts, released_traces
 
 
 def sweep(
@@ -71,8 +71,8 @@ def attack(
     """Run a suite of students on traces that somebody else released.
 
     Args:
-        traces: A Parquet or JSON Lines file with a ``messages`` column, ``finish_reason`` where known, and ``correct``
-            where answers are public. Students that need more than that are left out.
+        traces: A Parquet, JSON Lines or JSON file with a ``messages`` column, ``finish_reason`` where known, and
+            ``correct`` where answers are public. Students that need more than that are left out.
         config: Says which suite, base model, trainer, objective and task; its policies are not played.
         out: The run's folder; ``runs/attack-NAME-HASH`` by default.
         overrides: Dotted names and values that replace the configuration's.
@@ -109,7 +109,7 @@ def _require_attackable(given: GivenStage, game: GameConfig) -> None:
     if game.attacker.objective == "released" and not any(read_verdicts(Path(given.path)) or []):
         raise DistillgameError(f"{given.path}: objective 'released' needs a column 'correct' with right answers")
     task, planner = game.task.task, Planner(game)
-    asked = {json.dumps(trace.messages[:-1]) for trace in read_released(Path(given.path))}
+    asked = {json.dumps(trace.messages[:-1]) for trace in released_traces(Path(given.path))}
     for split in ("validation", "test"):
         known = [json.dumps(task.messages(problem)) for problem in planner.problems(split).load()]
         shared = sum(question in asked for question in known)

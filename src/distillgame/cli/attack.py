@@ -17,7 +17,7 @@ from distillgame.report import percent
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/attack-NAME-HASH].")
 @overrides_option
 def attack(traces: Path, config: str, out: Path | None, overrides: dict[str, Any]) -> None:
-    """Run a suite of students on TRACES from any source, Parquet or JSON Lines with a 'messages' column.
+    """Run a suite of students on TRACES from any source, Parquet, JSON Lines or JSON, with a 'messages' column.
 
     Students that need more than the file gives are left out. A column 'correct' says which answers are right.
     """

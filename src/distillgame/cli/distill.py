@@ -31,7 +31,7 @@ def distill(
     out: Path,
     overrides: dict[str, Any],
 ) -> None:
-    """Train one student on TRACES, a Parquet file with a 'messages' column."""
+    """Train one student on TRACES, a Parquet, JSON Lines or JSON file with a 'messages' column."""
     from distillgame.arena import load_config
     from distillgame.arena.one_stage import distill_file
     from distillgame.models import quiet

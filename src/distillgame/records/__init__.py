@@ -1,5 +1,14 @@
 """The schemas of traces and results."""
 
+from distillgame.records.conversations import content_text, conversation
+from distillgame.records.endings import Ending, ending
+from distillgame.records.released import (
+    ReleasedTrace,
+    read_released,
+    read_verdicts,
+    released_traces,
+    write_released,
+)
 from distillgame.records.results import Results, read_results
 from distillgame.records.rows import (
     ComparisonRow,
@@ -12,23 +21,14 @@ from distillgame.records.rows import (
     TeacherRow,
     ThreatModel,
 )
-from distillgame.records.traces import (
-    Outcome,
-    ReleasedTrace,
-    Trace,
-    read_outcomes,
-    read_released,
-    read_traces,
-    read_verdicts,
-    write_released,
-    write_traces,
-)
+from distillgame.records.traces import Outcome, Trace, read_outcomes, read_traces, write_traces
 from distillgame.records.viewed import ViewedProblem, ViewedTrace
 
 __all__ = [
     "ComparisonRow",
     "ConfidenceInterval",
     "Difference",
+    "Ending",
     "FlagRow",
     "Level",
     "MedianRange",
@@ -41,11 +41,15 @@ __all__ = [
     "Trace",
     "ViewedProblem",
     "ViewedTrace",
+    "content_text",
+    "conversation",
+    "ending",
     "read_outcomes",
     "read_released",
     "read_results",
     "read_traces",
     "read_verdicts",
+    "released_traces",
     "write_released",
     "write_traces",
 ]

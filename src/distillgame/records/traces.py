@@ -1,28 +1,27 @@
 """Traces as Parquet: the released conversations, and the measurements made while they were sampled.
 
-Hugging Face trainers can read the ``messages`` column as it is. An attacker uses :func:`read_released`, which does not
-read the measurements, because they come from the teacher's and the proxy's logits.
+Hugging Face trainers can read the ``messages`` column as it is. An attacker reads only what was released
+(:mod:`distillgame.records.released`), because the measurements come from the teacher's and the proxy's logits.
 """
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from distillgame.errors import DistillgameError
+from distillgame.records.columns import table_rows
+from distillgame.tables import TableRow
+
+T = TypeVar("T")
 
 EXPOSED = ("token_top_ids", "token_top_logprobs")
 """Columns of traces from a server that exposed log-probabilities."""
-
-
-@dataclass(frozen=True)
-class ReleasedTrace:
-    """The part of a trace that an attacker sees: the conversation, and whether the completion ended by itself."""
-
-    messages: list[dict[str, str]]
-    finish_reason: str = "stop"
 
 
 @dataclass(frozen=True)
@@ -132,31 +131,17 @@ def write_traces(path: Path, traces: Iterable[Trace]) -> None:
     os.replace(partial, path)
 
 
-def write_released(path: Path, traces: Sequence[ReleasedTrace], correct: Sequence[bool] | None = None) -> None:
-    """Write only the part that an attacker sees, and, if it is known, whether each answer is right."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns: dict[str, Any] = {
-        "messages": pa.array([trace.messages for trace in traces], schema().field("messages").type),
-        "finish_reason": pa.array([trace.finish_reason for trace in traces], pa.string()),
-    }
-    if correct is not None:
-        columns["correct"] = pa.array(list(correct), pa.bool_())
-    partial = path.with_name(path.name + ".partial")
-    pq.write_table(pa.table(columns), partial)
-    os.replace(partial, path)
-
-
 def read_traces(path: Path) -> list[Trace]:
     """Read a trace file, measurements included.
 
     Raises:
-        DistillgameError: If the file is missing, corrupt, or lacks columns.
+        DistillgameError: If the file is missing or corrupt, or a row lacks a column or has a value of another type.
     """
     names = [field.name for field in fields(Trace)]
-    rows = _read(path, [name for name in names if name not in EXPOSED], optional=EXPOSED)
-    return [Trace(**(row | {"strength": json.loads(row["strength"])})) for row in rows]
+    needed = [name for name in names if name not in EXPOSED]
+    return [
+        _checked(Trace, row.values | {"strength": _strength(row)}, row) for row in table_rows(path, needed, EXPOSED)
+    ]
 
 
 @dataclass(frozen=True)
@@ -172,77 +157,30 @@ def read_outcomes(path: Path) -> list[Outcome]:
     """Read only the columns that accuracies are computed from.
 
     Raises:
-        DistillgameError: If the file is missing, corrupt, or lacks columns.
+        DistillgameError: If the file is missing or corrupt, or a row lacks a column or has a value of another type.
     """
-    return [Outcome(**row) for row in _read(path, [field.name for field in fields(Outcome)])]
+    return [_checked(Outcome, row.values, row) for row in table_rows(path, [field.name for field in fields(Outcome)])]
 
 
-def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]:
-    """Read only the part that an attacker sees.
-
-    Args:
-        path: A trace file from any source, Parquet or JSON Lines (``.jsonl``); without a column ``finish_reason``
-            every completion counts as ended by itself.
-        correct_only: Keep only traces whose final answer is right, which an attacker can check where answers are
-            public.
-
-    Raises:
-        DistillgameError: If the file is missing, corrupt, or lacks columns.
-    """
-    rows = _read(path, ["messages", *(["correct"] if correct_only else [])], optional=["finish_reason"])
-    kept: Sequence[dict[str, Any]] = [row for row in rows if row["correct"]] if correct_only else rows
-    return [
-        ReleasedTrace(_conversation(row["messages"], f"{path}: row {i}"), row.get("finish_reason") or "stop")
-        for i, row in enumerate(kept)
-    ]
-
-
-def read_verdicts(path: Path) -> list[bool] | None:
-    """Return whether each trace's answer is right, as an attacker can tell where answers are public; else None.
-
-    Raises:
-        DistillgameError: If the file is missing or corrupt, or a verdict is neither true nor false.
-    """
-    rows = _read(path, ["messages"], optional=["correct"])
-    if not rows or "correct" not in rows[0]:
-        return None
-    for i, row in enumerate(rows):
-        if not isinstance(row["correct"], bool):
-            raise DistillgameError(f"{path}: row {i}: 'correct' must be true or false (found {row['correct']!r})")
-    return [row["correct"] for row in rows]
-
-
-def _conversation(messages: Any, where: str) -> list[dict[str, str]]:
-    """Check messages from an untrusted file."""
-    turns = messages if isinstance(messages, list) else [messages]
-    for turn in turns or [None]:
-        if not isinstance(turn, dict) or not all(isinstance(turn.get(key), str) for key in ("role", "content")):
-            shown = repr(turn)[:80]
-            raise DistillgameError(f"{where}: 'messages' must list {{role, content}} with texts (found {shown})")
-    return [{"role": turn["role"], "content": turn["content"]} for turn in turns]
-
-
-def _read(path: Path, columns: list[str], optional: Sequence[str] = ()) -> list[dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow.json import ReadOptions
-    from pyarrow.json import read_json as json_lines
-
-    if not path.is_file():
-        raise DistillgameError(f"{path}: no such trace file")
+def _strength(row: TableRow) -> Any:
     try:
-        # No line may be longer than a block.
-        block = min(max(path.stat().st_size, 1), 2**31 - 1)
-        lines = json_lines(path, ReadOptions(block_size=block)) if path.suffix == ".jsonl" else None
-        present = lines.column_names if lines is not None else pq.read_schema(path).names
-        missing = [column for column in columns if column not in present]
-        if missing:
-            raise DistillgameError(f"{path}: no column '{missing[0]}'; found: {', '.join(present) or 'nothing'}")
-        wanted = [*columns, *(column for column in optional if column in present)]
-        table = lines.select(wanted) if lines is not None else pq.read_table(path, columns=wanted)
-        rows: list[dict[str, Any]] = table.to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        kind = "JSON Lines" if path.suffix == ".jsonl" else "Parquet"
-        hint = "" if path.suffix in (".jsonl", ".parquet") else " (JSON Lines files end in .jsonl)"
-        raise DistillgameError(f"{path}: not a readable {kind} file{hint}: {' '.join(str(error).split())}") from error
-    return rows
+        return json.loads(row.values["strength"])
+    except (ValueError, TypeError) as error:
+        raise DistillgameError(f"{row.place}: 'strength' must be a JSON object in a text") from error
+
+
+def _checked(kind: Callable[..., T], values: dict[str, Any], row: TableRow) -> T:
+    try:
+        _fields(kind).model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise DistillgameError(f"{row.place}: '{field}': {first['msg']} (found {first['input']!r:.60})") from error
+    return kind(**values)
+
+
+@cache
+def _fields(kind: Any) -> type[BaseModel]:
+    """Return a model of a dataclass's fields: strict, so that the values are of these types as they are."""
+    types: dict[str, Any] = {name: (hint, None) for name, hint in get_type_hints(kind).items()}
+    return create_model(str(kind), __config__=ConfigDict(strict=True), **types)

@@ -7,14 +7,14 @@ from typing import ClassVar
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage
 from distillgame.errors import DistillgameError
-from distillgame.records import read_released, read_verdicts, write_released
+from distillgame.records import read_verdicts, released_traces, write_released
 
 
 class GivenStage(TracesStage):
     """A file of traces that somebody else released.
 
     Attributes:
-        path: The file, Parquet or JSON Lines.
+        path: The file: Parquet, JSON Lines or a JSON array.
         digest: Hash of it; a file that changed is another stage.
         rows: Number of traces.
         graded: Whether it says which answers are right.
@@ -34,19 +34,17 @@ class GivenStage(TracesStage):
         Raises:
             DistillgameError: If it is not there, or holds no traces.
         """
-        traces = read_released(path)
-        if not traces:
-            raise DistillgameError(f"{path}: holds no traces")
-        for i, trace in enumerate(traces):
+        rows = 0
+        for i, trace in enumerate(released_traces(path)):
             if len(trace.messages) < 2 or trace.messages[-1]["role"] != "assistant":
                 raise DistillgameError(
                     f"{path}: row {i}: 'messages' must ask something and end with the assistant's turn"
                 )
-            if trace.finish_reason not in ("stop", "length"):
-                found = repr(trace.finish_reason)[:40]
-                raise DistillgameError(f"{path}: row {i}: 'finish_reason' must be stop or length (found {found})")
+            rows += 1
+        if not rows:
+            raise DistillgameError(f"{path}: holds no traces")
         graded = read_verdicts(path) is not None
-        return cls(path=str(path.resolve()), digest=_digest(path), rows=len(traces), graded=graded)
+        return cls(path=str(path.resolve()), digest=_digest(path), rows=rows, graded=graded)
 
     @property
     def label(self) -> str:
@@ -73,7 +71,7 @@ class GivenStage(TracesStage):
         path = Path(self.path)
         if _digest(path) != self.digest:
             raise DistillgameError(f"{path}: changed while it was being attacked; start again")
-        write_released(context.out / TRACES, read_released(path), read_verdicts(path))
+        write_released(context.out / TRACES, released_traces(path), read_verdicts(path))
 
 
 def _digest(path: Path) -> str:

@@ -3,9 +3,10 @@
 import re
 from typing import ClassVar
 
+from distillgame.tables import TableRow
 from distillgame.tasks.base import Problem, tasks
 from distillgame.tasks.benchmarks.published import PublishedTask, worked_problem
-from distillgame.tasks.benchmarks.sources import Columns, TableRow, hub_rows
+from distillgame.tasks.benchmarks.sources import Columns, hub_rows
 
 _ANNOTATION = re.compile(r"<<[^<>]*>>")
 

@@ -2,9 +2,10 @@ r"""MATH: competition problems with worked solutions (Hendrycks et al., 2021).""
 
 from typing import Any, ClassVar
 
+from distillgame.tables import TableRow
 from distillgame.tasks.base import Problem, tasks
 from distillgame.tasks.benchmarks.published import PublishedTask, worked_problem
-from distillgame.tasks.benchmarks.sources import Columns, TableRow, hub_rows
+from distillgame.tasks.benchmarks.sources import Columns, hub_rows
 
 SUBJECTS = (
     "algebra",
@@ -31,6 +32,7 @@ class Math(PublishedTask):
 
     name = "math"
     columns: ClassVar[Columns] = {"problem": (str,), "solution": (str,)}
+    extras = ("level", "type")
 
     def hub_pools(self) -> dict[str, list[TableRow]]:
         """Load all subjects of ``EleutherAI/hendrycks_math``."""

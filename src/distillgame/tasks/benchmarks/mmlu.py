@@ -5,9 +5,10 @@ from string import ascii_uppercase
 from typing import ClassVar
 
 from distillgame.errors import DistillgameError
+from distillgame.tables import TableRow
 from distillgame.tasks.base import Problem, tasks
 from distillgame.tasks.benchmarks.published import PublishedTask
-from distillgame.tasks.benchmarks.sources import Columns, TableRow, hub_rows
+from distillgame.tasks.benchmarks.sources import Columns, hub_rows
 from distillgame.tasks.grading import Grade, stated_answer
 
 _HUB_POOLS = {"train": "auxiliary_train", "test": "test"}
@@ -29,6 +30,7 @@ class Mmlu(PublishedTask):
 
     name = "mmlu"
     columns: ClassVar[Columns] = {"question": (str,), "choices": (list,), "answer": (int, str)}
+    extras = ("subject",)
 
     def hub_pools(self) -> dict[str, list[TableRow]]:
         """Load ``cais/mmlu``; its auxiliary training questions are the train pool."""

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from distillgame.errors import DistillgameError
+from distillgame.tables import TableRow
 from distillgame.tasks.base import Problem, Task
-from distillgame.tasks.benchmarks.sources import Columns, TableRow, read_pools
+from distillgame.tasks.benchmarks.sources import Columns, read_pools
 from distillgame.tasks.grading import gold_answers
 
 
@@ -16,14 +17,16 @@ class PublishedTask(Task):
     Attributes:
         name: The first part of the problems' ids.
         columns: The columns that every row must have.
+        extras: Columns that are read where a row has them.
 
     Args:
-        path: A local folder with ``train`` and ``test`` files (``.jsonl`` or ``.parquet``) or one of the two, or a
-            single such file; None loads the published data set from the hub.
+        path: A local folder with ``train`` and ``test`` files or one of the two, or a single such file: JSON
+            Lines, a JSON array or Parquet, compressed or not; None loads the published data set from the hub.
     """
 
     name: ClassVar[str]
     columns: ClassVar[Columns]
+    extras: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, path: str | None = None):
         self.path = path
@@ -34,7 +37,7 @@ class PublishedTask(Task):
         Raises:
             DistillgameError: If they cannot be read, or if a row is not a valid problem.
         """
-        rows = self.hub_pools() if self.path is None else read_pools(self.path, self.columns)
+        rows = self.hub_pools() if self.path is None else read_pools(self.path, self.columns, self.extras)
         return {
             pool: [self.problem(f"{self.name}/{pool}/{index}", row) for index, row in enumerate(found)]
             for pool, found in rows.items()
