@@ -127,7 +127,10 @@ def _objective(planner: Planner, choice: StudentChoice, traces: Path | None) -> 
     if traces is None:
         objective = planner.objective(choice.student)
         raise DistillgameError(f"objective '{objective}' needs --objective-traces: a trace file")
-    return GivenStage.of(traces)
+    stage = GivenStage.of(traces)
+    if not stage.graded:
+        raise DistillgameError(f"{traces}: needs a column 'correct': the objective uses traces with a right answer")
+    return stage
 
 
 def _require_own(run: Run, stage: Stage) -> None:

@@ -1,6 +1,7 @@
 """Games in files: JSON with one list per context, or CSV with one row per output."""
 
 import csv
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _from_json(text: str) -> dict[str, Any]:
 
 
 def _from_csv(text: str) -> dict[str, Any]:
-    reader = csv.DictReader(text.splitlines())
+    reader = csv.DictReader(io.StringIO(text, newline=""))
     columns = set(reader.fieldnames or ())
     for column in ("context", "pi_ref", "v"):
         if column not in columns:

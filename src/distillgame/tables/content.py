@@ -43,8 +43,10 @@ def read_chunks(path: Path) -> Iterator[bytes]:
 def _open(path: Path, kind: str) -> Any:
     if kind == "plain":
         return path.open("rb")
-    if kind in ("bz2", "xz"):
-        return {"bz2": bz2.open, "xz": lzma.open}[kind](path)
+    if kind == "bz2":
+        return bz2.open(path)
+    if kind == "xz":
+        return lzma.open(path)
     import pyarrow as pa
 
     return pa.input_stream(str(path), compression=kind)
