@@ -1,10 +1,12 @@
 """Finish reasons: every server's spelling is one of two, and nothing else passes."""
 
+from typing import Any
+
 import pytest
 
 from distillgame.records import ending
 
-STOP = {
+STOP: dict[str, list[Any]] = {
     "OpenAI, vLLM, Mistral, Ollama": ["stop"],
     "OpenAI's responses": ["completed"],
     "Anthropic, Bedrock": ["end_turn", "stop_sequence", "endTurn"],
@@ -18,7 +20,7 @@ STOP = {
     "SGLang": [{"type": "stop", "matched": 2}],
     "nothing said": [None, "", float("nan")],
 }
-LENGTH = {
+LENGTH: dict[str, list[Any]] = {
     "OpenAI, TGI, vLLM, Ollama": ["length"],
     "OpenAI's responses": ["max_output_tokens"],
     "Anthropic": ["max_tokens", "model_context_window_exceeded", "maxTokens"],
