@@ -1,5 +1,6 @@
 """Standard errors, intervals, paired tests, frontiers, root search on measurements, and the kinds of flags."""
 
+from distillgame.stats.accuracies import accuracy_interval, accuracy_intervals
 from distillgame.stats.flag_kinds import FLAGS, FlagKind
 from distillgame.stats.frontiers import area_between
 from distillgame.stats.intervals import Estimated, estimate, holm, relative_gain, standard_error
@@ -11,6 +12,8 @@ __all__ = [
     "FlagKind",
     "OutOfReachError",
     "Trial",
+    "accuracy_interval",
+    "accuracy_intervals",
     "area_between",
     "estimate",
     "find_root",

@@ -57,20 +57,39 @@ def standard_error(outcomes: ArrayLike) -> float:
 
 def components(table: np.ndarray) -> tuple[float, float]:
     """Return the parts of the grand mean's variance due to problems and, beyond those, to seeds (see above)."""
-    seeds, problems = table.shape
+    over_problems, over_seeds, shared = (float(each[0]) for each in variances(table[None]))
+    return over_problems, max(0.0, over_seeds - shared)
+
+
+def variances(tables: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return var(column means)/P, var(row means)/S and var(residuals)/(S·P) of many tables.
+
+    Args:
+        tables: Shape (N, S, P).
+
+    Returns:
+        Shape (N,) each; with one seed the last two are zero.
+
+    Raises:
+        ValueError: If there are fewer than two problems.
+    """
+    count, seeds, problems = tables.shape
     if problems < 2:
         raise ValueError("a standard error needs at least two problems")
-    over_problems = float(table.mean(0).var(ddof=1)) / problems
+    by_problem, by_seed = tables.mean(1, keepdims=True), tables.mean(2, keepdims=True)
+    over_problems = by_problem[:, 0].var(1, ddof=1) / problems
     if seeds == 1:
-        return over_problems, 0.0
-    over_seeds = table.mean(1).var(ddof=1) / seeds
-    residual = table - table.mean(0, keepdims=True) - table.mean(1, keepdims=True) + table.mean()
-    shared = (residual**2).sum() / ((seeds - 1) * (problems - 1)) / (seeds * problems)
-    return over_problems, max(0.0, float(over_seeds - shared))
+        return over_problems, np.zeros(count), np.zeros(count)
+    over_seeds = by_seed[:, :, 0].var(1, ddof=1) / seeds
+    residual = tables - by_problem - by_seed + tables.mean((1, 2), keepdims=True)
+    shared = (residual**2).sum((1, 2)) / ((seeds - 1) * (problems - 1)) / (seeds * problems)
+    return over_problems, over_seeds, shared
 
 
 def estimate(outcomes: ArrayLike) -> Estimated:
-    """Return the mean of a table of outcomes, or of paired differences of outcomes, with a 95% interval.
+    """Return the mean of a table of paired differences of outcomes, with a 95% interval and a test.
+
+    The interval of an accuracy itself is :func:`distillgame.stats.accuracy_interval`, which stays within [0, 1].
 
     With several seeds it is a t-interval whose degrees of freedom are Satterthwaite's for the sum of a variance over
     seeds (S - 1 degrees) and one over problems (P - 1): with three seeds and no effect of the problems it is the usual

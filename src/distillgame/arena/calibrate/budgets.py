@@ -8,7 +8,7 @@ import numpy as np
 
 from distillgame.errors import DistillgameError
 from distillgame.records import Trace
-from distillgame.stats import standard_error
+from distillgame.stats import accuracy_interval, standard_error
 
 Unit = Literal["trace", "token"]
 
@@ -24,17 +24,19 @@ class Estimate:
         value: The estimate.
         standard_error: Its standard error, over problems and rounds.
         n: Number of traces.
+        interval: Its 95% confidence interval.
     """
 
     value: float
     standard_error: float
     n: int
+    interval: tuple[float, float]
 
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The 95% confidence interval, which goes no further below than 0."""
-        half = CONFIDENCE * self.standard_error
-        return max(self.value - half, 0.0), self.value + half
+    @classmethod
+    def of_kl(cls, value: float, error: float, n: int) -> "Estimate":
+        """Return the estimate of a KL, whose interval goes no further below than 0."""
+        half = CONFIDENCE * error
+        return cls(value, error, n, (max(value - half, 0.0), value + half))
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,11 @@ class KLBudget:
             raise DistillgameError("sampling.temperature: 0 leaves no KL to budget; sample at a temperature above 0")
         kl = np.array([[trace.kl for trace in traces] for traces in rounds], dtype=float)
         if self.unit == "trace":
-            return Estimate(float(kl.mean()), standard_error(kl), kl.size)
+            return Estimate.of_kl(float(kl.mean()), standard_error(kl), kl.size)
         tokens = np.array([[trace.sampled_tokens for trace in traces] for traces in rounds], dtype=float)
         ratio = float(kl.mean() / tokens.mean())
         # The error of a ratio of means is, to first order, that of the mean of these residuals.
-        return Estimate(ratio, standard_error((kl - ratio * tokens) / tokens.mean()), kl.size)
+        return Estimate.of_kl(ratio, standard_error((kl - ratio * tokens) / tokens.mean()), kl.size)
 
     def describe(self, estimate: Estimate) -> str:
         """Return the estimate as text."""
@@ -132,12 +134,12 @@ class AccuracyLoss:
     def measure(self, rounds: Sequence[Sequence[Trace]]) -> Estimate:
         """Estimate the share of wrong answers from rounds of traces of the same problems."""
         wrong = np.array([[not trace.correct for trace in traces] for traces in rounds], dtype=float)
-        return Estimate(float(wrong.mean()), standard_error(wrong), wrong.size)
+        return Estimate(float(wrong.mean()), standard_error(wrong), wrong.size, accuracy_interval(wrong))
 
     def describe(self, estimate: Estimate) -> str:
         """Return the estimate as text."""
         low, high = estimate.interval
-        interval = f"95% interval {max(1 - high, 0):.4g} to {1 - low:.4g}, n {estimate.n:,}"
+        interval = f"95% interval {1 - high:.4g} to {1 - low:.4g}, n {estimate.n:,}"
         return f"teacher accuracy {1 - estimate.value:.4g} ({interval})"
 
 

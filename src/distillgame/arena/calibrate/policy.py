@@ -57,7 +57,7 @@ class Calibrated:
             "measures": self.budget.measures,
             "trials": [vars(trial) for trial in self.trials],
             "pilot": vars(self.pilot),
-            "fresh": vars(self.fresh) | {"interval": self.fresh.interval},
+            "fresh": vars(self.fresh),
             "met": self.met,
         }
 
@@ -153,7 +153,7 @@ class _Search:
 
     def describe(self, trial: Trial) -> str:
         """Return a measurement as text, without its error."""
-        return self.budget.describe(Estimate(trial.y, 0.0, 0)).partition(" (")[0]
+        return self.budget.describe(Estimate(trial.y, 0.0, 0, (trial.y, trial.y))).partition(" (")[0]
 
     def _stages(self, choice: PolicyChoice, traces: int, is_fresh: bool) -> list[SampleStage]:
         """Return stages that sample one half of the split, as often as it takes, each with other random numbers."""

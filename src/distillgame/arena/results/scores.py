@@ -11,7 +11,7 @@ from distillgame.arena.run import Store
 from distillgame.arena.stages import TRACES, TracesStage
 from distillgame.errors import DistillgameError
 from distillgame.records import ConfidenceInterval, Difference, Outcome, Trace, read_outcomes
-from distillgame.stats import estimate, holm, relative_gain
+from distillgame.stats import accuracy_interval, estimate, holm, relative_gain, standard_error
 
 ALPHA = 0.05
 """A corrected p-value below this is called significant."""
@@ -39,12 +39,11 @@ class Scores:
 
     def summary(self, seeds: Sequence[int]) -> dict[str, Any]:
         """Return the fields that rows of teachers and students share."""
-        found = estimate(self.correct)
+        low, high = accuracy_interval(self.correct)
         return {
-            "accuracy": found.value,
-            "standard_error": found.standard_error,
-            # A t-interval knows nothing of where accuracies end.
-            "interval": ConfidenceInterval(low=max(0.0, found.low), high=min(1.0, found.high)),
+            "accuracy": float(self.correct.mean()),
+            "standard_error": standard_error(self.correct),
+            "interval": ConfidenceInterval(low=low, high=high),
             "n": self.correct.shape[1],
             "seeds": list(seeds),
             "accuracies": [float(value) for value in self.correct.mean(1)],
