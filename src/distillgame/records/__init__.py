@@ -2,6 +2,7 @@
 
 from distillgame.records.conversations import content_text, conversation
 from distillgame.records.endings import Ending, ending
+from distillgame.records.exposed import ReleasedLogprobs, read_logprobs
 from distillgame.records.released import (
     ReleasedTrace,
     read_released,
@@ -33,6 +34,7 @@ __all__ = [
     "Level",
     "MedianRange",
     "Outcome",
+    "ReleasedLogprobs",
     "ReleasedTrace",
     "Results",
     "StudentRow",
@@ -44,6 +46,7 @@ __all__ = [
     "content_text",
     "conversation",
     "ending",
+    "read_logprobs",
     "read_outcomes",
     "read_released",
     "read_results",

@@ -4,7 +4,7 @@ from distillgame.students import attackers  # noqa: F401  (they register themsel
 from distillgame.students.base import Objective, Prepared, Student, StudentChoice, make_student, students
 from distillgame.students.lessons import Desk, Lesson, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
-from distillgame.students.supplies import Needs, ReleasedLogprobs, Supplies
+from distillgame.students.supplies import Needs, Supplies
 from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Needs",
     "Objective",
     "Prepared",
-    "ReleasedLogprobs",
     "Soft",
     "Student",
     "StudentChoice",

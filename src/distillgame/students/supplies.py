@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from distillgame.models import LanguageModel
-from distillgame.records import ReleasedTrace
+from distillgame.records import ReleasedLogprobs, ReleasedTrace
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,6 @@ class Needs:
         if self.logprobs or self.proxy:
             return "informed"
         return "assisted" if self.references else "text"
-
-
-@dataclass(frozen=True)
-class ReleasedLogprobs:
-    """Log-probabilities that a server exposed with a trace: of the released distribution, never of the reference.
-
-    Attributes:
-        token_ids: The sampled tokens, in the teacher's vocabulary.
-        top_ids: The likeliest tokens at each position, likeliest first.
-        top_logprobs: Their log-probabilities under pi_rel, after temperature, in nats.
-    """
-
-    token_ids: Sequence[int]
-    top_ids: Sequence[Sequence[int]]
-    top_logprobs: Sequence[Sequence[float]]
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import copy
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,8 +11,8 @@ from distillgame.decoding import Engine, Request, SamplingParams
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.policies import make_policy
-from distillgame.records import ReleasedTrace
-from distillgame.students import Desk, ReleasedLogprobs, Supplies, TrainingSettings, distill, make_student
+from distillgame.records import ReleasedLogprobs, ReleasedTrace
+from distillgame.students import Desk, Supplies, TrainingSettings, distill, make_student
 from distillgame.students.lessons import collate_lessons
 from distillgame.values import mean_logprob
 
@@ -26,7 +27,11 @@ def released(
     params = SamplingParams(temperature=TEMPERATURE, max_new_tokens=12, top_logprobs=top)
     (sample,) = engine.generate([Request("a", PROMPT)], params, seed=3)
     trace = ReleasedTrace([*PROMPT, {"role": "assistant", "content": sample.completion}], sample.finish_reason)
-    return trace, ReleasedLogprobs(sample.token_ids, sample.top_ids, sample.top_logprobs)
+    return trace, ReleasedLogprobs(
+        np.array(sample.token_ids, np.int32),
+        np.array(sample.top_ids, np.int32),
+        np.array(sample.top_logprobs, np.float32),
+    )
 
 
 def reference_logprobs(teacher: LanguageModel, token_ids: list[int]) -> torch.Tensor:
@@ -44,7 +49,7 @@ def test_all_released_logprobs_and_the_proxy_give_the_reference_teacher(
     supplies = Supplies([trace], logprobs=[exposed], proxy=proxy, temperature=TEMPERATURE)
     (lesson,) = make_student("logit", {"gamma": 0.4}).prepare(Desk(teacher, supplies, (), 256, 4, 1e-3))
     assert lesson.soft is not None
-    exact = reference_logprobs(teacher, list(exposed.token_ids)).gather(-1, lesson.soft.tokens)
+    exact = reference_logprobs(teacher, exposed.token_ids.tolist()).gather(-1, lesson.soft.tokens.long())
     likely = exact > -12
     assert torch.allclose(lesson.soft.logprobs[likely], exact[likely], atol=2e-3)
 
@@ -60,7 +65,9 @@ def test_without_inversion_the_targets_are_what_was_released(teacher: LanguageMo
 
 def test_a_certain_soft_target_counts_like_the_token(teacher: LanguageModel, proxy: LanguageModel) -> None:
     trace, exposed = released(teacher, proxy, 0.4, 5)
-    certain = ReleasedLogprobs(exposed.token_ids, [[t] for t in exposed.token_ids], [[0.0]] * len(exposed.token_ids))
+    certain = ReleasedLogprobs(
+        exposed.token_ids, exposed.token_ids[:, None], np.zeros((len(exposed.token_ids), 1), np.float32)
+    )
     desk = Desk(teacher, Supplies([trace], logprobs=[certain]), (), 256, 4, 1e-3)
     (lesson,) = make_student("logit").prepare(desk)
     with torch.no_grad():

@@ -9,10 +9,9 @@ from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import SampleStage
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model, load_tokenizer
-from distillgame.records import ReleasedTrace, read_released, read_traces, read_verdicts
+from distillgame.records import ReleasedLogprobs, ReleasedTrace, read_logprobs, read_released, read_verdicts
 from distillgame.students import (
     Objective,
-    ReleasedLogprobs,
     StudentChoice,
     Supplies,
     TrainingSettings,
@@ -119,8 +118,7 @@ class DistillStage(TrainingStage):
             raise DistillgameError(
                 f"student '{self.student.name}' needs the teacher's vocabulary; that of '{self.base.spec.name}' differs"
             )
-        traces = read_traces(context.folder(self.exposed) / TRACES)[:count]
-        return [ReleasedLogprobs(t.token_ids, t.token_top_ids or [], t.token_top_logprobs or []) for t in traces]
+        return read_logprobs(context.folder(self.exposed) / TRACES, count)
 
     def _objective(self, context: StageContext) -> list[ReleasedTrace]:
         if self.holdout is not None:

@@ -6,10 +6,10 @@ import torch
 
 from distillgame.errors import DistillgameError
 from distillgame.models import Example, LanguageModel
-from distillgame.records import ReleasedTrace
+from distillgame.records import ReleasedLogprobs, ReleasedTrace
 from distillgame.students.base import Prepared, Student, require_eta, students
 from distillgame.students.lessons import Desk, Lesson, Soft, reweighed
-from distillgame.students.supplies import Needs, ReleasedLogprobs
+from distillgame.students.supplies import Needs
 
 
 @students.register("proxy_aware")
@@ -83,32 +83,32 @@ class Logit(Prepared):
                     "student 'logit': greedy decoding exposes nothing that could be inverted; set gamma=0"
                 )
             _require_vocabulary(desk.model, supplies.proxy)
-        width = min((len(tops[0]) for exposed in supplies.logprobs if (tops := exposed.top_ids)), default=0)
+        width = min((tops.shape[1] for exposed in supplies.logprobs if len(tops := exposed.top_ids)), default=0)
         if width == 0:
             raise DistillgameError("student 'logit': the traces carry no log-probabilities")
         lessons = []
         for trace, exposed in zip(supplies.traces, supplies.logprobs, strict=True):
             prompt = desk.model.prompt_ids(trace.messages[:-1])
             room = desk.max_length - len(prompt)
-            target = tuple(exposed.token_ids[:room]) if room > 0 else ()
+            target = tuple(exposed.token_ids[:room].tolist()) if room > 0 else ()
             if target:
                 soft = self._targets(exposed, trace, len(target), width, desk)
                 lessons.append(Lesson(Example(tuple(prompt), target), len(exposed.token_ids) > room, soft=soft))
         return lessons
 
     def _targets(self, exposed: ReleasedLogprobs, trace: ReleasedTrace, length: int, width: int, desk: Desk) -> Soft:
-        tokens = torch.tensor([row[:width] for row in exposed.top_ids[:length]])
-        logprobs = torch.tensor([row[:width] for row in exposed.top_logprobs[:length]])
+        tokens = torch.tensor(exposed.top_ids[:length, :width])
+        logprobs = torch.tensor(exposed.top_logprobs[:length, :width])
         if int(tokens.max()) >= desk.model.logit_count:
             raise DistillgameError("student 'logit' needs the teacher's tokenizer; its own has fewer tokens")
         if self.gamma > 0:
             proxy = desk.supplies.proxy
             assert proxy is not None
             prompt = proxy.prompt_ids(trace.messages[:-1])
-            ids = torch.tensor([[*prompt, *exposed.token_ids[:length]]], device=proxy.device)
+            ids = torch.tensor([[*prompt, *exposed.token_ids[:length].tolist()]], device=proxy.device)
             with torch.no_grad():
                 logits = proxy.model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float().cpu()
-            theirs = torch.log_softmax(logits / desk.supplies.temperature, -1).gather(-1, tokens)
+            theirs = torch.log_softmax(logits / desk.supplies.temperature, -1).gather(-1, tokens.long())
             logprobs = (logprobs - self.gamma * theirs) / (1 - self.gamma)
         # A token that was exposed as impossible stays impossible.
         return Soft(tokens, torch.log_softmax(logprobs.clamp(-1e4, 1e4), -1))
