@@ -3,10 +3,11 @@
 V is concave in pi_rel, so the teacher minimises a concave function over a convex set. Its linearisation at pi_rel lies
 above it, with slopes exp(eta v)/(eta Z); the best response to those slopes therefore never raises V, and repeating this
 leads to a point that is its own best response, pi_rel ∝ pi_ref·exp(-kappa·exp(eta v)/Z). There may be several such
-points, so the search starts from many, and a lower bound limits what it can miss (:mod:`distillgame.game.bound`).
+points, so the search starts from many, in larger games until several agree, and a lower bound limits what it can miss
+(:mod:`distillgame.game.bound`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +15,9 @@ import numpy as np
 from distillgame.game.bound import lower_bound, weighted_spread
 from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
 from distillgame.game.responses import BestResponse, respond
-from distillgame.game.supports import dropped_supports
+from distillgame.game.starts import starts
 from distillgame.game.tilts import kl
-from distillgame.game.value import Value, evaluate
+from distillgame.game.value import Value, evaluate, slopes
 
 FIRST, LAST = 15, 400
 """Largest numbers of the teacher's responses from each start, and then from the best few results."""
@@ -25,26 +26,17 @@ PROGRESS = 1e-13
 """Smallest decrease of V after which the descent continues, for values of spread one."""
 
 FINALISTS = 5
-SMALL = 50_000
-"""Largest total number of outputs for a full search; in larger games it starts from fewer points."""
+THOROUGH = 2_000
+"""Largest total number of outputs for which every start is taken, whether or not the first ones agree."""
 
-ETAS = np.geomspace(0.05, 500, 17)
-"""The student's tilts, for values of spread one, whose anticipation is a start."""
-
-LONE = 12
-"""Largest number of contexts for which some starts spend the whole budget in one of them."""
+ENOUGH = 8
+"""Number of starts of all kinds in turn after which the search of a larger game ends, if they all agree."""
 
 AGREEMENT = 1e-6
 """Largest difference of values that count as the same, relative to the mean spread of values."""
 
 CERTAIN = 1e-4
 """Distance within which a lower bound proves a value, relative to the mean spread of values."""
-
-LARGEST_ETA = 1e4
-"""The tilt that stands for an infinite one: it distinguishes values that differ by 1e-3 of their spread."""
-
-LARGEST_EXPONENT = 600.0
-"""Logarithm of the largest slope; outputs with such a slope are dropped, whatever its exact value."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +121,7 @@ def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool =
     """Do the same as :func:`equilibrium` for checked contexts; with ``bound``, compute a lower bound if feasible."""
     game, scale, offset = _normalised(given)
     spread = weighted_spread(game)
-    found = [_descend(game, start, epsilon, rho, FIRST) for start in _starts(game, epsilon, rho)]
+    found = _search(game, epsilon, rho, spread)
     found.sort(key=lambda point: point.value.value)
     found[:FINALISTS] = [_descend(game, point.pi, epsilon, rho, LAST) for point in found[:FINALISTS]]
     best = min(found, key=lambda point: point.value.value)
@@ -177,49 +169,23 @@ def _normalised(given: Contexts) -> tuple[Contexts, float, float]:
 def _descend(game: Contexts, pi: Array, epsilon: float, rho: float, iterations: int) -> _Point:
     """Let the teacher respond to the student's best response repeatedly, which never raises V."""
     value = evaluate(game.releasing(pi), rho)
-    response = respond(_slopes(game, pi, value.student.dual), epsilon, -1)
+    response = respond(slopes(game, pi, value.student.dual), epsilon, -1)
     for _ in range(iterations):
         after = evaluate(game.releasing(response.pi), rho)
         if after.value > value.value - PROGRESS:
             break
         pi, value = response.pi, after
-        response = respond(_slopes(game, pi, value.student.dual), epsilon, -1)
+        response = respond(slopes(game, pi, value.student.dual), epsilon, -1)
     return _Point(pi, value, response)
 
 
-def _slopes(game: Contexts, pi: Array, eta: float) -> Contexts:
-    """Return the game whose values are the derivatives of V by probability: exp(eta v)/(eta Z), up to a constant.
-
-    The constant is the derivative at each context's best output, so that precision is kept as eta goes to 0, where the
-    slopes become the values.
-    """
-    if eta == 0:
-        return game
-    eta = min(eta, LARGEST_ETA)
-    top = np.where(pi > 0, game.v, -np.inf).max(1, keepdims=True)
-    exponent = eta * (game.v - top)
-    z = (pi * np.exp(np.where(pi > 0, exponent, 0.0))).sum(1, keepdims=True)
-    few = np.expm1(np.minimum(exponent, LARGEST_EXPONENT)) / np.maximum(z, 0.1)
-    many = np.exp(np.minimum(exponent - np.log(z), LARGEST_EXPONENT))  # where Z may be too small to divide by
-    slopes = np.where(z > 0.1, few, many) / eta
-    return Contexts(game.pi, np.where(game.pi > 0, slopes, 0.0), game.weights, game.lengths)
-
-
-def _starts(game: Contexts, epsilon: float, rho: float) -> Iterator[Array]:
-    """Yield released teachers to descend from."""
-    yield respond(game, epsilon, -1).pi
-    if rho == 0 or epsilon == 0:
-        return
-    etas = ETAS if game.pi.size <= SMALL else ETAS[4::4]
-    for eta in etas:
-        yield respond(_slopes(game, game.pi, eta), epsilon, -1).pi
-    yield from dropped_supports(game, epsilon)
-    if len(game.weights) <= LONE and len(game.weights) > 1:
-        for eta in ETAS[2::5]:
-            for i in np.flatnonzero(game.weights > 0):
-                alone = np.zeros_like(game.weights)
-                alone[i] = 1.0
-                slopes = _slopes(game, game.pi, eta)
-                only = Contexts(slopes.pi, slopes.v, alone, slopes.lengths)
-                collapsed = respond(only, epsilon / game.weights[i], -1).pi
-                yield np.where(alone[:, None] > 0, collapsed, game.pi)
+def _search(game: Contexts, epsilon: float, rho: float, spread: float) -> list[_Point]:
+    """Descend from every start, or, in a larger game, until :data:`ENOUGH` starts have all ended at the same value."""
+    in_turn = game.pi.size > THOROUGH
+    found: list[_Point] = []
+    for start in starts(game, epsilon, rho, in_turn):
+        found.append(_descend(game, start, epsilon, rho, FIRST))
+        values = [point.value.value for point in found]
+        if in_turn and len(found) == ENOUGH and max(values) - min(values) <= AGREEMENT * spread:
+            break
+    return found

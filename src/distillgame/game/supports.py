@@ -4,7 +4,7 @@ A student with a large budget finds the best output however rare it is; then onl
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -15,9 +15,6 @@ COMBINATIONS = 128
 
 STEPS = 64
 """Largest number of greedy steps."""
-
-Level = tuple[float, float]
-"""The KL cost of dropping all outputs above some value, and that value, which is the best one left."""
 
 
 def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
@@ -30,17 +27,17 @@ def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
     Yields:
         Probabilities, shape (n, m).
     """
-    whole = [(0.0, np.inf)]
+    whole = np.array([[0.0, np.inf]])
     rows = zip(game.pi, game.v, game.weights, strict=True)
     levels = [_levels(pi, v) if weight > 0 else whole for pi, v, weight in rows]
     count = 1
     for each in levels:
         count = min(count * len(each), COMBINATIONS + 1)
-    choices = (
-        itertools.product(*(range(len(each)) for each in levels))
-        if count <= COMBINATIONS
-        else _greedy(levels, game.weights, epsilon)
-    )
+    choices: Iterable[tuple[int, ...]]
+    if count <= COMBINATIONS:
+        choices = itertools.product(*(range(len(each)) for each in levels))
+    else:
+        choices = _greedy(levels, game.weights, epsilon)
     for choice in choices:
         picked = [each[k] for each, k in zip(levels, choice, strict=True)]
         if any(choice) and sum(w * cost for w, (cost, _) in zip(game.weights, picked, strict=True)) <= epsilon:
@@ -49,28 +46,42 @@ def dropped_supports(game: Contexts, epsilon: float) -> Iterator[Array]:
             yield pi / pi.sum(1, keepdims=True)
 
 
-def _levels(pi: Array, v: Array) -> list[Level]:
-    """Return a context's levels, from keeping all outputs to keeping only the least valuable ones."""
-    limits = np.unique(v[pi > 0])[::-1]
-    masses = [min(float(pi[(pi > 0) & (v <= limit)].sum()), 1.0) for limit in limits]
-    return [(-float(np.log(mass)), float(limit)) for mass, limit in zip(masses, limits, strict=True)]
+def _levels(pi: Array, v: Array) -> Array:
+    """Return a context's levels, from keeping all outputs to keeping only the least valuable ones.
+
+    Each of the rows, shape (L, 2), has the KL cost of dropping all outputs above some value, and that value.
+    """
+    limits, places = np.unique(v[pi > 0], return_inverse=True)
+    masses = np.minimum(np.cumsum(np.bincount(places, pi[pi > 0])), 1.0)
+    levels: Array = np.stack([-np.log(masses), limits], 1)[::-1]
+    return levels
 
 
-def _greedy(levels: list[list[Level]], weights: Array, epsilon: float) -> Iterator[tuple[int, ...]]:
+def _greedy(levels: list[Array], weights: Array, epsilon: float) -> Iterator[tuple[int, ...]]:
     """Drop outputs in order of the decrease in best value per nat, within the budget."""
     chosen = [0] * len(levels)
     spent = 0.0
+    best = [_best_drop(each, 0, weight, epsilon) for each, weight in zip(levels, weights, strict=True)]
     for _ in range(STEPS):
-        best, pick = 0.0, None
-        for i, (each, weight) in enumerate(zip(levels, weights, strict=True)):
-            cost, value = each[chosen[i]]
-            for k in range(chosen[i] + 1, len(each)):
-                further = each[k][0] - cost
-                if spent + weight * further <= epsilon and (value - each[k][1]) > best * further:
-                    best, pick = (value - each[k][1]) / max(further, 1e-300), (i, k)
-        if pick is None:
+        for i, (_, cost, _) in enumerate(best):
+            if spent + cost > epsilon:
+                best[i] = _best_drop(levels[i], chosen[i], weights[i], epsilon - spent)
+        i = max(range(len(best)), key=lambda i: best[i][0])
+        rate, cost, k = best[i]
+        if rate <= 0:
             return
-        i, k = pick
-        spent += float(weights[i]) * (levels[i][k][0] - levels[i][chosen[i]][0])
+        spent += cost
         chosen[i] = k
+        best[i] = _best_drop(levels[i], k, weights[i], epsilon - spent)
         yield tuple(chosen)
+
+
+def _best_drop(levels: Array, chosen: int, weight: float, budget: float) -> tuple[float, float, int]:
+    """Return the best further level of a context: decrease per nat (0 if none is affordable), its cost, its index."""
+    further = levels[chosen + 1 :] - levels[chosen]
+    costs = weight * further[:, 0]
+    rates = np.where(costs <= budget, -further[:, 1] / np.maximum(further[:, 0], 1e-300), 0.0)
+    if not rates.size or not rates.max() > 0:
+        return 0.0, 0.0, chosen
+    k = int(rates.argmax())
+    return float(rates[k]), float(costs[k]), chosen + 1 + k

@@ -8,6 +8,12 @@ import numpy as np
 from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
 from distillgame.game.responses import BestResponse, respond
 
+LARGEST_ETA = 1e4
+"""The tilt that stands for an infinite one: it distinguishes values that differ by 1e-3 of their spread."""
+
+LARGEST_EXPONENT = 600.0
+"""Logarithm of the largest slope; outputs with such a slope are dropped, whatever its exact value."""
+
 
 @dataclass(frozen=True)
 class Value:
@@ -58,3 +64,21 @@ def dual_value(contexts: Contexts, eta: float, rho: float) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         log_mean = np.where(shrink > -0.5, np.log1p(shrink), np.log((pi * np.exp(ahead)).sum(1)))
     return contexts.mean(top + log_mean / eta) + rho / eta
+
+
+def slopes(game: Contexts, pi: Array, eta: float) -> Contexts:
+    """Return the game whose values are the derivatives of V by probability: exp(eta v)/(eta Z), up to a constant.
+
+    The constant is the derivative at each context's best output, so that precision is kept as eta goes to 0, where the
+    slopes become the values.
+    """
+    if eta == 0:
+        return game
+    eta = min(eta, LARGEST_ETA)
+    top = np.where(pi > 0, game.v, -np.inf).max(1, keepdims=True)
+    exponent = eta * (game.v - top)
+    z = (pi * np.exp(np.where(pi > 0, exponent, 0.0))).sum(1, keepdims=True)
+    few = np.expm1(np.minimum(exponent, LARGEST_EXPONENT)) / np.maximum(z, 0.1)
+    many = np.exp(np.minimum(exponent - np.log(z), LARGEST_EXPONENT))  # where Z may be too small to divide by
+    derivatives = np.where(z > 0.1, few, many) / eta
+    return Contexts(game.pi, np.where(game.pi > 0, derivatives, 0.0), game.weights, game.lengths)
