@@ -44,7 +44,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch, **chosen: str) -> list[int]:
 class Inline(Run):
     """Runs stages in this process, where they can be replaced."""
 
-    def compute(self, stages: Any) -> None:
+    def compute(self, stages: Any, last: bool = False) -> None:
         for each in stages:
             if not self.store.has(each):
                 self.store.run(each, lambda done, total: None)

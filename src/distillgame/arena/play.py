@@ -37,7 +37,8 @@ def play(
 
     Returns:
         The results, which are also written to ``results.json``; beside it are ``summary.md``, ``frontier.png``,
-        ``config.yaml`` and the folder ``stages`` with all traces (Parquet) and trained students.
+        ``config.yaml`` and the folder ``stages`` with all traces (Parquet) and, if ``compute.keep_students`` says so,
+        trained students.
 
     Raises:
         DistillgameError: If the configuration or an input is bad, a stage fails, or the disk is full.
@@ -70,7 +71,7 @@ def play_rounds(
     with Run(root, game, progress) as run:
         lineup = Lineup(Planner(game), targets, queries, choose)
         plan = lineup.plan(_validate(lineup, run))
-        run.compute(plan.stages)
+        run.compute(plan.stages, last=True)
         results = collect(plan, run.store, _command())
         write_text(root / "config.yaml", yaml.safe_dump(game.model_dump(mode="json"), sort_keys=False))
         write_outputs(results, view(plan, run.store), root)

@@ -142,7 +142,7 @@ class _Search:
             for rate in rates
             for eta, choice in students.items()
         }
-        self.run.compute([stage for grid in stages.values() for group in grid for stage in group])
+        self.run.compute([stage for grid in stages.values() for group in grid for stage in group], last=True)
         means = {}
         for (rate, eta), grid in stages.items():
             found = [

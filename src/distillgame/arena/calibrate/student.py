@@ -94,7 +94,7 @@ def calibrate_student(
 
         def spent(eta: float, seeds: list[int]) -> list[float]:
             stages = [planner.distill(target, _adaptive(eta), seed) for seed in seeds]
-            run.compute(stages)
+            run.compute(stages, last=True)
             return [read_report(run.folder(stage)).rho for stage in stages]
 
         def measure(eta: float) -> float:

@@ -57,15 +57,18 @@ class Defender(Strict):
 
 
 class Compute(Strict):
-    """The device and the worker processes.
+    """The device, the worker processes, and what stays on the disk.
 
     Attributes:
         device: ``auto`` takes a GPU if there is one.
         workers: Processes that run stages side by side; ``auto`` is one per core (at most 8), or one per GPU.
+        keep_students: Whether trained students stay on the disk once they are evaluated; a later game in the same
+            folder that evaluates one elsewhere otherwise trains it again.
     """
 
     device: DeviceName = "auto"
     workers: int | Literal["auto"] = "auto"
+    keep_students: bool = False
 
     @field_validator("workers")
     @classmethod

@@ -10,6 +10,7 @@ from distillgame.arena.config import GameConfig
 from distillgame.arena.run.display import Live, Silent
 from distillgame.arena.run.files import full_disk_is_an_error, lock
 from distillgame.arena.run.scheduler import Pool, execute, in_order
+from distillgame.arena.run.spent import SpentStudents, restore
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import SampleStage, Stage
 from distillgame.models import pick_device, require_alignable
@@ -39,6 +40,8 @@ class Run:
         self.store = Store(root, pick_device(config.compute.device, "compute.device"))
         self._pool = Pool(self.store, pick_workers(config, self.store.device))
         self._progress = progress
+        self._keeps_students = config.compute.keep_students
+        self._known: dict[Stage, None] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> "Run":
@@ -54,19 +57,31 @@ class Run:
     ) -> bool | None:
         return self._stack.__exit__(kind, error, trace)
 
-    def compute(self, stages: Sequence[Stage]) -> None:
+    def compute(self, stages: Sequence[Stage], last: bool = False) -> None:
         """Compute what is missing of ``stages`` and of their inputs.
+
+        A student whose weights were deleted is trained again if a missing stage reads it.
+
+        Args:
+            stages: The stages whose results are wanted.
+            last: Nothing but these stages will read students that this run has trained: each student's weights are
+                deleted once it is evaluated, unless the configuration says to keep them.
 
         Raises:
             DistillgameError: If a teacher and a proxy cannot be aligned (before anything runs), a stage fails, or the
                 disk is full. What was finished until then is kept.
         """
-        missing = [stage for stage in in_order(stages) if not self.store.has(stage)]
+        needed = in_order(stages)
+        restore(self.store, needed, every=last and self._keeps_students)
+        missing = [stage for stage in needed if not self.store.has(stage)]
         sampled = [stage for stage in missing if isinstance(stage, SampleStage)]
         for teacher, proxy in {(stage.model, proxy) for stage in sampled for proxy in stage.proxies.values()}:
             require_alignable(teacher.spec, proxy.spec)
+        self._known |= dict.fromkeys(needed)
+        spent = SpentStudents(self.store, self._known) if last and not self._keeps_students else None
         with ExitStack() as stack:
-            execute(stages, self._pool, stack.enter_context(Live()) if self._progress else Silent())
+            display = stack.enter_context(Live()) if self._progress else Silent()
+            execute(stages, self._pool, display, None if spent is None else spent.after)
 
     def folder(self, stage: Stage) -> Path:
         """Return the folder of a finished stage, its files verified.

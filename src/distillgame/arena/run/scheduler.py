@@ -6,7 +6,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -104,13 +104,16 @@ class Pool:
         self._idle.append(worker)
 
 
-def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
+def execute(
+    targets: Sequence[Stage], pool: Pool, display: Display, after: Callable[[Stage], None] | None = None
+) -> None:
     """Compute what is missing of ``targets`` and of what they need.
 
     Args:
         targets: The stages whose results are wanted.
         pool: Who computes them; of no use any more after a failure.
         display: Told of every step.
+        after: Called with every stage that this call finished.
 
     Raises:
         DistillgameError: The first failure of a stage; what was finished until then is kept.
@@ -140,6 +143,8 @@ def execute(targets: Sequence[Stage], pool: Pool, display: Display) -> None:
             raise StageError(f"stage '{stage.label}' failed: {message['error']}", message.get("traceback", ""))
         pool.give_back(worker)
         display.finish(stage)
+        if after is not None:
+            after(stage)
 
 
 def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Store) -> list[Stage]:

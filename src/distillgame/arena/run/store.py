@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from distillgame.arena.run.files import full_disk_is_an_error, write_text
-from distillgame.arena.stages import Stage, StageContext, library_versions
+from distillgame.arena.stages import MODEL, Stage, StageContext, TrainingStage, library_versions
 from distillgame.arena.stages.base import Progress
 from distillgame.errors import DistillgameError
 
@@ -89,21 +89,51 @@ class Store:
             shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
 
-    def _verify(self, path: Path, stage: Stage) -> None:
-        hint = f"delete the folder {path} to have it computed again"
+    def has_weights(self, stage: TrainingStage) -> bool:
+        """Return whether the trained student of a finished stage is still there."""
+        return any(Path(name).parts[0] == MODEL for name in self._manifest(stage)["files"])
+
+    def delete_weights(self, stage: TrainingStage) -> None:
+        """Delete the trained student of a finished stage, but not the report on it.
+
+        The manifest lets go of the files first: a process that is killed in between leaves files that belong to
+        nothing, and deletes them when it comes here again.
+        """
+        manifest = self._manifest(stage)
+        kept = {name: digest for name, digest in manifest["files"].items() if Path(name).parts[0] != MODEL}
+        if kept != manifest["files"]:
+            write_text(self.path(stage) / MANIFEST, json.dumps(manifest | {"files": kept}, indent=1) + "\n")
+        shutil.rmtree(self.path(stage) / MODEL, ignore_errors=True)
+
+    def discard(self, stage: Stage) -> None:
+        """Delete a stage's result, so that it is computed again."""
+        path = self.path(stage)
+        (path / MANIFEST).unlink()
+        shutil.rmtree(path)
+        self._verified.discard(path.name)
+
+    def _manifest(self, stage: Stage) -> dict[str, Any]:
+        path = self.path(stage)
         try:
             manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             files: dict[str, str] = manifest["files"]
-            key = manifest["key"]
+            return manifest | {"files": dict(files)}
         except FileNotFoundError as error:
-            raise DistillgameError(f"{path}: stage '{stage.label}' is not finished; {hint}") from error
+            raise DistillgameError(f"{path}: stage '{stage.label}' is not finished; {_hint(path)}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DistillgameError(f"{path / MANIFEST}: corrupt; {hint}") from error
-        if key != stage.key(self.device):
-            raise DistillgameError(f"{path / MANIFEST}: belongs to another stage; {hint}")
-        for name, digest in files.items():
+            raise DistillgameError(f"{path / MANIFEST}: corrupt; {_hint(path)}") from error
+
+    def _verify(self, path: Path, stage: Stage) -> None:
+        manifest = self._manifest(stage)
+        if manifest.get("key") != stage.key(self.device):
+            raise DistillgameError(f"{path / MANIFEST}: belongs to another stage; {_hint(path)}")
+        for name, digest in manifest["files"].items():
             if not (path / name).is_file() or _hash(path / name) != digest:
-                raise DistillgameError(f"{path / name}: corrupt or missing; {hint}")
+                raise DistillgameError(f"{path / name}: corrupt or missing; {_hint(path)}")
+
+
+def _hint(path: Path) -> str:
+    return f"delete the folder {path} to have it computed again"
 
 
 def _files(folder: Path) -> Iterator[Path]:
