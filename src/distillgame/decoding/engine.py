@@ -175,19 +175,21 @@ class Engine:
             self._advance(leave)
         return [update for s in (*finished, *self.scheduler.running) if (update := self._update(s)) is not None]
 
-    def calibrate(self, known: Calibration | None = None) -> Calibration:
+    def calibrate(self, known: Calibration | None = None, sizes: Iterable[int] = (1, 4, 8, 16)) -> Calibration:
         """Measure the costs of passes of teacher and proxies, at several batch sizes.
 
         Args:
             known: A calibration of the same teacher, whose passes are not timed again where it has them.
+            sizes: The batch sizes; larger ones than the engine's count for nothing, and its own is always measured.
 
         Raises:
             DistillgameError: If there are no proxies.
         """
         if self.proxies is None:
             raise DistillgameError("there is nothing to calibrate without a proxy")
-        sizes = sorted({1, *(n for n in (4, 8, 16) if n < self.scheduler.batch_size), self.scheduler.batch_size})
-        return calibrate(self.teacher, self.proxies, self._batch.chooser, sizes, known)
+        largest = self.scheduler.batch_size
+        chosen = sorted({*(n for n in sizes if n < largest), largest})
+        return calibrate(self.teacher, self.proxies, self._batch.chooser, chosen, known)
 
     def _advance(self, leave: Callable[[list[Sequence]], None]) -> None:
         """Advance the batch by a round, after making room for it."""

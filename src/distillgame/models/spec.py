@@ -32,7 +32,8 @@ class ModelSpec(Strict):
             weights in the embedded architecture) or a hub name, optionally ``NAME@REVISION``.
         tokenizer: Another source whose tokenizer is used; required for ``init:``.
         chat_template: ``plain``, ``chatml``, or another source whose chat template is used.
-        dtype: ``auto`` is float32 on a CPU and the checkpoint's own type elsewhere.
+        dtype: ``auto`` is the checkpoint's own type on a GPU and float32 on a CPU; there games and servers settle it
+            first, by timing, for teachers and proxies stored in bfloat16.
         seed: Seed of the random weights of ``init:``.
         parameters: Number of parameters, for estimates when the model is not on this machine.
     """

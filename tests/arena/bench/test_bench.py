@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from distillgame.arena.bench import pairs, run, shaped
+from distillgame.arena.bench import machine, pairs, run, settings, shaped
 from distillgame.arena.bench.baseline import Baseline, _Mixture
 from distillgame.arena.bench.cases import CASES
 from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, embedded_pair
@@ -13,6 +13,7 @@ from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.run import Plan, bench
 from distillgame.arena.bench.shaped import Shape
 from distillgame.errors import DistillgameError
+from distillgame.models import LanguageModel
 from distillgame.policies import Experts
 
 
@@ -64,6 +65,46 @@ def test_a_bench_writes_a_row_for_every_case(tiny: None, tmp_path: Path) -> None
     assert "| 1 | ads low rank speculative |" in text
     assert "shaped 135M/16M" in text
     assert (tmp_path / "bench" / "bench.png").stat().st_size > 10_000
+
+
+def test_networks_run_in_the_precision_that_is_faster_at_the_batch(
+    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half precision alone at batch 1, float32 at batch 2 and wherever several tokens are verified."""
+    made_up = {torch.float32: [4.0] * 9, torch.bfloat16: [3.0 * width for width in range(1, 10)]}
+
+    def timed(model: LanguageModel, rows: int, speculative: bool) -> list[float]:
+        costs = made_up[next(model.model.parameters()).dtype]
+        return [cost * rows if rows > 1 and cost != 4.0 else cost for cost in costs[: 9 if speculative else 1]]
+
+    monkeypatch.setattr(settings, "time_passes", timed)
+    plan = Plan(batches=(1, 2), repetitions=1, length=3, tail=(4, 2, 2), growth=())
+    rows = [row for row in bench(tmp_path, plan)["passes"] if row["pair"] != "embedded"]
+    found = [(row["batch"], row["sampling"], row["teacher_precision"], row["proxy_precision"]) for row in rows]
+    assert found == [
+        (1, "plain", "bfloat16", "bfloat16"),
+        (1, "speculative", "float32", "bfloat16"),
+        (2, "all", "float32", "float32"),
+    ]
+
+
+def test_cases_are_repeated_less_where_time_is_short(tiny: None, tmp_path: Path) -> None:
+    plan = Plan(batches=(1,), repetitions=9, length=3, tail=(4, 2, 2), growth=(), seconds=0)
+    told: list[str] = []
+    bench(tmp_path, plan, progress=told.append)
+    assert sum(text.startswith("shaped") and ", batch 1, poe, repetition" in text for text in told) == 2
+
+
+def test_the_cpu_is_named_with_the_instructions_that_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "CPU_FACTS", facts)
+    facts.write_text(
+        "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu avx avx2 avx512f amx_bf16 amx_tile\n"
+    )
+    assert machine.cpu() == ("Some CPU @ 2 GHz", ["avx2", "avx512", "amx_bf16"])
+    assert "of Some CPU @ 2 GHz (avx2, avx512, amx_bf16)" in machine.machine("cpu")
+    facts.unlink()
+    assert machine.cpu()[1] == []
 
 
 def test_a_bench_that_was_killed_goes_on_with_the_part_it_was_at(tiny: None, tmp_path: Path) -> None:

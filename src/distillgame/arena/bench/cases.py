@@ -96,7 +96,7 @@ def prepare(
         calibration=calibration, token_budget=2**20,
     )  # fmt: skip
     if case.speculative and (calibration is None or case.policy == "ads"):
-        engine.calibration = engine.calibrate(calibration)  # its proxy does more work than the plain one
+        engine.calibration = engine.calibrate(calibration, ())  # its proxy does more work than the plain one
 
     def time_engine() -> Timing:
         pair.requests(case.policy, 0)

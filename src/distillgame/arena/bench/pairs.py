@@ -8,7 +8,7 @@ import torch
 
 from distillgame.arena.bench.recording import record
 from distillgame.arena.bench.shaped import SHAPES, Recording, shaped_model, shaped_text
-from distillgame.decoding import Request, SamplingParams
+from distillgame.decoding import PRECISIONS, Precision, Request, SamplingParams
 from distillgame.models import Example, LanguageModel, load_model, training_example
 from distillgame.policies import make_policy
 from distillgame.tasks import Problem
@@ -72,26 +72,55 @@ def embedded_pair(device: str) -> Pair:
     return Pair("embedded", teacher, proxy, direction, requests, True)
 
 
-def shaped_pair(teacher: str, proxy: str, vocabulary: int, device: str, dtype: torch.dtype) -> Pair:
-    """Networks of the sizes called ``teacher`` and ``proxy``, on the embedded pair's distributions."""
+class ShapedPairs:
+    """Networks of stated sizes on the embedded pair's distributions, in the precisions that are asked for.
+
+    Args:
+        teacher: The teacher's size.
+        proxy: The proxy's size.
+        vocabulary: Number of logits of both.
+        device: Where they run.
+    """
+
+    def __init__(self, teacher: str, proxy: str, vocabulary: int, device: str):
+        self.name = f"shaped {teacher}/{proxy}, vocabulary {vocabulary:,}"
+        self.precisions: tuple[Precision, ...] = PRECISIONS if device == "cpu" else ("bfloat16",)
+        self.sizes, self.vocabulary, self.device = (teacher, proxy), vocabulary, device
+        self._networks: dict[tuple[int, Precision], LanguageModel] = {}
+        self._recordings = _recordings(device, TRACES)
+        self._direction = _shaped_direction(self.network(1, self.precisions[0]), self._recordings["standard"], device)
+
+    def network(self, role: int, precision: Precision) -> LanguageModel:
+        """Return the teacher (0) or the proxy (1) in a precision."""
+        key = (role, precision)
+        if key not in self._networks:
+            shape = SHAPES[self.sizes[role]]
+            self._networks[key] = shaped_model(shape, self.vocabulary, getattr(torch, precision), self.device, role)
+        return self._networks[key]
+
+    def pair(self, teacher: Precision, proxy: Precision) -> Pair:
+        """Return the pair whose networks have these precisions."""
+        large, small = self.network(0, teacher), self.network(1, proxy)
+
+        def requests(policy: str, count: int) -> list[Request]:
+            recording = self._recordings[policy]
+            large.model.replay(recording.prompts, recording.teacher)
+            small.model.replay(recording.prompts, recording.proxy)
+            texts = [shaped_text(recording, i % TRACES) for i in range(count)]
+            return [Request(f"{i}", [{"role": "user", "content": text}]) for i, text in enumerate(texts)]
+
+        return Pair(self.name, large, small, self._direction, requests, False)
+
+
+@cache
+def _recordings(device: str, traces: int) -> dict[str, Recording]:
+    """The embedded pair's logits along its traces under each policy."""
     trained = embedded_pair(device)
-    large = shaped_model(SHAPES[teacher], vocabulary, dtype, device, seed=0)
-    small = shaped_model(SHAPES[proxy], vocabulary, dtype, device, seed=1)
     params = SamplingParams(temperature=TEMPERATURE, max_new_tokens=96)
-    recordings = {
-        name: record(trained.teacher, trained.proxy, trained.direction, policy, trained.requests(name, TRACES), params)
+    return {
+        name: record(trained.teacher, trained.proxy, trained.direction, policy, trained.requests(name, traces), params)
         for name, policy in POLICIES.items()
     }
-    direction = _shaped_direction(small, recordings["standard"], device)
-
-    def requests(policy: str, count: int) -> list[Request]:
-        recording = recordings[policy]
-        large.model.replay(recording.prompts, recording.teacher)
-        small.model.replay(recording.prompts, recording.proxy)
-        texts = [shaped_text(recording, i % TRACES) for i in range(count)]
-        return [Request(f"{i}", [{"role": "user", "content": text}]) for i, text in enumerate(texts)]
-
-    return Pair(f"shaped {teacher}/{proxy}, vocabulary {vocabulary:,}", large, small, direction, requests, False)
 
 
 def shaped_sizes(device: str, vocabulary: int) -> tuple[str, str]:

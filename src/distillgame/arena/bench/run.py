@@ -3,29 +3,34 @@
 import gc
 import hashlib
 import json
-import os
-import platform
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import distillgame
 from distillgame.arena.bench.cases import CASES, Case, Timing, prepare
-from distillgame.arena.bench.pairs import POLICIES, Pair, embedded_pair, lengths, shaped_pair, shaped_sizes
+from distillgame.arena.bench.machine import machine
+from distillgame.arena.bench.pairs import Pair, ShapedPairs, embedded_pair, lengths, shaped_sizes
 from distillgame.arena.bench.parts import Parts
+from distillgame.arena.bench.settings import Settings, settings
 from distillgame.arena.bench.shaped import VOCABULARY
 from distillgame.arena.run import write_text
 from distillgame.arena.stages.base import library_versions
-from distillgame.decoding import Calibration, Engine
 from distillgame.memory import keep_freed_memory
 from distillgame.report import draw_bench, render_bench
 
 TAIL_REPETITIONS = 2
+
+LEAST_TOKENS = 16
+"""Tokens of a sequence of the embedded pair, whose passes take little time."""
+
+LEAST_REPETITIONS = 2
+"""Repetitions of a case that are made however long they take."""
+
 Row = dict[str, Any]
 Progress = Callable[[str], None]
 
@@ -40,6 +45,7 @@ class Plan:
         length: Tokens of a sequence of a shaped pair.
         tail: Sequences, batch and median length of the long-tailed run.
         growth: Vocabularies and trace lengths for which PoE is timed.
+        seconds: Time for all batches together: where it is short, cases are repeated less; None is no limit.
     """
 
     batches: tuple[int, ...] = (1, 8, 32)
@@ -49,10 +55,11 @@ class Plan:
     growth: tuple[tuple[int, int], ...] = (
         (VOCABULARY, 32), (VOCABULARY, 384), (12_288, 32), (151_936, 32),
     )  # fmt: skip
+    seconds: float | None = None
 
 
 FULL = Plan()
-QUICK = Plan(batches=(1, 8), repetitions=3, length=32, tail=(64, 8, 4), growth=())
+QUICK = Plan(batches=(1, 8), repetitions=3, length=16, tail=(64, 8, 4), growth=(), seconds=210)
 
 
 def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress = lambda text: None) -> dict[str, Any]:
@@ -71,17 +78,21 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
     """
     sizes = shaped_sizes(device, max([VOCABULARY, *(vocabulary for vocabulary, _ in plan.growth)]))
     circumstances = {
-        "machine": _machine(device), "versions": library_versions(), "code": _code(), "plan": vars(plan),
+        "machine": machine(device), "versions": library_versions(), "code": _code(), "plan": vars(plan),
         "sizes": sizes,
     }  # fmt: skip
     parts = Parts(out / ("bench.quick.parts.json" if plan == QUICK else "bench.parts.json"), circumstances)
     keep_freed_memory()
-    pairs = [embedded_pair(device), shaped_pair(*sizes, VOCABULARY, device, torch.bfloat16)]
-    timed = [
-        parts.get(f"{pair.name}, batch {batch}", partial(_one_batch, pair, batch, plan, progress))
-        for pair in pairs
-        for batch in plan.batches
-    ]
+    end = None if plan.seconds is None else time.monotonic() + plan.seconds
+    pairs: list[Pair | ShapedPairs] = [embedded_pair(device), ShapedPairs(*sizes, VOCABULARY, device)]
+    planned = [(pair, batch) for pair in pairs for batch in plan.batches]
+    timed = []
+    for place, (pair, batch) in enumerate(planned):
+        # Large batches of large networks come last and take longest.
+        share = (
+            None if end is None else (end - time.monotonic()) * (place + 1) / sum(range(place + 1, len(planned) + 1))
+        )
+        timed.append(parts.get(f"{pair.name}, batch {batch}", partial(_one_batch, pair, batch, plan, share, progress)))
     tail = parts.get("long tail", partial(_long_tail, pairs[0 if plan == QUICK else 1], plan.tail, progress))
     del pairs
     growth = [
@@ -93,7 +104,7 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
         "versions": circumstances["versions"],
         "command": "distillgame bench" + (" --quick" if plan == QUICK else ""),
         "rows": [row for part in timed for row in part["rows"]],
-        "passes": [part["passes"] for part in timed],
+        "passes": [row for part in timed for row in part["passes"]],
         "long_tail": tail,
         "growth": [row for rows in growth for row in rows],
     }
@@ -104,50 +115,64 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
     return result
 
 
-def _one_batch(pair: Pair, batch: int, plan: Plan, progress: Progress) -> dict[str, Any]:
+def _one_batch(
+    pair: Pair | ShapedPairs, batch: int, plan: Plan, seconds: float | None, progress: Progress
+) -> dict[str, Any]:
     """Return the timings of all cases at one batch, and the costs of passes."""
+    end = None if seconds is None else time.monotonic() + seconds
     progress(f"{pair.name}, batch {batch}, passes")
-    calibration = _calibration(pair, batch)
+    chosen = settings(pair, batch)
     repetitions = plan.repetitions if batch < 32 else min(3, plan.repetitions)
-    length = plan.length // (2 if pair.quick else 1)
-    timed = _timed(pair, CASES, batch, repetitions, length, calibration, progress)
-    return {"passes": _passes(pair, batch, calibration), "rows": _rows(pair, batch, timed, calibration)}
+    timed = _timed(chosen, CASES, repetitions, plan.length, end, progress)
+    return {
+        "passes": chosen.passes,
+        "rows": _rows(chosen, timed),
+        "precisions": {name: timing.model_dump() for name, timing in chosen.timings.items()},
+    }
 
 
 def _timed(
-    pair: Pair, cases: Sequence[Case], batch: int, repetitions: int, length: int, calibration: Calibration | None,
-    progress: Progress,
-) -> dict[Case, list[Timing]]:  # fmt: skip
+    chosen: Settings, cases: Sequence[Case], repetitions: int, length: int, end: float | None, progress: Progress
+) -> dict[Case, list[Timing]]:
     """Time cases one after the other, again and again, so that what disturbs the machine disturbs all of them."""
     gc.collect()  # the networks of the cases before
+    batch, quick = chosen.batch, chosen.plain.quick
     # Completions have one length under all policies: shorter ones would pay for their prompts over fewer tokens.
     # Of one batch the row that speculates with the least luck would run alone at the end.
-    count = max(12, 4 * batch) if pair.quick else 2 * batch if batch > 1 else 1
-    runs = {case: prepare(pair, case, batch, [length] * count, calibration) for case in cases}
+    count = max(12, 4 * batch) if quick else 2 * batch if batch > 1 else 1
+    wanted = [max(length // 2, LEAST_TOKENS) if quick else length] * count
+    runs = {}
+    for case in cases:
+        pair, costs = chosen.of(case)
+        runs[case] = prepare(pair, case, batch, wanted, costs)
     timings: dict[Case, list[Timing]] = {case: [] for case in cases}
     for repetition in range(repetitions):
+        start = time.monotonic()
         for case, run in runs.items():
-            progress(f"{pair.name}, batch {batch}, {case.label}, repetition {repetition + 1} of {repetitions}")
+            progress(f"{chosen.plain.name}, batch {batch}, {case.label}, repetition {repetition + 1} of {repetitions}")
             timings[case].append(run())
+        now = time.monotonic()
+        if end is not None and repetition + 1 >= LEAST_REPETITIONS and now + (now - start) > end:
+            break
     return timings
 
 
-def _rows(pair: Pair, batch: int, timed: dict[Case, list[Timing]], calibration: Calibration) -> list[Row]:
+def _rows(chosen: Settings, timed: dict[Case, list[Timing]]) -> list[Row]:
     standard = timed[Case("standard")]
     baselines = {case.policy: found for case, found in timed.items() if case.engine == "transformers"}
-    c = _share(calibration, batch)
+    c = chosen.share
     floors = {"standard": 1.0, "poe": 1 + c, "ads": 1 + 2 * c}
     rows = []
     for case, found in timed.items():
         paired = list(zip(found, standard, baselines[case.policy], strict=True))
         rows.append(
             {
-                "pair": pair.name,
+                "pair": chosen.plain.name,
                 "policy": case.policy,
                 "engine": case.engine,
                 "speculative": case.speculative,
                 "derivative": case.derivative or None,
-                "batch": batch,
+                "batch": chosen.batch,
                 "tokens_per_second": _range([t.tokens / t.seconds for t in found]),
                 "time_cost": _range([_each(t) / _each(base) for t, base, _ in paired]),
                 "speedup_over_transformers": _range([_each(theirs) / _each(t) for t, _, theirs in paired]),
@@ -158,9 +183,10 @@ def _rows(pair: Pair, batch: int, timed: dict[Case, list[Timing]], calibration: 
     return rows
 
 
-def _long_tail(pair: Pair, tail: tuple[int, int, int], progress: Progress) -> list[Row]:
+def _long_tail(pairs: Pair | ShapedPairs, tail: tuple[int, int, int], progress: Progress) -> list[Row]:
     """Throughput where lengths have a long tail: finished rows make room for waiting ones, or all wait for the last."""
     count, batch, median = tail
+    pair = pairs if isinstance(pairs, Pair) else settings(pairs, batch).plain
     wanted = list(lengths(count, median))
     rows = []
     for policy in ("standard", "poe"):
@@ -191,42 +217,21 @@ def _long_tail(pair: Pair, tail: tuple[int, int, int], progress: Progress) -> li
 def _growth(vocabulary: int, length: int, sizes: tuple[str, str], device: str, progress: Progress) -> list[Row]:
     """Return the cost of PoE at batch 8 with such a vocabulary and such traces."""
     cases = (Case("standard"), Case("poe"), Case("poe", speculative=True))
-    pair = shaped_pair(*sizes, vocabulary, device, torch.bfloat16)
-    calibration = _calibration(pair, 8)
-    timed = _timed(pair, cases, 8, 2, length, calibration, progress)
+    chosen = settings(ShapedPairs(*sizes, vocabulary, device), 8)
+    timed = _timed(chosen, cases, 2, length, None, progress)
     return [
         {
-            "pair": pair.name,
+            "pair": chosen.plain.name,
             "policy": case.policy,
             "speculative": case.speculative,
             "batch": 8,
             "vocabulary": vocabulary,
             "trace_length": length,
-            "c": _share(calibration, 8),
+            "c": chosen.share,
             "time_cost": _range([_each(t) / _each(base) for t, base in zip(found, timed[cases[0]], strict=True)]),
         }
         for case, found in timed.items()
     ]
-
-
-def _calibration(pair: Pair, batch: int) -> Calibration:
-    pair.requests("poe", 0)
-    return Engine(pair.teacher, POLICIES["poe"], proxies={"proxy": pair.proxy}, batch_size=batch).calibrate()
-
-
-def _share(calibration: Calibration, batch: int) -> float:
-    """c: the proxy's cost relative to the teacher's, one token a row."""
-    return calibration.proxy_seconds(batch) / calibration.teacher_seconds(batch, 1)
-
-
-def _passes(pair: Pair, batch: int, calibration: Calibration) -> Row:
-    return {
-        "pair": pair.name,
-        "batch": batch,
-        "teacher_ms": [1e3 * seconds for seconds in calibration.teacher[batch]],
-        "proxy_ms": 1e3 * calibration.proxy_seconds(batch),
-        "c": _share(calibration, batch),
-    }
 
 
 def _each(timing: Timing) -> float:
@@ -245,9 +250,3 @@ def _code() -> str:
     for path in sorted(Path(distillgame.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def _machine(device: str) -> str:
-    if device != "cpu":
-        return str(torch.cuda.get_device_name())
-    return f"{torch.get_num_threads()} threads on {os.cpu_count()} cores, {platform.machine()}"

@@ -91,14 +91,14 @@ def calibrate(
     teachers: dict[int, list[float]] = {}
     drafting: dict[int, float] = {}
     params = SamplingParams()
+    any_logits = Context(teacher.model).admit([[token]])
     draft = decide = 0.0
     for rows in sizes:
-        context, expert = Context(teacher.model), proxies.start()
-        context.admit([[token] * PROMPT] * rows)
+        expert = proxies.start()
         expert.admit([[[token] * PROMPT] * rows] * len(proxies.members))
-        teachers[rows] = known.teacher[rows] if known and rows in known.teacher else _pass_seconds(context, token)
+        teachers[rows] = known.teacher[rows] if known and rows in known.teacher else pass_seconds(teacher, rows)
         uniforms = torch.full((rows, 3), 0.5, dtype=torch.float64, device=teacher.device)
-        logits = context.read([[token]] * rows)[:, 0]
+        logits = any_logits.expand(rows, -1).contiguous()
         tokens = [[[token]] * rows] * len(proxies.members)
         outputs = [output for output in expert.read(tokens) if output is not None]
         deltas = tuple(output.delta for output in outputs if output.delta is not None)
@@ -126,11 +126,6 @@ def pass_seconds(model: LanguageModel, rows: int, widths: Sequence[int] = WIDTHS
     """
     token, context = next(iter(model.stop_ids)), Context(model.model)
     context.admit([[token] * PROMPT] * rows)
-    return _pass_seconds(context, token, widths)
-
-
-def _pass_seconds(context: Context, token: int, widths: Sequence[int] = WIDTHS) -> list[float]:
-    rows = len(context.lengths)
 
     def read(width: int) -> None:
         context.read([[token] * width] * rows)
@@ -139,8 +134,8 @@ def _pass_seconds(context: Context, token: int, widths: Sequence[int] = WIDTHS) 
 
     timed = {width: _seconds(partial(read, width)) for width in widths}
     costs = [_between(timed, width) for width in range(1, widths[-1] + 1)]
-    # Reading more tokens never costs less; a measurement that says so is noise.
-    return [max(costs[: i + 1]) for i in range(len(costs))]
+    # Reading fewer tokens never costs more, and noise only adds time.
+    return [min(costs[i:]) for i in range(len(costs))]
 
 
 def _seconds(run: Callable[[], object], repetitions: int = 3) -> float:

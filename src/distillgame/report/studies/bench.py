@@ -3,52 +3,97 @@
 from pathlib import Path
 from typing import Any
 
-EXPLANATION = """Medians over interleaved, paired repetitions, with their range.
+EXPLANATION = """Costs are medians over interleaved, paired repetitions, with their range.
 
 *Cost* is seconds per token relative to standard sampling in the same engine. *Floor* is the cost of the passes alone
 without speculation: 1 + c for PoE and 1 + 2c for ADS, where c is the time of the proxy's pass relative to the teacher's
 in the same run, at the proxy's own precision (ADS needs float32, so a bfloat16 proxy cannot reach that floor). *Over
 transformers* is throughput relative to `generate` with a logits processor, at the same policy and batch. A shaped pair
 has networks of the stated sizes with random weights, on the token stream and with the acceptance of the embedded pair:
-it measures the cost of passes and nothing else."""
+it measures the cost of passes and nothing else. On a CPU each of its networks runs in the precision that is faster at
+that batch; the teacher may run in another one where it verifies drafts."""
 
 
-def render_bench(result: dict[str, Any]) -> str:
-    """Return all tables of a bench as Markdown."""
+def render_bench(*results: dict[str, Any]) -> str:
+    """Return all tables of benches as Markdown; those of several machines are summed up first."""
+    lines = ["# Time costs", "", EXPLANATION]
+    if len(results) > 1:
+        lines += ["", "## On each machine", "", *_summary(results)]
+    for result in results:
+        lines += _sections(result, f" on {result['machine']}" if len(results) > 1 else "")
+    return "\n".join(lines) + "\n"
+
+
+def _summary(results: tuple[dict[str, Any], ...]) -> list[str]:
+    """Return the costs of drafting on shaped pairs, machine by machine."""
+    lines = [
+        "| machine | batch | undefended, speculating | PoE | PoE, speculating | ADS, speculating | 1 / 9 tokens (ms) |"
+    ]
+    lines += ["| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    wanted = ["standard speculative", "poe", "poe speculative", "ads low rank speculative"]
+    for result in results:
+        shaped = [row for row in result["rows"] if row["pair"] != "embedded"]
+        for batch in sorted({row["batch"] for row in shaped}):
+            costs = {_label(row): _range(row["time_cost"]) for row in shaped if row["batch"] == batch}
+            (passes, *_) = (p for p in result["passes"] if p["pair"] == shaped[0]["pair"] and p["batch"] == batch)
+            times = f"{passes['teacher_ms'][0]:.0f} / {passes['teacher_ms'][8]:.0f}"
+            cells = " | ".join(costs[label] for label in wanted)
+            lines.append(f"| {result['machine']} | {batch} | {cells} | {times} |")
+    return lines
+
+
+def _sections(result: dict[str, Any], place: str) -> list[str]:
+    """Return one machine's tables."""
     versions = result["versions"]
     made = f"Measured by `{result['command']}` on {result['machine']}; torch {versions['torch']}, transformers "
-    lines = ["# Time costs", "", f"{made}{versions['transformers']}. {EXPLANATION}"]
-    for pair in dict.fromkeys(row["pair"] for row in result["rows"]):
-        lines += ["", f"## {pair}", ""]
+    lines = []
+    for number, pair in enumerate(dict.fromkeys(row["pair"] for row in result["rows"])):
+        lines += ["", f"## {pair}{place}", ""]
+        if number == 0:
+            lines += [f"{made}{versions['transformers']}.", ""]
         lines += ["| batch | policy | tokens/s | cost | floor | accepted | over transformers |"]
         lines += ["| ---: | --- | ---: | ---: | ---: | ---: | ---: |"]
         lines += [_row(row) for row in result["rows"] if row["pair"] == pair]
-        lines += [
-            "",
-            "| batch | teacher, 1 / 2 / 3 / 5 / 9 tokens per row (ms) | proxy (ms) | c |",
-            "| ---: | ---: | ---: | ---: |",
-        ]
-        for row in (row for row in result["passes"] if row["pair"] == pair):
-            widths = " / ".join(f"{row['teacher_ms'][width - 1]:.1f}" for width in (1, 2, 3, 5, 9))
-            lines.append(f"| {row['batch']} | {widths} | {row['proxy_ms']:.1f} | {row['c']:.2f} |")
-    lines += ["", "## Long-tailed lengths (log-normal, sigma 1, at most 16 times the median)", ""]
+        lines += ["", *_passes([row for row in result["passes"] if row["pair"] == pair])]
+    return lines + _long_tail(result["long_tail"], place) + _growth(result["growth"], place)
+
+
+def _passes(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["| batch | sampling | teacher in | 1 / 2 / 3 / 5 / 9 tokens per row (ms) | proxy in | (ms) | c |"]
+    lines += ["| ---: | --- | --- | ---: | --- | ---: | ---: |"]
+    for row in rows:
+        widths = " / ".join(f"{row['teacher_ms'][width - 1]:.1f}" for width in (1, 2, 3, 5, 9))
+        lines.append(
+            f"| {row['batch']} | {row['sampling']} | {row['teacher_precision']} | {widths} "
+            f"| {row['proxy_precision']} | {row['proxy_ms']:.1f} | {row['c']:.2f} |"
+        )
+    return lines
+
+
+def _long_tail(rows: list[dict[str, Any]], place: str) -> list[str]:
+    lines = ["", f"## Long-tailed lengths (log-normal, sigma 1, at most 16 times the median){place}", ""]
     lines += ["| pair | policy | batch | sequences | tokens/s | transformers | ratio |"]
     lines += ["| --- | --- | ---: | ---: | ---: | ---: | ---: |"]
-    for row in result["long_tail"]:
+    for row in rows:
         ours, theirs = row["tokens_per_second"], row["tokens_per_second_transformers"]
         lines.append(
             f"| {row['pair']} | {row['policy']} | {row['batch']} | {row['sequences']} | {_range(ours, 0)} "
             f"| {_range(theirs, 0)} | {_range(row['speedup'])} |"
         )
-    if result["growth"]:
-        lines += ["", "## Growth of the cost, at batch 8", ""]
-        lines += ["| vocabulary | trace length | policy | c | cost |", "| ---: | ---: | --- | ---: | ---: |"]
-        for row in result["growth"]:
-            if row["policy"] != "standard":
-                name = f"{row['policy']}{' speculative' if row['speculative'] else ''}"
-                cost = _range(row["time_cost"])
-                lines.append(f"| {row['vocabulary']:,} | {row['trace_length']} | {name} | {row['c']:.2f} | {cost} |")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _growth(rows: list[dict[str, Any]], place: str) -> list[str]:
+    if not rows:
+        return []
+    lines = ["", f"## Growth of the cost, at batch 8{place}", ""]
+    lines += ["| vocabulary | trace length | policy | c | cost |", "| ---: | ---: | --- | ---: | ---: |"]
+    for row in rows:
+        if row["policy"] != "standard":
+            name = f"{row['policy']}{' speculative' if row['speculative'] else ''}"
+            cost = _range(row["time_cost"])
+            lines.append(f"| {row['vocabulary']:,} | {row['trace_length']} | {name} | {row['c']:.2f} | {cost} |")
+    return lines
 
 
 def draw_bench(result: dict[str, Any], path: Path) -> None:
