@@ -1,5 +1,6 @@
 """YAML configuration documents: finding, reading and overriding them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,25 @@ from distillgame.errors import DistillgameError
 
 CONFIGS = Path(__file__).parent / "configs"
 """The folder of the configurations that come with the package."""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader, which takes ``5e-1`` for text, with the numbers of YAML 1.2 (and of JSON)."""
+
+
+# https://github.com/yaml/pyyaml/issues/173
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+)
+
+
+def parse_yaml(text: str) -> Any:
+    """Return what a YAML document holds.
+
+    Raises:
+        yaml.YAMLError: If it is not YAML.
+    """
+    return yaml.load(text, _Loader)
 
 
 def find_document(source: str | Path, folder: Path) -> Path:
@@ -35,7 +55,7 @@ def read_document(path: Path) -> dict[str, Any]:
         DistillgameError: If it is not readable or not a mapping.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise DistillgameError(f"{path}: not readable YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict):

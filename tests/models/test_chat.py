@@ -52,3 +52,38 @@ def test_an_empty_prompt_is_refused() -> None:
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
     with pytest.raises(DistillgameError, match="the prompt is empty"):
         prompt_ids(tokenizer, [{"role": "user", "content": ""}])
+
+
+BEGUN = "{{ messages[0]['content'] }} <|assistant|>"
+
+
+@pytest.mark.parametrize(
+    "prefill", ["<think>\\n", "<think>", "[THINK]", "<think>\\n\\n</think>\\n\\n", "<|channel|>analysis "]
+)
+@pytest.mark.parametrize("space", ["", "\n", "  "])
+def test_a_tag_that_the_template_begins_with_is_not_trained_twice(prefill: str, space: str) -> None:
+    tokenizer = load_tokenizer("embedded:student-bpe")
+    tokenizer.chat_template = BEGUN + "{{ '" + prefill + "' }}"
+    written = prefill.encode().decode("unicode_escape")
+    plain, tagged = (
+        training_example(tokenizer, [CONVERSATION[0], {"role": "assistant", "content": content}], ended=True)
+        for content in (COMPLETION, space + written + COMPLETION)
+    )
+    assert plain == tagged
+    assert tokenizer.decode(plain.prompt).endswith(written)
+
+
+@pytest.mark.parametrize("template", ["", "{{ '<think>' }}"])
+@pytest.mark.parametrize("content", ["<answer>5</answer>", "a <think> b", "< think>", "<thinking>5"])
+def test_other_tags_are_trained_as_they_are(template: str, content: str) -> None:
+    tokenizer = load_tokenizer("embedded:student-bpe")
+    tokenizer.chat_template = BEGUN + template
+    example = training_example(tokenizer, [CONVERSATION[0], {"role": "assistant", "content": content}], ended=False)
+    assert tokenizer.decode(example.target) == content
+
+
+def test_a_template_is_told_what_it_asks_for() -> None:
+    tokenizer = load_tokenizer("embedded:student-bpe")
+    tokenizer.chat_template = "{{ messages[0]['content'] }}{% if enable_thinking %} think{% endif %}"
+    plain, told = (prompt_ids(tokenizer, CONVERSATION[:1], told) for told in ({}, {"enable_thinking": True}))
+    assert (tokenizer.decode(plain), tokenizer.decode(told)) == (QUESTION, QUESTION + " think")

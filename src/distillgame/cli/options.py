@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 import click
 import yaml
 
+from distillgame.documents import parse_yaml
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -36,7 +38,7 @@ def assignments(pairs: tuple[str, ...], what: str) -> dict[str, Any]:
         if not equals or not name:
             raise click.BadParameter(f"'{pair}' is not of the form {what}")
         try:
-            result[name] = yaml.safe_load(value)
+            result[name] = parse_yaml(value)
         except yaml.YAMLError as error:
             raise click.BadParameter(f"'{pair}': the value is not YAML") from error
     return result

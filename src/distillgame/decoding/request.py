@@ -42,14 +42,17 @@ class Request:
         messages: The conversation so far, which each expert reads through its own chat template.
         forced_answer: Text appended to a cut completion before the answer is forced.
         params: Parameters of this request, if they differ from the others'.
-        prompt: Text that each expert reads as it is, without a chat template, instead of the messages.
+        prompt: Text that each expert reads as it is, without a chat template, instead of the messages; or token ids of
+            the teacher, which proxies read token by token as they read its completion.
+        template: What each expert's chat template is told beside the messages.
     """
 
     id: str
     messages: list[dict[str, str]] = field(default_factory=list)
     forced_answer: str = ""
     params: SamplingParams | None = None
-    prompt: str | None = None
+    prompt: str | tuple[int, ...] | None = None
+    template: dict[str, object] = field(default_factory=dict)
 
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]

@@ -1,5 +1,7 @@
 """Chat templates, prompts, and training examples."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +11,12 @@ from distillgame.errors import DistillgameError
 
 TEMPLATES = ("plain", "chatml")
 """Templates shipped with the package; ``plain`` is used for tokenizers without one."""
+
+TAG = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
+"""A tag such as ``<think>``, ``<|channel|>`` or ``[THINK]``."""
+
+LONGEST_PREFILL = 200
+"""Characters at the end of a prompt in which such tags are looked for."""
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,16 @@ def template(name: str) -> str:
     return (Path(__file__).parent / "templates" / f"{name}.jinja").read_text(encoding="utf-8")
 
 
-def prompt_ids(tokenizer: Any, messages: list[dict[str, str]]) -> list[int]:
+def prompt_ids(tokenizer: Any, messages: list[dict[str, str]], told: Mapping[str, Any] | None = None) -> list[int]:
     """Return the token ids of ``messages`` followed by the start of the assistant's turn.
 
     Raises:
         DistillgameError: If the template refuses the messages, or nothing is left of them.
     """
     try:
-        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+        ids = tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False, **(told or {})
+        )
     except Exception as error:  # templates may raise any error
         raise DistillgameError(f"the chat template refuses the prompt: {' '.join(str(error).split())}") from error
     if not ids:
@@ -49,7 +59,9 @@ def training_example(tokenizer: Any, messages: list[dict[str, str]], ended: bool
     """Encode a conversation for training on its last message only.
 
     Prompt and completion are encoded separately, exactly as in generation: the target is the text that the model writes
-    after its own prompt, so a template can neither leak prompt text into it nor merge tokens across the border.
+    after its own prompt, so a template can neither leak prompt text into it nor merge tokens across the border. Where
+    the template itself begins the assistant's turn with a tag, as in ``<think>``, a completion that begins with that
+    tag, too, is trained without it: the model reads the tag and never writes it.
 
     Args:
         tokenizer: The student's tokenizer.
@@ -61,6 +73,23 @@ def training_example(tokenizer: Any, messages: list[dict[str, str]], ended: bool
     """
     if not messages or messages[-1]["role"] != "assistant":
         raise DistillgameError("a training conversation must end with an assistant message")
-    target = tokenizer.encode(messages[-1]["content"], add_special_tokens=False)
+    prompt = tuple(prompt_ids(tokenizer, messages[:-1]))
+    completion = _without_prefill(tokenizer, messages[:-1], messages[-1]["content"])
+    target = tokenizer.encode(completion, add_special_tokens=False)
     ending = [tokenizer.eos_token_id] if ended else []
-    return Example(tuple(prompt_ids(tokenizer, messages[:-1])), tuple(target + ending))
+    return Example(prompt, tuple(target + ending))
+
+
+def _without_prefill(tokenizer: Any, messages: list[dict[str, str]], completion: str) -> str:
+    """Return the completion without the tags that the template puts at the start of the assistant's turn."""
+    if TAG.match(completion.lstrip()) is None:
+        return completion
+    prompt = str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))[-LONGEST_PREFILL:]
+    for tag in TAG.finditer(prompt):
+        prefill = prompt[tag.start() :]
+        if completion.lstrip().startswith(prefill.rstrip()):
+            rest = completion.lstrip()[len(prefill.rstrip()) :]
+            # The white space after the tag may differ; what the template writes of it is not the model's, either.
+            space = prefill[len(prefill.rstrip()) :]
+            return rest.removeprefix(space) if rest.startswith(space) else rest.lstrip()
+    return completion

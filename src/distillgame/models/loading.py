@@ -1,5 +1,6 @@
 """Load a model and its tokenizer from any source."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,9 +57,14 @@ class LanguageModel:
         ids = configured if isinstance(configured, list) else [configured]
         return frozenset(int(i) for i in [*ids, self.tokenizer.eos_token_id] if i is not None)
 
-    def prompt_ids(self, messages: list[dict[str, str]]) -> list[int]:
-        """Return the token ids of ``messages`` followed by the start of the assistant's turn."""
-        return chat.prompt_ids(self.tokenizer, messages)
+    def prompt_ids(self, messages: list[dict[str, str]], told: Mapping[str, Any] | None = None) -> list[int]:
+        """Return the token ids of ``messages`` followed by the start of the assistant's turn.
+
+        Args:
+            messages: The conversation.
+            told: What the chat template is told beside the messages.
+        """
+        return chat.prompt_ids(self.tokenizer, messages, told)
 
     def text_ids(self, text: str) -> list[int]:
         """Return the token ids of ``text`` as it is, after the beginning-of-sequence token if the model has one."""

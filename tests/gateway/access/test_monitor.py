@@ -1,13 +1,16 @@
 """The campaign monitor: its statistic against brute force, its false alarms against what was asked for."""
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from distillgame.errors import DistillgameError
 from distillgame.gateway.access import Monitor, features, read_reference
+from distillgame.gateway.api import ChatRequest
 
 TOPICS = [
     ["recipe", "flour", "butter", "oven", "sugar", "bake", "dough", "salt", "pan", "stir", "simmer", "spice"],
@@ -100,3 +103,62 @@ def test_a_reference_is_text_or_json_lines(tmp_path: Path) -> None:
         read_reference(tmp_path / "none")
     with pytest.raises(DistillgameError, match="too few"):
         Monitor(["a"] * 100, window=64)
+
+
+SYSTEM = (
+    "You are a helpful assistant of the Example company. Answer in French, politely, and never mention prices. " * 4
+)
+
+
+def chat(text: str, parts: bool = False) -> list[dict[str, Any]]:
+    content: Any = [{"type": "text", "text": text[:5]}, {"type": "text", "text": text[5:]}] if parts else text
+    return [
+        {"role": "system", "content": SYSTEM},
+        {"role": "user", "content": content},
+        {"role": "assistant", "content": "a long answer that nobody asked " * 9},
+        {"role": "user", "content": "thanks"},
+    ]
+
+
+def asked(text: str, parts: bool = False) -> str:
+    """The text that a server reads of such a conversation."""
+    body = {"model": "m", "messages": chat(text, parts)}
+    return ChatRequest.model_validate(body).client_texts[0]
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_system_prompt_that_the_reference_has_too_is_no_campaign(tmp_path: Path, parts: bool) -> None:
+    rng = random.Random(5)
+    path = tmp_path / "reference.jsonl"
+    path.write_text("\n".join(json.dumps({"messages": chat(ordinary(rng), not parts)}) for _ in range(800)))
+    made = Monitor(read_reference(path), window=32, false_alarm=0.01)
+    honest = [np.stack([features(asked(ordinary(rng), parts)) for _ in range(32)]) for _ in range(40)]
+    assert sum(made.judge(window).flagged for window in honest) <= 4
+    campaign = np.stack([features(asked(harvest(rng), parts)) for _ in range(32)])
+    assert made.judge(campaign).flagged
+
+
+def test_reference_and_traffic_read_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text(json.dumps({"messages": chat("two words", parts=True)}))
+    assert read_reference(path) == [asked("two words")] == [f"{SYSTEM}\ntwo words\nthanks"]
+
+
+def test_a_reference_as_people_have_it(tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    odd = "one\u2028line\u0085of\u2029text\x0b\x0c\x1c"
+    parts = [{"type": "text", "text": "in "}, {"type": "text", "text": "parts"}]
+    rows = [odd, json.dumps({"prompt": odd}, ensure_ascii=False), json.dumps({"prompt": parts})]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
+    assert read_reference(path) == [odd, odd, "in parts"]
+    for wrong in (
+        {"prompt": None},
+        {"prompt": 5},
+        {"messages": []},
+        {"messages": "hello"},
+        {"messages": [{"role": "user", "content": [{"image": 1}]}]},
+        {"messages": [{"role": "assistant", "content": "a"}]},
+    ):
+        path.write_bytes(b"\xef\xbb\xbf" + f"fine\n{json.dumps(wrong)}".encode())
+        with pytest.raises(DistillgameError, match=r"r, line 2: "):
+            read_reference(path)

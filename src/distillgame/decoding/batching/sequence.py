@@ -69,7 +69,7 @@ class Sequence:
         self.handle, self.request, self.params = handle, request, params
         self.teacher, self.proxies = teacher, proxies
         self.teacher_ids = _prompt_ids(teacher, request)
-        self.proxy_ids = [_prompt_ids(proxy.model, request) for proxy in proxies]
+        self.proxy_ids = [_proxy_prompt_ids(proxy, request) for proxy in proxies]
         self.lead_in: list[int] = []
         if params.forced_answer_tokens:
             self.lead_in = teacher.tokenizer.encode(request.forced_answer, add_special_tokens=False)
@@ -238,7 +238,21 @@ class Sequence:
 
 
 def _prompt_ids(model: LanguageModel, request: Request) -> list[int]:
-    return model.prompt_ids(request.messages) if request.prompt is None else model.text_ids(request.prompt)
+    if request.prompt is None:
+        return model.prompt_ids(request.messages, request.template)
+    if isinstance(request.prompt, str):
+        return model.text_ids(request.prompt)
+    known = len(model.tokenizer)
+    for token in request.prompt:
+        if not 0 <= token < known:
+            raise DistillgameError(f"request '{request.id}': there is no token {token}: ids are below {known}")
+    return list(request.prompt)
+
+
+def _proxy_prompt_ids(proxy: Proxy, request: Request) -> list[int]:
+    if isinstance(request.prompt, tuple):
+        return [read for token in request.prompt for read in proxy.to_proxy(token)]
+    return _prompt_ids(proxy.model, request)
 
 
 def gather(pointers: list[Pointer]) -> torch.Tensor:

@@ -67,6 +67,11 @@ class Admission:
                 404, f"the model '{request.model[:100]}' does not exist; there is '{self._config.model}'",
                 code="model_not_found", param="model",
             )  # fmt: skip
+        if self._flagged.reads and any(isinstance(prompt, tuple) for prompt in request.prompts):
+            raise ApiError(
+                400, "this server monitors what is asked and reads text for it: send the prompt as text, not token ids",
+                code="invalid_request", param="prompt",
+            )  # fmt: skip
         tier = self._config.tiers[str(key.tier)]
         chain = self._chain(key, tier, request)
         plans = {policy.name: self._plan(request, policy) for policy, _ in chain}

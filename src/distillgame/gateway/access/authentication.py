@@ -30,13 +30,14 @@ class Authentication:
         """Return the key of a request.
 
         Args:
-            headers: The request's; ``Authorization`` is a bearer key, or Basic with the key as the password.
+            headers: The request's; ``Authorization`` is a bearer key, or Basic with the key as the password. Without
+                it, ``api-key`` is the key, as Azure's clients send it.
             admin: Whether an admin key is needed; otherwise it must not be one.
 
         Raises:
             ApiError: 401 without a valid key, 403 with one of the other kind.
         """
-        presented = _presented(headers.get("authorization", ""))
+        presented = _presented(headers.get("authorization", "")) or headers.get("api-key", "").strip()
         key = await self._find(presented) if presented else None
         if key is None:
             message = "no API key: send 'Authorization: Bearer KEY'" if not presented else "the API key is not valid"

@@ -29,6 +29,11 @@ class FlaggedOwners:
         self._read = 0.0
         self._judges = ThreadPoolExecutor(1, "monitor")
 
+    @property
+    def reads(self) -> bool:
+        """True if there is a monitor, which reads the text of each prompt."""
+        return self._monitor is not None
+
     def has(self, owner: str) -> bool:
         """Return whether an owner is flagged."""
         now = time.monotonic()

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from distillgame.errors import DistillgameError
+from distillgame.gateway.api import monitored_text, text_of
 
 FEATURES = 4096
 """Dimensions to which n-grams are hashed."""
@@ -110,11 +111,14 @@ class Monitor:
 def read_reference(path: Path) -> list[str]:
     """Read prompts, one per line, as text or as JSON with ``prompt`` or ``messages``.
 
+    Of conversations it reads what the server reads of its traffic (:func:`.monitored_text`). Lines end at line feeds
+    and carriage returns only; a byte-order mark is no text.
+
     Raises:
         DistillgameError: If the file is not readable or a line holds no prompt.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise DistillgameError(f"monitor.reference: {path}: {' '.join(str(error).split())}") from error
     return [_prompt(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
@@ -141,9 +145,13 @@ def _prompt(line: str, where: str) -> str:
         return line
     try:
         data = json.loads(line)
-        return str(data["prompt"]) if "prompt" in data else str(data["messages"][0]["content"])
-    except (ValueError, KeyError, IndexError, TypeError) as error:
+        messages = data.get("messages")
+        found = text_of(data.get("prompt")) if messages is None else monitored_text(messages)
+    except (ValueError, AttributeError, TypeError) as error:
         raise DistillgameError(f"{where}: neither text nor JSON with 'prompt' or 'messages'") from error
+    if not found:
+        raise DistillgameError(f"{where}: no text in 'prompt' or 'messages': remove the line")
+    return found
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ REASONS = {
     404: "No such model",
     408: "The request was not complete in time",
     413: "The request is too large",
+    415: "The body's encoding is not read",
     429: "A limit or the day's leakage budget is spent; Retry-After says when to try again",
     500: "Sampling failed",
     502: "The upstream failed",

@@ -52,13 +52,15 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
         secret: Key of the random streams.
 
     Raises:
-        ApiError: 400, if it requests log-probabilities that the policy does not show, or too many completions.
+        ApiError: 400, if it requests log-probabilities that the policy does not show, too many completions, or names
+            of the chat template that are the owner's.
     """
     choices = request.n or 1
     if choices > served.choices:
         raise ApiError(400, f"at most {served.choices} choices are served", code="too_many_choices", param="n")
     _check_logprobs(request, served, config)
     params, clamped = clamp(request, served, config.temperature)
+    template = _template(request, config)
     # A form is derived from the whole completion, so that nothing is sent before its end.
     streams = bool(request.stream) and served.whole
     messages = request.conversation
@@ -67,6 +69,7 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
         for choice in range(choices):
             facts: dict[str, object] = {
                 "messages": messages,
+                **({"template": template} if template else {}),
                 "prompt": prompt,
                 "choice": choice,
                 "seed": request.seed,
@@ -81,6 +84,7 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
                     params=params,
                     messages=messages,
                     prompt=prompt,
+                    template=template,
                     logprobs=request.logprob_count is not None,
                     seed=request.seed,
                     pieces=config.server.stream_tokens if streams else 0,
@@ -137,6 +141,21 @@ def stream_key(secret: bytes, facts: dict[str, object]) -> str:
     """
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     return hmac.new(secret, text.encode(), hashlib.sha256).hexdigest()
+
+
+def _template(request: ApiRequest, config: ServeConfig) -> dict[str, object]:
+    """Return what the client tells the chat template, as far as the owner lets clients name it."""
+    told: dict[str, object] = {}
+    if isinstance(request, ChatRequest) and request.chat_template_kwargs:
+        told = {name: value for name, value in request.chat_template_kwargs.items() if value is not None}
+    for name in told:
+        if name not in config.chat_template_kwargs:
+            allowed = ", ".join(f"'{known}'" for known in config.chat_template_kwargs) or "none"
+            raise ApiError(
+                400, f"'chat_template_kwargs.{name[:100]}' is refused: the owner lets clients set {allowed}",
+                code="invalid_request", param="chat_template_kwargs",
+            )  # fmt: skip
+    return told
 
 
 def _check_logprobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig) -> None:

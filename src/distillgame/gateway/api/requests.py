@@ -1,11 +1,12 @@
 """OpenAI's requests, as far as a defended server accepts them."""
 
 import json
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from distillgame.gateway.api.fields import checked_fields
+from distillgame.gateway.api.fields import checked_fields, without
+from distillgame.gateway.api.messages import Message, monitored_text
 
 LONGEST_STOP = 256
 """Longest stop string, in characters."""
@@ -15,59 +16,27 @@ MOST_COMPLETIONS = 128
 
 Stop = Annotated[str, StringConstraints(max_length=LONGEST_STOP)]
 
+TemplateValue = bool | int | float | Annotated[str, StringConstraints(max_length=256)] | None
+"""A value that a chat template may read."""
 
-class Part(BaseModel):
-    """A part of a message's content; text only."""
+Tokens = Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1)]
+"""A prompt as token ids."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    type: Literal["text"]
-    text: str
-
-
-EMPTY = {"refusal", "annotations", "audio", "tool_calls", "function_call", "reasoning", "reasoning_content"}
-"""Fields of an assistant's message that clients may send back if they are empty."""
+Prompt = str | tuple[int, ...]
+"""A prompt of a completion: text or the teacher's token ids."""
 
 
-class Message(BaseModel):
-    """A message; ``name`` is ignored."""
+class StreamOptions(BaseModel):
+    """Options of a stream; ``include_obfuscation`` and ``continuous_usage_stats`` are ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Part] | None
-    name: str | None = None
+    include_usage: bool | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _drop(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        kept = {name: value for name, value in data.items() if value or name not in EMPTY}
-        if kept.get("role") == "assistant":
-            kept.setdefault("content", None)
-        return kept
-
-    @model_validator(mode="after")
-    def _check(self) -> "Message":
-        if self.content is None and self.role != "assistant":
-            raise ValueError("content: text is needed")
-        return self
-
-    def plain(self) -> dict[str, str]:
-        """Return the message in the form that chat templates read."""
-        parts = [] if self.content is None else self.content
-        text = parts if isinstance(parts, str) else "".join(part.text for part in parts)
-        return {"role": "system" if self.role == "developer" else self.role, "content": text}
-
-
-class StreamOptions(BaseModel):
-    """Options of a stream; ``include_obfuscation`` is ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    include_usage: bool = False
-    include_obfuscation: bool | None = None
+        return without(data, {"include_obfuscation", "continuous_usage_stats"}, set(cls.model_fields))
 
 
 class Chosen(BaseModel):
@@ -106,7 +75,7 @@ class CommonFields(BaseModel):
             raise ValueError(
                 "the body holds what is no text: half of a surrogate pair, or nested too deeply"
             ) from error
-        return checked_fields(data, set(cls.model_fields))
+        return checked_fields(data, {name: field.is_required() for name, field in cls.model_fields.items()})
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -122,7 +91,7 @@ class CommonFields(BaseModel):
     @property
     def wants_usage(self) -> bool:
         """True if the stream has to end with its usage."""
-        return self.stream_options is not None and self.stream_options.include_usage
+        return self.stream_options is not None and bool(self.stream_options.include_usage)
 
 
 class ChatRequest(CommonFields):
@@ -134,6 +103,7 @@ class ChatRequest(CommonFields):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
+    chat_template_kwargs: dict[str, TemplateValue] | None = None
 
     @property
     def max_length_given(self) -> bool:
@@ -161,22 +131,27 @@ class ChatRequest(CommonFields):
         return tuple(message.plain() for message in self.messages)
 
     @property
-    def prompts(self) -> list[str | None]:
+    def prompts(self) -> list[Prompt | None]:
         """One entry per prompt: None, because a conversation has messages instead."""
         return [None]
 
     @property
     def client_texts(self) -> list[str]:
-        """The texts that the campaign monitor reads: every message except the assistant's, joined."""
-        return ["\n".join(message["content"] for message in self.conversation if message["role"] != "assistant")]
+        """The texts that the campaign monitor reads (:func:`.monitored_text`)."""
+        return [monitored_text(self.conversation)]
 
 
 class CompletionRequest(CommonFields):
-    """``POST /v1/completions``; prompts are text."""
+    """``POST /v1/completions``; prompts are text or the teacher's token ids."""
 
     endpoint: ClassVar[str] = "completions"
 
-    prompt: str | Annotated[list[str], Field(min_length=1, max_length=64)]
+    prompt: (
+        str
+        | Annotated[list[str], Field(min_length=1, max_length=64)]
+        | Tokens
+        | Annotated[list[Tokens], Field(min_length=1, max_length=64)]
+    )
     logprobs: int | None = Field(None, ge=0, le=5)
 
     @property
@@ -200,14 +175,16 @@ class CompletionRequest(CommonFields):
         return ()
 
     @property
-    def prompts(self) -> list[str | None]:
-        """The prompts."""
-        return list(self.client_texts)
+    def prompts(self) -> list[Prompt | None]:
+        """The prompts: texts, or tuples of token ids."""
+        given: Any = self.prompt
+        several = isinstance(given, list) and not isinstance(given[0], int)
+        return [prompt if isinstance(prompt, str) else tuple(prompt) for prompt in (given if several else [given])]
 
     @property
     def client_texts(self) -> list[str]:
-        """The texts that the campaign monitor reads: the prompts."""
-        return [self.prompt] if isinstance(self.prompt, str) else self.prompt
+        """The texts that the campaign monitor reads: the prompts that are text."""
+        return [prompt for prompt in self.prompts if isinstance(prompt, str)]
 
 
 ApiRequest = ChatRequest | CompletionRequest

@@ -95,17 +95,17 @@ class ResponseBuilder:
         if not self._logprobs:
             return None
         if self._chat:
-            content = [_entry(t.token, t.logprob) | {"top_logprobs": [_entry(*top) for top in t.top]} for t in tokens]
+            content = [_entry(token) | {"top_logprobs": [_entry(top) for top in token.top]} for token in tokens]
             return {"content": content, "refusal": None}
         offsets, place = [], self._offsets.get(index, 0)
         for token in tokens:
             offsets.append(place)
-            place += len(token.token)
+            place += token.length
         self._offsets[index] = place
         return {
             "tokens": [token.token for token in tokens],
             "token_logprobs": [_finite(token.logprob) for token in tokens],
-            "top_logprobs": [{text: _finite(logprob) for text, logprob in token.top} for token in tokens],
+            "top_logprobs": [_legacy_top(token) for token in tokens],
             "text_offset": offsets,
         }
 
@@ -124,8 +124,21 @@ DONE = b"data: [DONE]\n\n"
 """The end of a stream."""
 
 
-def _entry(token: str, logprob: float) -> dict[str, Any]:
-    return {"token": token, "logprob": _finite(logprob), "bytes": _bytes(token)}
+def _entry(token: TokenLogprob) -> dict[str, Any]:
+    return {"token": token.token, "logprob": _finite(token.logprob), "bytes": _bytes(token.token)}
+
+
+def _legacy_top(token: TokenLogprob) -> dict[str, float]:
+    """Return the likeliest tokens' log-probabilities by text; if its text is another token's, a token is named by id.
+
+    The text of the released token is its own, also if it is not among the likeliest.
+    """
+    owners = {token.token: token.id}
+    found = {}
+    for other in token.top:
+        own = owners.setdefault(other.token, other.id) == other.id
+        found[other.token if own else f"token_id:{other.id}"] = _finite(other.logprob)
+    return found
 
 
 def _bytes(token: str) -> list[int] | None:

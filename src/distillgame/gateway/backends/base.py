@@ -17,7 +17,8 @@ class Job:
         stream: Name of its random stream (:func:`distillgame.gateway.api.jobs.stream_key`).
         params: Sampling parameters, within what the policy allows.
         messages: The conversation; empty if there is a prompt.
-        prompt: Text to continue, without a chat template.
+        prompt: Text to continue, without a chat template, or the teacher's token ids.
+        template: What the chat template is told beside the messages.
         logprobs: Whether log-probabilities are shown.
         seed: The client's seed, which is passed to another server; the engine only uses ``stream``.
         pieces: Tokens per piece; 0 for one piece at the end.
@@ -27,7 +28,8 @@ class Job:
     stream: str
     params: SamplingParams
     messages: tuple[dict[str, str], ...] = ()
-    prompt: str | None = None
+    prompt: str | tuple[int, ...] | None = None
+    template: dict[str, object] = field(default_factory=dict)
     logprobs: bool = False
     seed: int | None = None
     pieces: int = 0
@@ -35,17 +37,21 @@ class Job:
 
 @dataclass(frozen=True)
 class TokenLogprob:
-    """A released token with its log-probability.
+    """A released token, or one that could have been, with its log-probability.
 
     Attributes:
-        token: Its text.
+        token: Its text where it stands: what it adds to the text before it.
         logprob: log pi_rel.
-        top: Texts and log-probabilities of the likeliest tokens.
+        id: Its id, because different tokens may have the same text.
+        length: Number of characters by which it makes the completion longer; 0 while a character is incomplete.
+        top: The likeliest tokens at its place.
     """
 
     token: str
     logprob: float
-    top: tuple[tuple[str, float], ...] = ()
+    id: int = -1
+    length: int = 0
+    top: tuple["TokenLogprob", ...] = ()
 
 
 @dataclass(frozen=True)

@@ -149,5 +149,6 @@ def _error_of(failure: JobFailure, job: Job) -> ApiError:
         message = failure.message.split(": ", 1)[-1] if failure.message.startswith("request '") else failure.message
         message = message.replace("max_new_tokens", "'max_tokens'")
         param = "messages" if job.prompt is None else "prompt"
-        return ApiError(400, message, code="context_length_exceeded", param=param)
+        code = "context_length_exceeded" if "context" in message else "invalid_prompt"
+        return ApiError(400, message, code=code, param=param)
     return ApiError(500, "sampling failed; try again", code="sampling_failed")

@@ -15,7 +15,8 @@ from distillgame.decoding import (
     settle_precisions,
 )
 from distillgame.errors import DistillgameError
-from distillgame.gateway.backends.base import Job, Piece, TokenLogprob
+from distillgame.gateway.backends.base import Job, Piece
+from distillgame.gateway.backends.logprobs import shown_logprobs
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.ledger import Charge
 from distillgame.gateway.telemetry import log
@@ -101,7 +102,8 @@ class Samplers:
         if characters > self._most_characters:
             context = self.teacher.context
             raise DistillgameError(f"{characters} characters do not fit the teacher's context of {context} tokens")
-        request = Request(job.stream, [dict(m) for m in job.messages], params=job.params, prompt=job.prompt)
+        messages = [dict(message) for message in job.messages]
+        request = Request(job.stream, messages, params=job.params, prompt=job.prompt, template=job.template)
         return self._running[job.policy].engine.prepare(request, stream=False)
 
     def add(self, number: int, job: Job, sequence: Sequence) -> None:
@@ -173,24 +175,8 @@ class Samplers:
             text,
             Charge.measure(end - start, sample.kl[start:end], sample.v_gap[start:end]),
             sample.prompt_tokens,
-            self._logprobs(sample, start, end) if running.job.logprobs else (),
+            shown_logprobs(self.teacher, sample, start, end) if running.job.logprobs else (),
             sample.finish_reason if last else None,
-        )
-
-    def _logprobs(self, sample: Sample, start: int, end: int) -> tuple[TokenLogprob, ...]:
-        def text(token: int) -> str:
-            return str(self.teacher.tokenizer.decode([token]))
-
-        tops: list[tuple[list[int], list[float]]] = [([], [])] * end
-        if sample.top_ids:
-            tops = list(zip(sample.top_ids[:end], sample.top_logprobs[:end], strict=True))
-        return tuple(
-            TokenLogprob(
-                text(sample.token_ids[i]),
-                sample.logprob_released[i],
-                tuple((text(token), logprob) for token, logprob in zip(*tops[i], strict=True)),
-            )
-            for i in range(start, end)
         )
 
     def _engine(self, name: str) -> Engine:

@@ -123,6 +123,8 @@ class UpstreamBackend(Backend):
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if job.template:
+            body["chat_template_kwargs"] = job.template
         if params.stop:
             body["stop"] = list(params.stop)
         if job.seed is not None:

@@ -15,6 +15,13 @@ from distillgame.strict import Strict
 PROXY = "proxy"
 """Name of the proxy that is configured as ``proxy``."""
 
+RESERVED = {
+    "add_generation_prompt", "chat_template", "continue_final_message", "conversation", "documents", "max_length",
+    "messages", "padding", "return_assistant_tokens_mask", "return_dict", "return_tensors", "tokenize",
+    "tokenizer_kwargs", "tools", "truncation",
+}  # fmt: skip
+"""What the server itself tells the chat template, or how it is applied."""
+
 
 class ServeConfig(Strict):
     """The configuration of one server.
@@ -28,6 +35,7 @@ class ServeConfig(Strict):
         temperature: The teacher's own sampling temperature, at which policies sample unless they allow others.
         policies: Release policies by name.
         tiers: Tiers by name; each key is bound to one.
+        chat_template_kwargs: Names that clients may tell the chat template, as in ``enable_thinking``; none by default.
         engine: Settings of the engine.
         upstream: Another server that samples instead of the engine.
         server: Settings of the HTTP server.
@@ -43,6 +51,7 @@ class ServeConfig(Strict):
     temperature: float = Field(0.6, gt=0)
     policies: dict[str, PolicySettings] = Field(min_length=1)
     tiers: dict[str, Tier] = Field(min_length=1)
+    chat_template_kwargs: list[str] = Field(default_factory=list)
     engine: EngineSettings = EngineSettings()
     upstream: UpstreamSettings | None = None
     server: ServerSettings = ServerSettings()
@@ -62,6 +71,9 @@ class ServeConfig(Strict):
         for name, tier in self.tiers.items():
             self._check_tier(name, tier)
         self._check_budgets()
+        for name in self.chat_template_kwargs:
+            if name in RESERVED:
+                raise ValueError(f"chat_template_kwargs: '{name}' is the server's own")
         return self
 
     @property

@@ -18,11 +18,14 @@ from distillgame.gateway.ids import unique_id
 from distillgame.gateway.owner import render_dashboard
 from distillgame.gateway.web.error_handlers import add_error_handlers, no_ledger, refuse
 from distillgame.gateway.web.event_stream import EventStream, unless_gone
-from distillgame.gateway.web.middleware import LimitBody, RequireKey
+from distillgame.gateway.web.middleware import LimitBody, PlainRequest, RequireKey
 from distillgame.gateway.web.services import Services, services_of
 
 READY_SECONDS = 3.0
 """Most seconds until the ledger has answered, for the server to count as ready."""
+
+EXPOSED = ["x-request-id", "x-distillgame-clamped", "retry-after"]
+"""Headers of responses that scripts of other origins may read."""
 
 
 def make_app(services: Services) -> FastAPI:
@@ -32,7 +35,7 @@ def make_app(services: Services) -> FastAPI:
         services: The services that its routes use.
     """
     app = FastAPI(
-        title="distillgame", version=__version__, docs_url=None, redoc_url=None,
+        title="distillgame", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False,
         description="A defended language model over OpenAI's API.",
     )  # fmt: skip
     app.state.services = services
@@ -44,10 +47,12 @@ def make_app(services: Services) -> FastAPI:
     add_error_handlers(app)
     app.add_middleware(LimitBody, most=settings.max_body_bytes, refused=refuse)
     app.add_middleware(RequireKey, identify=_identify, refused=refuse)
+    app.add_middleware(PlainRequest)
     if settings.cors_origins:
+        # Any header may come, because keys travel in headers that scripts set, never in cookies.
         app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type"],
+            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "HEAD", "POST"],
+            allow_headers=["*"], expose_headers=EXPOSED,
         )  # fmt: skip
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     return app
@@ -82,6 +87,8 @@ def _add_models(app: FastAPI, served: str) -> None:
 
 
 def _add_health(app: FastAPI, services: Services) -> None:
+    # The second name is that of other servers.
+    @app.get("/health", include_in_schema=False)
     @app.get("/healthz", tags=["owner"])
     async def healthz() -> Response:
         """Answer if the process is alive."""

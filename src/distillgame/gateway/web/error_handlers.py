@@ -15,7 +15,7 @@ from distillgame.gateway.web.event_stream import ClientGoneError
 from distillgame.gateway.web.middleware import error_response
 from distillgame.gateway.web.services import services_of
 
-TYPES = re.compile(r"^(str|constrained-str)$|\[")
+TYPES = re.compile(r"^(str|constrained-str|bool|int|float)$|\[")
 """Names of types, which pydantic puts between the names of fields."""
 
 

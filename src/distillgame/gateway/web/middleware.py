@@ -1,7 +1,8 @@
-"""Middleware: authentication before a body is read, and limits on the size and duration of bodies."""
+"""Middleware: plain methods and paths, authentication before a body is read, limits on bodies."""
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from distillgame.gateway.errors import ApiError, overloaded
+from distillgame.gateway.web.encodings import decoded, too_large
 
 BODY_SECONDS = 30.0
 """Most seconds until a client has sent its request."""
@@ -17,6 +19,27 @@ BODY_SECONDS = 30.0
 def error_response(error: ApiError) -> Response:
     """Return an error as a response, in ASCII, because its message may quote text that cannot be encoded."""
     return Response(json.dumps(error.body()), error.status, error.headers(), "application/json")
+
+
+class PlainRequest:
+    """Makes HEAD a GET, whose body the server drops, and paths plain: without doubled and trailing slashes.
+
+    A redirect would name the scheme of this server, not that of a proxy that speaks TLS in front of it.
+
+    Args:
+        app: The application behind it.
+    """
+
+    def __init__(self, app: ASGIApp):
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on the plain request."""
+        if scope["type"] == "http":
+            path = re.sub("/+", "/", scope["path"]).rstrip("/") or "/"
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            scope = {**scope, "path": path, "method": method}
+        await self.app(scope, receive, send)
 
 
 class RequireKey:
@@ -70,8 +93,11 @@ class LimitBody:
             await self.app(scope, receive, send)
             return
         try:
+            headers = dict(scope["headers"])
             async with asyncio.timeout(BODY_SECONDS):
-                body = await self._read(dict(scope["headers"]), receive)
+                body = await self._read(headers, receive)
+            if body is not None:
+                body = decoded(body, headers.get(b"content-encoding", b"").decode("latin-1"), self.most)
         except (ApiError, TimeoutError) as error:
             late = ApiError(408, f"the request was not complete after {BODY_SECONDS:g} s", code="request_timeout")
             response = await self.refused(Request(scope), error if isinstance(error, ApiError) else late)
@@ -88,7 +114,7 @@ class LimitBody:
 
     async def _read(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | None:
         """Return the body, or None if the client has left."""
-        problem = ApiError(413, f"the request is larger than {self.most} bytes", code="request_too_large")
+        problem = too_large(self.most)
         announced = headers.get(b"content-length", b"0")
         if announced.isdigit() and int(announced) > self.most:
             raise problem
