@@ -160,5 +160,5 @@ def test_a_reference_as_people_have_it(tmp_path: Path) -> None:
         {"messages": [{"role": "assistant", "content": "a"}]},
     ):
         path.write_bytes(b"\xef\xbb\xbf" + f"fine\n{json.dumps(wrong)}".encode())
-        with pytest.raises(DistillgameError, match=r"r, line 2: "):
+        with pytest.raises(DistillgameError, match=r"r: line 2: "):
             read_reference(path)

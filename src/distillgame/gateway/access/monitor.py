@@ -16,6 +16,7 @@ import numpy as np
 
 from distillgame.errors import DistillgameError
 from distillgame.gateway.api import monitored_text, text_of
+from distillgame.tables import read_lines
 
 FEATURES = 4096
 """Dimensions to which n-grams are hashed."""
@@ -111,17 +112,18 @@ class Monitor:
 def read_reference(path: Path) -> list[str]:
     """Read prompts, one per line, as text or as JSON with ``prompt`` or ``messages``.
 
-    Of conversations it reads what the server reads of its traffic (:func:`.monitored_text`). Lines end at line feeds
-    and carriage returns only; a byte-order mark is no text.
+    Of conversations it reads what the server reads of its traffic (:func:`.monitored_text`).
 
     Raises:
         DistillgameError: If the file is not readable or a line holds no prompt.
     """
+    if not path.is_file():
+        raise DistillgameError(f"monitor.reference: {path}: No such file")
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DistillgameError(f"monitor.reference: {path}: {' '.join(str(error).split())}") from error
-    return [_prompt(line, f"{path}, line {number}") for number, line in enumerate(lines, 1) if line.strip()]
+        lines = list(read_lines(path))
+    except DistillgameError as error:
+        raise DistillgameError(f"monitor.reference: {error}") from error
+    return [_prompt(line.text, line.place) for line in lines]
 
 
 def features(prompt: str) -> np.ndarray:
