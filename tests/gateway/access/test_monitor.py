@@ -151,6 +151,7 @@ def test_a_reference_as_people_have_it(tmp_path: Path) -> None:
     rows = [odd, json.dumps({"prompt": odd}, ensure_ascii=False), json.dumps({"prompt": parts})]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(rows).encode())
     assert read_reference(path) == [odd, odd, "in parts"]
+    wrong: Any
     for wrong in (
         {"prompt": None},
         {"prompt": 5},

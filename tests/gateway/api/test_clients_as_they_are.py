@@ -98,9 +98,21 @@ def test_options_of_a_stream_that_do_nothing(running: Running) -> None:
 
 
 def test_what_clients_send_back_of_earlier_messages_is_not_read(running: Running) -> None:
-    first = {"id": "m1", "name": "ann", "cache_control": {"type": "ephemeral"}, "tool_calls": [], "new": None}
+    first: dict[str, Any] = {
+        "id": "m1",
+        "name": "ann",
+        "cache_control": {"type": "ephemeral"},
+        "tool_calls": [],
+        "new": None,
+    }
     part = {"type": "text", "text": TEXT, "cache_control": {"type": "ephemeral"}, "annotations": []}
-    said = {"reasoning_content": "4 legs each", "reasoning": "hm", "refusal": None, "audio": None, "function_call": {}}
+    said: dict[str, Any] = {
+        "reasoning_content": "4 legs each",
+        "reasoning": "hm",
+        "refusal": None,
+        "audio": None,
+        "function_call": {},
+    }
     plain = [
         {"role": "system", "content": "count"},
         {"role": "user", "content": TEXT},

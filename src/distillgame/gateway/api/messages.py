@@ -63,7 +63,7 @@ def text_of(content: Any) -> str:
         return content
     if not isinstance(content, list):
         raise ValueError("content that is neither text nor a list of parts")
-    texts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+    texts: list[Any] = [part.get("text") if isinstance(part, Mapping) else part for part in content]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("a part of the content that has no 'text'")
     return "".join(texts)

@@ -114,7 +114,7 @@ class UpstreamBackend(Backend):
         strength = {f"{PREFIX}{name}": value for name, value in release.options.items()}
         params = job.params
         asked = {"prompt": job.prompt} if job.prompt is not None else {"messages": list(job.messages)}
-        body = {
+        body: dict[str, Any] = {
             **asked,
             "model": self._model,
             "temperature": params.temperature,
