@@ -37,7 +37,9 @@ def read_logprobs(path: Path, count: int) -> list[ReleasedLogprobs]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=list(COLUMNS)).slice(0, count)
+        # Unlike read_table, a file leaves out columns that it lacks.
+        with pq.ParquetFile(path) as file:
+            table = file.read(list(COLUMNS)).slice(0, count)
     except (pa.ArrowException, OSError) as error:
         raise DistillgameError(f"{path}: not a readable Parquet file: {' '.join(str(error).split())}") from error
     missing = [name for name in COLUMNS if name not in table.column_names]
