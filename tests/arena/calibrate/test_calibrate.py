@@ -61,7 +61,10 @@ def test_fresh_samples_share_no_problem_and_no_random_number_with_the_pilot(
         (FRESH + k, result.choice.options["gamma"]) for k in range(2)
     }
     kl = np.array([[t.kl for t in fresh if t.seed == FRESH + k] for k in range(2)])
-    assert vars(result.fresh) == pytest.approx({"value": kl.mean(), "standard_error": standard_error(kl), "n": 60})
+    found = dict(vars(result.fresh))
+    half = 1.96 * standard_error(kl)
+    assert found.pop("interval") == pytest.approx((kl.mean() - half, kl.mean() + half))
+    assert found == pytest.approx({"value": kl.mean(), "standard_error": standard_error(kl), "n": 60})
 
 
 def test_every_strength_is_measured_with_common_random_numbers(calibrated: tuple[Path, Calibrated, list[str]]) -> None:
