@@ -50,10 +50,12 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "TRACES", 8)
     monkeypatch.setattr(run, "VOCABULARY", 4096)
     monkeypatch.setattr(run, "TAIL_REPETITIONS", 1)
+    monkeypatch.setattr(run, "LEAST_SEQUENCES", 1)
+    monkeypatch.setattr(run, "LEAST_TOKENS", 2)
 
 
 def test_a_bench_writes_a_row_for_every_case(tiny: None, tmp_path: Path) -> None:
-    plan = Plan(batches=(1, 2), repetitions=2, length=5, tail=(6, 2, 2), growth=((4096, 3),))
+    plan = Plan(batches=(1, 2), repetitions=2, length=4, tail=(4, 2, 2), growth=((4096, 3),))
     result = bench(tmp_path / "bench", plan)
     assert json.loads((tmp_path / "bench" / "bench.json").read_text()) == result
     assert len(result["rows"]) == 2 * 2 * len(CASES)
@@ -67,9 +69,7 @@ def test_a_bench_writes_a_row_for_every_case(tiny: None, tmp_path: Path) -> None
     assert (tmp_path / "bench" / "bench.png").stat().st_size > 10_000
 
 
-def test_networks_run_in_the_precision_that_is_faster_at_the_batch(
-    tiny: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_networks_run_in_the_precision_that_is_faster_at_the_batch(tiny: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half precision alone at batch 1, float32 at batch 2 and wherever several tokens are verified."""
     made_up = {torch.float32: [4.0] * 9, torch.bfloat16: [3.0 * width for width in range(1, 10)]}
 
@@ -78,8 +78,8 @@ def test_networks_run_in_the_precision_that_is_faster_at_the_batch(
         return [cost * rows if rows > 1 and cost != 4.0 else cost for cost in costs[: 9 if speculative else 1]]
 
     monkeypatch.setattr(settings, "time_passes", timed)
-    plan = Plan(batches=(1, 2), repetitions=1, length=3, tail=(4, 2, 2), growth=())
-    rows = [row for row in bench(tmp_path, plan)["passes"] if row["pair"] != "embedded"]
+    pair = pairs.ShapedPairs("135M", "16M", 4096, "cpu")
+    rows = [row for batch in (1, 2) for row in settings.settings(pair, batch).passes]
     found = [(row["batch"], row["sampling"], row["teacher_precision"], row["proxy_precision"]) for row in rows]
     assert found == [
         (1, "plain", "bfloat16", "bfloat16"),
@@ -88,10 +88,10 @@ def test_networks_run_in_the_precision_that_is_faster_at_the_batch(
     ]
 
 
-def test_cases_are_repeated_less_where_time_is_short(tiny: None, tmp_path: Path) -> None:
+def test_cases_are_repeated_less_where_time_is_short(tiny: None) -> None:
     plan = Plan(batches=(1,), repetitions=9, length=3, tail=(4, 2, 2), growth=(), seconds=0)
     told: list[str] = []
-    bench(tmp_path, plan, progress=told.append)
+    run._one_batch(pairs.ShapedPairs("135M", "16M", 4096, "cpu"), 1, plan, 0.0, told.append)
     assert sum(text.startswith("shaped") and ", batch 1, poe, repetition" in text for text in told) == 2
 
 

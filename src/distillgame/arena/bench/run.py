@@ -25,6 +25,9 @@ from distillgame.report import draw_bench, render_bench
 
 TAIL_REPETITIONS = 2
 
+LEAST_SEQUENCES = 12
+"""Completions of the embedded pair that are timed, whose passes take so little time."""
+
 LEAST_TOKENS = 16
 """Tokens of a sequence of the embedded pair, whose passes take little time."""
 
@@ -139,7 +142,7 @@ def _timed(
     batch, quick = chosen.batch, chosen.plain.quick
     # Completions have one length under all policies: shorter ones would pay for their prompts over fewer tokens.
     # Of one batch the row that speculates with the least luck would run alone at the end.
-    count = max(12, 4 * batch) if quick else 2 * batch if batch > 1 else 1
+    count = max(LEAST_SEQUENCES, 4 * batch) if quick else 2 * batch if batch > 1 else 1
     wanted = [max(length // 2, LEAST_TOKENS) if quick else length] * count
     runs = {}
     for case in cases:
