@@ -14,7 +14,8 @@ FOUND = [
     ("P = 3/4, so it is 3/4.", "3/4"),
 ]
 NONE = [
-    "nothing", "not 5", "it isn't 5", "4 or 5", "10 - 3", "10 minus 3", "10 times 3", r"4\sqrt{3}", r"\pm 5", "5x",
+    "nothing", "x5", "1e51e5",
+    "not 5", "it isn't 5", "4 or 5", "10 - 3", "10 minus 3", "10 times 3", r"4\sqrt{3}", r"\pm 5", "5x",
     "5 + x", r"5 \pi", "1.2.3", "1,2,3", "the point (3, 4)", "x^2", "x ≤ 5", "2 and 1/2 cups", "x²",
 ]  # fmt: skip
 

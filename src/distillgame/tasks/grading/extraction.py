@@ -8,7 +8,9 @@ that a forced answer at the end overrides every earlier guess, and text after th
 * A phrase counts if mathematics or an option's letter follows it; a phrase followed by words (``the answer
   is Monday``) counts only on the last line, or if the text has no other marker.
 * ``####`` counts on the last line or with a plain number; elsewhere it is a heading.
-* An empty box or tag means that the answer was left out: nothing before it counts.
+* A box inside another one is a part of the outer one's answer.
+* An empty box or tag means that the answer was left out: nothing before it counts. One that is only talked about
+  (``I put it in `\boxed{}```) does not count.
 * Without any marker, a text that consists of an answer alone is the answer. Otherwise the last number is, as is
   usual for GSM8K, unless it is part of an expression (``4\sqrt{3}``) or comes after ``not`` or ``or``.
 """

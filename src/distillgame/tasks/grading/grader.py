@@ -26,7 +26,8 @@ class Grade:
 
     Attributes:
         correct: Whether the answer is right.
-        extracted: The answer as it stands in the completion, or ``None`` if there is none.
+        extracted: The answer as the completion writes it (with plain dashes, digits and blanks, without emphasis), or
+            ``None`` if there is none.
         timed_out: Whether the comparison hit its limit of time or memory, which counts as wrong.
     """
 

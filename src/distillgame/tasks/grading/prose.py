@@ -53,6 +53,8 @@ def _whole(text: str, token: re.Match[str]) -> str | None:
             return None
     elif token["sign"] and re.search(r"[0-9)]\s*$", before):
         return None
+    if re.match(r"[0-9.]", number) and re.search(r"[A-Za-z]$", before):
+        return None
     tuple_item = _TUPLE.search(before) and re.match(r"\s*\\?[)\]}]", text[end:])
     if tuple_item or _BEFORE_PART.search(before) or _AFTER_PART.match(text, end):
         return None
