@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ TAG = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
 
 LONGEST_PREFILL = 200
 """Characters at the end of a prompt in which such tags are looked for."""
+
+
+TODAY = datetime(2024, 7, 26)
+"""Today's date in every template: the one that Llama 3's falls back to. A prompt may not change at midnight."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,9 @@ def prompt_ids(tokenizer: Any, messages: list[dict[str, str]], told: Mapping[str
     """
     try:
         ids = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=False, **(told or {})
-        )
+            messages, add_generation_prompt=True, tokenize=True, return_dict=False,
+            **{"strftime_now": TODAY.strftime, **(told or {})},
+        )  # fmt: skip
     except Exception as error:  # templates may raise any error
         raise DistillgameError(f"the chat template refuses the prompt: {' '.join(str(error).split())}") from error
     if not ids:

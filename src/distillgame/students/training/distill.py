@@ -16,6 +16,7 @@ from distillgame.records import ReleasedTrace
 from distillgame.students.base import Student
 from distillgame.students.lessons import Desk, Lesson, encode
 from distillgame.students.supplies import Supplies
+from distillgame.students.training.environment import own_settings
 from distillgame.students.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def distill(
         )
     torch.manual_seed(seed)
     network = model.model if settings.lora is None else _with_adapters(model, settings)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, own_settings():
         arguments = _arguments(settings, seed, checkpoints or Path(scratch), len(lessons), model)
         trainer = DistillTrainer(
             network, student, lessons, targets, settings, arguments, model.tokenizer.pad_token_id, progress
