@@ -8,7 +8,7 @@ import torch
 
 from distillgame.decoding.batching import Batch, Counters, Scheduler, Sequence
 from distillgame.decoding.drawing import Chooser
-from distillgame.decoding.networks import DerivativeName, make_proxies
+from distillgame.decoding.networks import DerivativeName, make_proxies, require_independent_rows
 from distillgame.decoding.request import Request, Sample, SamplingParams, Update
 from distillgame.decoding.speculation import MAX_DRAFTS, Calibration, Drafter, calibrate
 from distillgame.errors import DistillgameError
@@ -39,7 +39,8 @@ class Engine:
         calibration: The costs of passes on this machine; measured on first use if not given.
 
     Raises:
-        DistillgameError: If an expert that the policy needs is missing or does not fit the teacher.
+        DistillgameError: If an expert that the policy needs is missing or does not fit the teacher, or if a row of a
+            model's batches would depend on the others.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Engine:
         speculative: bool = False,
         calibration: Calibration | None = None,
     ):
+        require_independent_rows(teacher.model)
         self.teacher, self.policy = teacher, policy
         self.calibration = calibration
         self.speculative = speculative

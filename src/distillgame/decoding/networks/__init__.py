@@ -1,6 +1,7 @@
 """Teacher and proxies reading batches of growing sequences: caches, attention masks, derivatives of the proxies."""
 
 from distillgame.decoding.networks.context import Context
+from distillgame.decoding.networks.independence import require_independent_rows
 from distillgame.decoding.networks.proxy import Proxies, Proxy, make_proxies
 from distillgame.decoding.networks.readers import DERIVATIVE_STEP, LOW_RANK_ERROR, DerivativeName
 
@@ -12,4 +13,5 @@ __all__ = [
     "Proxies",
     "Proxy",
     "make_proxies",
+    "require_independent_rows",
 ]

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+from distillgame.decoding.networks.independence import require_independent_rows
 from distillgame.decoding.networks.readers import Reader, make_derivative, plain_reader
 from distillgame.errors import DistillgameError
 from distillgame.models import MINIMUM_SHARE, LanguageModel, align
@@ -39,10 +40,12 @@ class Proxy:
         derivative: How it is computed (:mod:`distillgame.decoding.networks.readers`).
 
     Raises:
-        DistillgameError: If the vocabularies share too little, or the direction is not one of this proxy's.
+        DistillgameError: If the vocabularies share too little, the direction is not one of this proxy's, or a row of
+            its batches would depend on the others.
     """
 
     def __init__(self, teacher: LanguageModel, model: LanguageModel, direction: Direction | None, derivative: str):
+        require_independent_rows(model.model)
         self.model = model
         self.alignment = align(teacher, model)
         self.derivative = None if direction is None else make_derivative(derivative, model.model, direction)
