@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.models import chat
-from distillgame.models.spec import ADAPTER, INIT, Location, ModelSpec, locate
+from distillgame.models import adapters, chat
+from distillgame.models.spec import ADAPTER, INIT, Location, ModelSpec, adapter_base, locate, tokenizer_source
 
 if TYPE_CHECKING:
     from transformers import LlamaConfig
@@ -97,11 +97,7 @@ def load_model(spec: ModelSpec | str, device: str | torch.device = "cpu") -> Lan
         if (Path(location.name) / ADAPTER).is_file():
             return _load_adapted(spec, location, tokenizer, device)
         model = _load_whole(spec.source, location, dtype)
-    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
-        raise DistillgameError(
-            f"model '{spec.source}': the tokenizer has {len(tokenizer)} tokens but the model embeds only "
-            f"{model.get_input_embeddings().weight.shape[0]}: they do not belong together"
-        )
+    _require_room(model, tokenizer, spec.source)
     return LanguageModel(model.to(device).eval(), tokenizer, spec.source)
 
 
@@ -114,7 +110,7 @@ def load_tokenizer(spec: ModelSpec | str) -> Any:
     from transformers import AutoTokenizer
 
     spec = ModelSpec.model_validate(spec)
-    source = spec.tokenizer or spec.source
+    source = tokenizer_source(spec.tokenizer or spec.source)
     tokenizer = _guard(source, AutoTokenizer.from_pretrained, locate(source))
     if tokenizer.eos_token_id is None:
         raise DistillgameError(f"model '{source}': its tokenizer has no end-of-sequence token, so nothing could end")
@@ -179,13 +175,23 @@ def _load_whole(source: str, location: Location, dtype: str) -> Any:
 
 def _load_adapted(spec: ModelSpec, location: Location, tokenizer: Any, device: str | torch.device) -> LanguageModel:
     """Load PEFT adapters and merge them into the base model that they name, which may be any source."""
-    from peft import PeftConfig, PeftModel
+    from peft import PeftConfig
 
-    base_source = _guard(spec.source, PeftConfig.from_pretrained, location).base_model_name_or_path
-    base = load_model(spec.model_copy(update={"source": base_source}), device)
-    adapted = _guard(spec.source, lambda name, **_: PeftModel.from_pretrained(base.model, name), location)
-    merged = adapted.merge_and_unload().requires_grad_(True)
+    config = _guard(spec.source, PeftConfig.from_pretrained, location)
+    folder = Path(location.name)
+    own = spec.tokenizer if adapter_base(folder, spec.source).startswith("init:") else None
+    base = load_model(spec.model_copy(update={"source": adapter_base(folder, spec.source), "tokenizer": own}), device)
+    merged = adapters.merge(base.model, config, folder, len(tokenizer), spec.source)
+    _require_room(merged, tokenizer, spec.source)
     return LanguageModel(merged.to(device).eval(), tokenizer, spec.source)
+
+
+def _require_room(model: Any, tokenizer: Any, source: str) -> None:
+    if len(tokenizer) > model.get_input_embeddings().weight.shape[0]:
+        raise DistillgameError(
+            f"model '{source}': the tokenizer has {len(tokenizer)} tokens but the model embeds only "
+            f"{model.get_input_embeddings().weight.shape[0]}: they do not belong together"
+        )
 
 
 def _initialise(spec: ModelSpec, vocabulary: int, tokenizer: Any) -> Any:

@@ -20,6 +20,17 @@ EMBEDDED = Path(__file__).parent / "embedded"
 ADAPTER = "adapter_config.json"
 """The file by which a folder of PEFT adapters is recognised."""
 
+PROMPTS = (
+    "PROMPT_TUNING",
+    "MULTITASK_PROMPT_TUNING",
+    "PREFIX_TUNING",
+    "P_TUNING",
+    "ADAPTION_PROMPT",
+    "CPT",
+    "CARTRIDGE",
+)
+"""Kinds of PEFT that read trained vectors before the prompt."""
+
 INIT = re.compile(r"init:(\d+)x(\d+)$")
 
 
@@ -166,11 +177,39 @@ def _base_fingerprint(folder: Path, source: str) -> list[str]:
     """Return the base model's fingerprint if the folder holds adapters, whose behaviour depends on it."""
     if not (folder / ADAPTER).is_file():
         return []
+    base = adapter_base(folder, source)
+    return [base if base.startswith("init:") else _source_fingerprint(base)]
+
+
+def adapter_base(folder: Path, source: str) -> str:
+    """Return the source of the base model that the adapters in ``folder`` name.
+
+    Raises:
+        DistillgameError: If the configuration is corrupt, names no base, or is of prompts instead of adapters.
+    """
     try:
-        base = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))["base_model_name_or_path"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DistillgameError(f"model '{source}': {ADAPTER} is corrupt or names no base model") from error
-    return [_source_fingerprint(str(base))]
+        config = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+        base, kind = config.get("base_model_name_or_path"), config.get("peft_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise DistillgameError(f"model '{source}': {ADAPTER} is corrupt") from error
+    if kind in PROMPTS:
+        raise DistillgameError(
+            f"model '{source}': '{kind}' adds prompts instead of weights, and cannot be merged into the base model; "
+            "use LoRA or another adapter of weights"
+        )
+    if not isinstance(base, str) or not base:
+        raise DistillgameError(f"model '{source}': {ADAPTER} names no base model in 'base_model_name_or_path'")
+    beside = folder / base
+    return str(beside) if beside.is_dir() and not Path(base).is_dir() else base
+
+
+def tokenizer_source(source: str) -> str:
+    """Return the source whose tokenizer belongs to ``source``: the base's, for adapters that bring none."""
+    if source.startswith("init:"):
+        return source
+    folder = Path(locate(source).name)
+    own = any((folder / name).is_file() for name in ("tokenizer_config.json", "tokenizer.json", "tokenizer.model"))
+    return source if own or not (folder / ADAPTER).is_file() else tokenizer_source(adapter_base(folder, source))
 
 
 @lru_cache(maxsize=256)
