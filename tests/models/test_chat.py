@@ -56,7 +56,6 @@ def test_an_empty_prompt_is_refused() -> None:
         prompt_ids(tokenizer, [{"role": "user", "content": ""}])
 
 
-<<<<<<< HEAD
 BEGUN = "{{ messages[0]['content'] }} <|assistant|>"
 
 
@@ -90,7 +89,8 @@ def test_a_template_is_told_what_it_asks_for() -> None:
     tokenizer.chat_template = "{{ messages[0]['content'] }}{% if enable_thinking %} think{% endif %}"
     plain, told = (prompt_ids(tokenizer, CONVERSATION[:1], told) for told in ({}, {"enable_thinking": True}))
     assert (tokenizer.decode(plain), tokenizer.decode(told)) == (QUESTION, QUESTION + " think")
-=======
+
+
 def test_a_template_that_writes_todays_date_writes_the_same_after_midnight(monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers.utils import chat_template_utils
 
@@ -109,4 +109,3 @@ def test_a_template_that_writes_todays_date_writes_the_same_after_midnight(monke
     monkeypatch.setattr(chat_template_utils, "datetime", Tomorrow)
     assert prompt_ids(tokenizer, CONVERSATION[:1]) == before
     assert before == tokenizer.encode("26 Jul 202400:00" + QUESTION)
->>>>>>> 6002604 (Write one date into every prompt; train without Accelerate's settings in the environment)

