@@ -75,13 +75,17 @@ def _by_length(model: Any) -> float:
 
 
 def _by_position(model: Any) -> float:
-    """Return the difference of a row alone, beside one at the last positions of the context, and alone again.
+    """Return the difference of a row alone, beside one at far positions, and alone again.
 
     Frequencies follow positions, so no long sequence is needed to cross a threshold.
     """
-    last = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    config = model.config.get_text_config()
+    last = getattr(config, "max_position_embeddings", None)
     if last is None or last <= 2 * SHORT:
         return 0.0
+    if getattr(config, "rope_parameters", None):
+        # Dynamic scaling begins where the context ends, and rotary positions have no table that could end.
+        last *= 2
     device = next(model.parameters()).device
     near = torch.arange(SHORT, device=device)
     rows = torch.tensor([_tokens(model, SHORT)], device=device)
