@@ -225,7 +225,7 @@ def test_one_broken_sequence_leaves_the_others_alone(
 
 
 def test_an_empty_prompt_is_refused_by_name(teacher: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LanguageModel, "prompt_ids", lambda self, messages: [])
+    monkeypatch.setattr(LanguageModel, "prompt_ids", lambda self, messages, told=None: [])
     with pytest.raises(DistillgameError, match="request '4 dog/0': the prompt is empty"):
         Engine(teacher, make_policy("standard")).generate(requests(), SamplingParams())
 

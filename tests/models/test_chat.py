@@ -109,3 +109,15 @@ def test_a_template_that_writes_todays_date_writes_the_same_after_midnight(monke
     monkeypatch.setattr(chat_template_utils, "datetime", Tomorrow)
     assert prompt_ids(tokenizer, CONVERSATION[:1]) == before
     assert before == tokenizer.encode("26 Jul 202400:00" + QUESTION)
+
+
+def test_a_date_in_a_computed_format_is_refused_and_an_unused_one_is_not() -> None:
+    tokenizer = load_tokenizer("embedded:student-bpe")
+    tokenizer.chat_template = "{{ strftime_now(messages[0]['content']) }}"
+    with pytest.raises(DistillgameError, match="writes today's date in a format that it computes"):
+        prompt_ids(tokenizer, CONVERSATION[:1])
+    tokenizer.chat_template = (
+        "{% if strftime_now is defined %}{% set day = strftime_now(\"%d %b %Y\") %}{% else %}{% set day = 'x' %}"
+        "{% endif %}{{ day }}"
+    )
+    assert tokenizer.decode(prompt_ids(tokenizer, CONVERSATION[:1])) == "26 Jul 2024"

@@ -19,9 +19,11 @@ TAG = re.compile(r"<[^<>\s]+>|\[[A-Z_]+\]")
 LONGEST_PREFILL = 200
 """Characters at the end of a prompt in which such tags are looked for."""
 
-
 TODAY = datetime(2024, 7, 26)
 """Today's date in every template: the one that Llama 3's falls back to. A prompt may not change at midnight."""
+
+_DATE = re.compile(r"""(?<![\w.])strftime_now\(\s*(['"])((?:(?!\1)[^\\])*)\1\s*\)""")
+_DATE_CALL = re.compile(r"(?<![\w.])strftime_now\s*\(")
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,32 @@ class Example:
 
     prompt: tuple[int, ...]
     target: tuple[int, ...]
+
+
+def _dated(tokenizer: Any) -> str | None:
+    """Return the tokenizer's template with one date in the place of today's; None if it has no template."""
+    found = tokenizer.chat_template
+    if isinstance(found, dict):
+        found = found.get("default")
+    return None if found is None else write_date(found)
+
+
+@lru_cache(maxsize=64)
+def write_date(template: str) -> str:
+    """Return a template in which every call for today's date is the text of :data:`TODAY`.
+
+    Transformers turns functions among a template's variables into text, so the call itself has to go.
+
+    Raises:
+        DistillgameError: If the date's format is not a plain text.
+    """
+    dated = _DATE.sub(lambda call: repr(TODAY.strftime(call[2])), template)
+    if _DATE_CALL.search(dated):
+        raise DistillgameError(
+            "the chat template writes today's date in a format that it computes, so that prompts would change after "
+            "midnight: name another chat_template"
+        )
+    return dated
 
 
 @lru_cache
@@ -51,8 +79,8 @@ def prompt_ids(tokenizer: Any, messages: list[dict[str, str]], told: Mapping[str
     """
     try:
         ids = tokenizer.apply_chat_template(
-            messages, add_generation_prompt=True, tokenize=True, return_dict=False,
-            **{"strftime_now": TODAY.strftime, **(told or {})},
+            messages, chat_template=_dated(tokenizer), add_generation_prompt=True, tokenize=True, return_dict=False,
+            **(told or {}),
         )  # fmt: skip
     except Exception as error:  # templates may raise any error
         raise DistillgameError(f"the chat template refuses the prompt: {' '.join(str(error).split())}") from error
@@ -90,9 +118,11 @@ def _without_prefill(tokenizer: Any, messages: list[dict[str, str]], completion:
     """Return the completion without the tags that the template puts at the start of the assistant's turn."""
     if TAG.match(completion.lstrip()) is None:
         return completion
-    prompt = str(tokenizer.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=False, strftime_now=TODAY.strftime
-    ))[-LONGEST_PREFILL:]
+    prompt = str(
+        tokenizer.apply_chat_template(
+            messages, chat_template=_dated(tokenizer), add_generation_prompt=True, tokenize=False
+        )
+    )[-LONGEST_PREFILL:]
     for tag in TAG.finditer(prompt):
         prefill = prompt[tag.start() :]
         if completion.lstrip().startswith(prefill.rstrip()):

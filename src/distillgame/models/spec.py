@@ -120,7 +120,7 @@ def locate(source: str) -> Location:
         return _locate_gguf(Path(source).expanduser(), source)
     folder = Path(source).expanduser()
     if folder.is_dir():
-        if not any((folder / name).is_file() for name in ("config.json", ADAPTER)):
+        if not _is_model(folder):
             raise DistillgameError(f"model '{source}': the folder has no config.json, so it is not a model")
         return Location(str(folder))
     if source.startswith((".", "/", "~")) or source.count("/") > 1:
@@ -200,7 +200,11 @@ def adapter_base(folder: Path, source: str) -> str:
     if not isinstance(base, str) or not base:
         raise DistillgameError(f"model '{source}': {ADAPTER} names no base model in 'base_model_name_or_path'")
     beside = folder / base
-    return str(beside) if beside.is_dir() and not Path(base).is_dir() else base
+    return str(beside) if _is_model(beside) and not _is_model(Path(base)) else base
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("config.json", ADAPTER))
 
 
 def tokenizer_source(source: str) -> str:
