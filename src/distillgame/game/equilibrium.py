@@ -8,12 +8,13 @@ points, so the search starts from many, in larger games until several agree, and
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from distillgame.game.bound import lower_bound, weighted_spread
 from distillgame.game.contexts import Array, Contexts, Rows, check_budget, make_contexts
+from distillgame.game.merging import bins_for, merge, unmerge
 from distillgame.game.responses import BestResponse, respond
 from distillgame.game.starts import starts
 from distillgame.game.tilts import kl
@@ -26,6 +27,10 @@ PROGRESS = 1e-13
 """Smallest decrease of V after which the descent continues, for values of spread one."""
 
 FINALISTS = 5
+SMALL = 50_000
+"""Largest total number of outputs that are searched as they are; a larger game is first searched with similar outputs
+merged."""
+
 THOROUGH = 2_000
 """Largest total number of outputs for which every start is taken, whether or not the first ones agree."""
 
@@ -52,7 +57,7 @@ class Certificate:
         epsilon_active: Whether a larger epsilon would change the teacher.
         rho_spent: E KL(pi_eff‖pi_rel) in nats.
         rho_active: Whether a larger rho would change the student.
-        starts: Number of starts.
+        starts: Number of starts; in a game of more than :data:`SMALL` outputs, of those that led to the few best ends.
         agreeing: Number of them that ended at this value.
         lower_bound: A lower bound on V of every released teacher within its budget; None if it was not computed.
         is_global: Whether the lower bound is within :data:`CERTAIN` of the value: no teacher is noticeably better.
@@ -121,9 +126,7 @@ def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool =
     """Do the same as :func:`equilibrium` for checked contexts; with ``bound``, compute a lower bound if feasible."""
     game, scale, offset = _normalised(given)
     spread = weighted_spread(game)
-    found = _search(game, epsilon, rho, spread)
-    found.sort(key=lambda point: point.value.value)
-    found[:FINALISTS] = [_descend(game, point.pi, epsilon, rho, LAST) for point in found[:FINALISTS]]
+    found = _search_large(game, epsilon, rho, spread) if game.pi.size > SMALL else _search(game, epsilon, rho, spread)
     best = min(found, key=lambda point: point.value.value)
     lowest = best.value.value
     low = lower_bound(game, epsilon, rho, lowest) if bound else None
@@ -138,8 +141,8 @@ def solve_equilibrium(given: Contexts, epsilon: float, rho: float, bound: bool =
         epsilon_active=teacher.active,
         rho_spent=student.spent,
         rho_active=student.active,
-        starts=len(found),
-        agreeing=sum(point.value.value - lowest <= AGREEMENT * spread for point in found),
+        starts=sum(point.starts for point in found),
+        agreeing=sum(point.starts for point in found if point.value.value - lowest <= AGREEMENT * spread),
         lower_bound=None if low is None else offset + scale * low,
         is_global=low is not None and bool(lowest - low <= CERTAIN * spread),
     )
@@ -153,6 +156,7 @@ class _Point:
     pi: Array
     value: Value
     response: BestResponse
+    starts: int = 1
 
 
 def _normalised(given: Contexts) -> tuple[Contexts, float, float]:
@@ -188,4 +192,23 @@ def _search(game: Contexts, epsilon: float, rho: float, spread: float) -> list[_
         values = [point.value.value for point in found]
         if in_turn and len(found) == ENOUGH and max(values) - min(values) <= AGREEMENT * spread:
             break
-    return found
+    found.sort(key=lambda point: point.value.value)
+    return [_descend(game, point.pi, epsilon, rho, LAST) for point in found[:FINALISTS]] + found[FINALISTS:]
+
+
+def _search_large(game: Contexts, epsilon: float, rho: float, spread: float) -> list[_Point]:
+    """Search the game with similar outputs merged, and descend in the game itself from the best ends that differ."""
+    bins = bins_for(game)
+    if bins >= game.pi.shape[1]:
+        return _search(game, epsilon, rho, spread)
+    small, part = merge(game, bins)
+    ends: list[_Point] = []
+    for point in sorted(_search(small, epsilon, rho, spread), key=lambda point: point.value.value):
+        if ends and point.value.value - ends[-1].value.value <= AGREEMENT * spread:
+            ends[-1] = replace(ends[-1], starts=ends[-1].starts + 1)
+        else:
+            ends.append(point)
+    return [
+        replace(_descend(game, unmerge(game, small, end.pi, part), epsilon, rho, LAST), starts=end.starts)
+        for end in ends[:FINALISTS]
+    ]

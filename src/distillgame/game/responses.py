@@ -16,6 +16,10 @@ SMALL_BUDGET = 1e-3
 """Budget in nats below which divergences are computed by a slower formula that is accurate near zero."""
 
 
+NEARLY = 1 - 1e-6
+"""Share of the cheaply computed cost of the extreme response above which that response is computed."""
+
+
 @dataclass(frozen=True)
 class BestResponse:
     """The best distribution within a KL budget.
@@ -75,13 +79,15 @@ def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
         tilted, cost = tilt_and_cost(pi, v, sign * strength)
         return tilted, contexts.mean(cost)
 
-    extreme, most = at(np.inf)
-    if budget >= most:
-        return BestResponse(extreme, np.inf, _expect(contexts, extreme), most, False)
+    edge = _edge(v, inside, sign)
+    if budget >= NEARLY * _extreme_cost(contexts, edge):
+        extreme, most = at(np.inf)
+        if budget >= most:
+            return BestResponse(extreme, np.inf, _expect(contexts, extreme), most, False)
     if budget == 0:
         return BestResponse(pi.copy(), 0.0, _expect(contexts, pi), 0.0, True)
 
-    ahead = np.where(inside, (v - _edge(v, inside, sign)[:, None]) * (sign / scale), 0.0)
+    ahead = np.where(inside, (v - edge[:, None]) * (sign / scale), 0.0)
 
     def excess(log_strength: float) -> float:
         strength = np.exp(log_strength)
@@ -99,6 +105,12 @@ def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
     strength = float(np.exp(_root(excess, start)) / scale)
     tilted, spent = at(strength)
     return BestResponse(tilted, strength, _expect(contexts, tilted), spent, True)
+
+
+def _extreme_cost(contexts: Contexts, edge: Array) -> float:
+    """Return the cost in nats of having only outputs at the edge left, if not to the last digit."""
+    mass = np.where(contexts.v == edge[:, None], contexts.pi, 0.0).sum(1)
+    return contexts.mean(-np.log(np.where(mass > 0, np.minimum(mass, 1.0), 1.0)))
 
 
 def largest_epsilon(contexts: Contexts) -> float:

@@ -193,3 +193,10 @@ def test_a_page_says_how_it_was_made() -> None:
         assert text in page
     made: Any = re.search(r"<pre[^>]*>(.*?)</pre>", page, re.DOTALL)
     assert "&quot;temperature&quot;: 0.6" in made.group(1)
+
+
+@pytest.mark.parametrize(("kept", "said"), [(True, "in stages/distill-*/model"), (False, "deleted once evaluated")])
+def test_the_page_says_where_trained_students_are(kept: bool, said: str) -> None:
+    results = game()
+    config = results.config | {"compute": {"keep_students": kept}}
+    assert said in render_page(results.model_copy(update={"config": config}), problems())

@@ -38,12 +38,14 @@ def how_made(results: Results) -> Html:
     """Return the command, versions, hashes, seeds, task and the whole configuration."""
     first = results.teachers[0]
     models = [f"{name} {source}" for name, source in results.models.items() if source]
+    kept = results.config.get("compute", {}).get("keep_students", True)  # as older runs did
     facts = {
         "command": results.command,
         "task": f"{results.task}, {results.split} split, {first.n:,} problems",
         "seeds": ", ".join(map(str, first.seeds)),
         "suite of students": results.students_played,
         "models": ", ".join(models),
+        "trained students": "in stages/distill-*/model of the run's folder" if kept else "deleted once evaluated",
         "device": results.device,
         "versions": ", ".join(f"{name} {version}" for name, version in results.versions.items()),
         "hashes": ", ".join(f"{name} {value}" for name, value in results.hashes.items()),
