@@ -28,7 +28,7 @@ def merge(game: Contexts, bins: int) -> tuple[Contexts, np.ndarray]:
     part = np.minimum((share * bins).astype(np.int64), bins - 1)
     places = (rows * bins + part).ravel()
     shape = (len(rows), bins)
-    pi = np.bincount(places, game.pi.ravel(), len(rows) * bins).reshape(shape)
+    pi: Array = np.bincount(places, game.pi.ravel(), len(rows) * bins).reshape(shape).astype(np.float64)
     total = np.bincount(places, (game.pi * game.v).ravel(), len(rows) * bins).reshape(shape)
     v = np.where(pi > 0, total / np.where(pi > 0, pi, 1.0), 0.0)
     return Contexts(pi, v, game.weights, (bins,) * len(rows)), part
