@@ -46,6 +46,7 @@ def _reason(model: Any) -> str | None:
     kind = type(model).__name__
     try:
         with torch.inference_mode():
+            unlike = _unlike_itself(model)
             worst = max(_by_length(model), _by_position(model))
     except DistillgameError as error:
         return str(error)
@@ -54,12 +55,31 @@ def _reason(model: Any) -> str | None:
         return (
             f"model {kind}: it cannot read sequences of different lengths in a batch ({type(error).__name__}: {text})"
         )
-    if worst <= TOLERANCE.get(next(model.parameters()).dtype, HALF_TOLERANCE):
+    tolerance = TOLERANCE.get(next(model.parameters()).dtype, HALF_TOLERANCE)
+    if unlike > tolerance:
+        return (
+            f"model {kind}: read with the engine's masks, positions and cache, a sequence alone has other logits than "
+            "in a plain pass, so what would be sampled is not the model's; it is not supported"
+        )
+    if worst <= tolerance:
         return None
     return (
         f"model {kind}: the logits of a sequence change with the lengths of the others in its batch{_cause(model)}, so "
         "a trace would depend on its neighbours; use a model whose positions and windows do not depend on the batch"
     )
+
+
+def _unlike_itself(model: Any) -> float:
+    """Return the largest difference between a plain pass over a sequence and the engine's, in two parts."""
+    tokens = _tokens(model, SHORT)
+    device = next(model.parameters()).device
+    positions = torch.arange(SHORT, device=device)[None]
+    ids = torch.tensor([tokens], device=device)
+    plain = model(input_ids=ids, position_ids=positions, use_cache=False).logits[0].float()
+    context = Context(model)
+    first = context.admit([tokens[:-2]])[0]
+    rest = context.read([tokens[-2:]])[0]
+    return max(_difference(plain[-3], first), _difference(plain[-2:], rest))
 
 
 def _by_length(model: Any) -> float:
