@@ -1,5 +1,6 @@
 """Every causal language model that transformers registers, tiny and random: its rows are independent, or refused."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -39,30 +40,62 @@ SMALL: dict[str, Any] = {
     "first_k_dense_replace": 1,
     "ffn_dim": 64,
     "d_model": 64,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "emb_dim": 64,
+    "n_layers": 2,
+    "n_heads": 4,
+    "expert_ffn_hidden_size": 32,
+    "ffn_hidden_size": 64,
+    "hidden_size_per_layer_input": 16,
+    "vocab_size_per_layer_input": 128,
+    "is_decoder": True,
     "pad_token_id": 0,
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
 """Sizes by the names that configurations use; each takes those that it has."""
 
-LARGEST = 30_000_000
+LARGEST = 110_000_000
 """Most parameters of a model that these sizes shrink."""
+
+
+ATTEMPTS: tuple[dict[str, Any], ...] = ({}, {"num_experts_per_tok": 1}, {"head_dim": None}, {"num_hidden_layers": None})
+"""Changes to the sizes, tried one after the other; None leaves a size to the configuration."""
+
+
+def shrunk(kind: Any, sizes: dict[str, Any]) -> Any:
+    """Return a small configuration, that of the text model in one of several parts."""
+    known = kind().to_dict()
+    chosen = {field: value for field, value in sizes.items() if field in known and value is not None}
+    if isinstance(known.get("text_config"), dict):
+        text = type(kind().get_text_config())
+        chosen["text_config"] = shrunk(text, sizes).to_dict()
+    return kind(**chosen)
 
 
 def tiny(name: str) -> Any:
     """Return a random model, or skip what these sizes cannot shrink, with the reason."""
     kind = CONFIG_MAPPING[name]
-    try:
-        known = kind().to_dict()
-        config = kind(**{field: value for field, value in SMALL.items() if field in known})
-        with torch.device("meta"):
-            size = sum(p.numel() for p in MODEL_FOR_CAUSAL_LM_MAPPING[kind](config).parameters())
-        if size > LARGEST:
-            pytest.skip(f"{name}: {size} parameters")
-        torch.manual_seed(0)
-        return MODEL_FOR_CAUSAL_LM_MAPPING[kind](config).eval()
-    except Exception as error:
-        pytest.skip(f"{name}: {type(error).__name__}: {error}")
+    model, reasons = MODEL_FOR_CAUSAL_LM_MAPPING[kind], []
+    for changes, of_text in itertools.product(ATTEMPTS, (False, True)):
+        try:
+            config = shrunk(kind, SMALL | changes)
+            config = config.get_text_config() if of_text else config
+            with torch.device("meta"):
+                size = sum(p.numel() for p in model(config).parameters())
+            if size > LARGEST:
+                reasons.append(f"{size} parameters")
+                continue
+            torch.manual_seed(0)
+            return model(config).eval()
+        except Exception as error:
+            reasons.append(f"{type(error).__name__}: {error}")
+    pytest.skip(f"{name}: {reasons[0]}")
 
 
 def check(name: str) -> None:

@@ -98,7 +98,9 @@ class ReplayLlama(LlamaForCausalLM):  # type: ignore[misc]
         logits_to_keep: Any = 0,
         **keywords: Any,
     ) -> Any:
-        """As of any Llama; to replay, ``position_ids`` are required."""
+        """As of any Llama; without ``position_ids``, rows are whole sequences."""
+        if position_ids is None:
+            position_ids = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
         output = super().forward(
             input_ids=input_ids,
             attention_mask=attention_mask,
