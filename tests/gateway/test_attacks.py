@@ -74,10 +74,11 @@ def test_a_seed_does_not_carry_from_one_policy_to_another(running: Running) -> N
     same = [
         text_of(running.ask(trusted, seed=seed, temperature=1, max_tokens=64))
         == text_of(running.ask(standard, seed=seed, temperature=1, max_tokens=64))
-        for seed in range(12)
+        for seed in range(30)
     ]
-    # With shared numbers most of these are equal: the two policies seldom disagree on a token.
-    assert sum(same) <= 4
+    # With shared numbers most of these are equal: the two policies seldom disagree on a token. By chance at most a
+    # quarter are, and then more than 16 of 30 are in fewer than one run of a thousand.
+    assert sum(same) <= 16
 
 
 def test_a_seed_repeats_and_is_charged_again(running: Running) -> None:
