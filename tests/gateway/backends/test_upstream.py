@@ -22,6 +22,7 @@ from distillgame.gateway.backends import UpstreamBackend
 from distillgame.gateway.config import load_serving
 
 from ..servers import CONFIG, MODEL, Running, server
+from .raw import chunk, event, stream, usage
 
 WORDS = ["four ", "dogs ", "have ", "sixteen ", "legs"]
 
@@ -33,6 +34,7 @@ class Stranger:
         self.seen: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.behaviour = "sound"
+        self.script = b""
         self.cancelled = 0
         self.released = threading.Semaphore(0)
         routes = [
@@ -64,6 +66,8 @@ class Stranger:
             return JSONResponse({"error": {"message": "later"}}, 429, {"retry-after": "7"})
         if self.behaviour == "bad request":
             return JSONResponse({"error": {"message": "the prompt is too long"}}, 400)
+        if self.behaviour == "script":
+            return Response(self.script, media_type="text/event-stream")
         if self.behaviour == "broken":
             return Response("oh no", 500)
         return StreamingResponse(
@@ -232,6 +236,92 @@ def test_usage_comes_as_servers_like(
     if not stream:
         assert answer.json()["choices"][0]["message"]["content"] == "".join(WORDS)
     assert [row.tokens for row in gateway.settled(owner=owner)] == [tokens]
+
+
+BROKEN: dict[str, list[Any]] = {
+    "object-error": [{"object": "error", "message": "out of memory"}, chunk(finish="stop")],
+    "error-text": [{"error": "out of memory"}, chunk(finish="stop")],
+    "event-error": [event({"message": "out of memory"}, name="error"), chunk(finish="stop")],
+    "finish-error": [chunk(finish="error")],
+    "finish-abort": [chunk(finish="abort")],
+    "no-finish": [usage(4)],
+    "choice-is-text": [{"choices": ["x"]}, chunk(finish="stop")],
+}
+
+
+@pytest.mark.parametrize("failure", BROKEN)
+@pytest.mark.parametrize("tier", ["standard", "answer"])
+def test_a_failure_in_the_middle_is_never_an_answer(
+    gateway: Running, stranger: Stranger, failure: str, tier: str
+) -> None:
+    stranger.behaviour = "script"
+    stranger.script = b"".join(stream(chunk("6 dogs have "), chunk("24 legs, "), *BROKEN[failure]).parts)
+    key = gateway.key(tier, owner := f"broken-{failure}-{tier}")
+    answer = gateway.ask(key)
+    assert answer.status_code == 502
+    assert "answer is" not in answer.text
+    streamed = gateway.ask(key, stream=True)
+    if tier == "answer":
+        assert streamed.status_code == 502
+        assert "answer is" not in streamed.text
+    else:
+        last = json.loads(streamed.text.rstrip().rsplit("data: ", 1)[1])
+        assert last["error"]["code"] == "upstream_failed"
+        assert "[DONE]" not in streamed.text
+        assert '"stop"' not in streamed.text
+    rows = gateway.settled(owner=owner)
+    assert [row.outcome for row in rows] == ["error", "error"]
+    # Two pieces of the stream had left, by the byte; nothing of the others.
+    assert [row.tokens for row in rows] == [0, 0 if tier == "answer" else len("6 dogs have 24 legs, ")]
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", "max_tokens", "SAFETY"])
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_form_releases_nothing_of_a_completion_that_did_not_end(
+    gateway: Running, stranger: Stranger, reason: str, streams: bool
+) -> None:
+    stranger.behaviour = "script"
+    finish = "length" if reason in ("length", "max_tokens") else "content_filter"
+    for tier, shown in (("answer", False), ("standard", True)):
+        stranger.script = b"".join(
+            stream(chunk("6 dogs have 24 "), chunk("legs"), chunk(finish=reason), usage(7)).parts
+        )
+        answer = gateway.ask(gateway.key(tier, owner := f"unended-{reason}-{tier}-{streams}"), stream=streams)
+        assert answer.status_code == 200
+        assert f'"finish_reason":"{finish}"' in answer.text
+        assert ("24" in answer.text) == shown
+        assert [row.tokens for row in gateway.settled(owner=owner)] == [7]
+    stranger.script = b"".join(stream(chunk("6 dogs have 24 "), chunk("legs"), chunk(finish="eos_token")).parts)
+    assert "answer is 24" in gateway.ask(gateway.key("answer")).text
+
+
+@pytest.mark.parametrize("told", [-5, 0, 1, 10**30, "x", 0.5])
+@pytest.mark.parametrize("streams", [False, True])
+def test_the_ledger_does_not_believe_a_usage(gateway: Running, stranger: Stranger, told: Any, streams: bool) -> None:
+    stranger.behaviour = "script"
+    said = [*map(chunk, WORDS), chunk(finish="stop"), usage(told, told)]
+    stranger.script = b"".join(stream(*said).parts)
+    for tier in ("standard", "answer"):
+        owner = f"liar-{told}-{streams}-{tier}"
+        assert gateway.ask(gateway.key(tier, owner), stream=streams).status_code == 200
+        assert [row.tokens for row in gateway.settled(owner=owner)] == [len("".join(WORDS))]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_odd_characters_reach_the_client(gateway: Running, stranger: Stranger, streams: bool) -> None:
+    stranger.behaviour = "script"
+    text = "a\u2028b\u2029c\x85d \N{GRINNING FACE}"
+    stranger.script = event(json.dumps(chunk(text, "stop"), ensure_ascii=False))
+    stranger.script += event('{"choices": [{"delta": {"content": " \\ud83d"}}]}')
+    answer = gateway.ask(gateway.key(), stream=streams)
+    assert answer.status_code == 200
+    if streams:
+        # As clients read that take these characters for ends of lines.
+        data = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+        said = "".join(one["choices"][0]["delta"].get("content", "") for one in data)
+    else:
+        said = answer.json()["choices"][0]["message"]["content"]
+    assert said == f"{text} \ufffd"
 
 
 def test_connections_are_kept(gateway: Running, stranger: Stranger) -> None:

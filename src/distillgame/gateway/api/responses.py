@@ -116,8 +116,8 @@ def usage(prompt_tokens: int, tokens: int) -> dict[str, int]:
 
 
 def event(data: dict[str, Any]) -> bytes:
-    """Return one server-sent event."""
-    return b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    """Return one server-sent event, in ASCII: some clients take U+2028 and U+0085 for ends of lines."""
+    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
 
 
 DONE = b"data: [DONE]\n\n"

@@ -63,7 +63,7 @@ class Piece:
         charge: Their cost.
         prompt_tokens: Tokens of the prompt.
         logprobs: Their log-probabilities, if they are shown.
-        finish: ``stop`` or ``length`` with the last piece.
+        finish: ``stop``, ``length`` or, from another server, ``content_filter``, with the last piece.
     """
 
     text: str = ""

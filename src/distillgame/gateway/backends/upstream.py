@@ -1,21 +1,24 @@
 """The backend that samples with another OpenAI-compatible server."""
 
 import asyncio
+import codecs
 import json
 import os
-from collections.abc import AsyncGenerator, AsyncIterator
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import httpx2
 
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Backend, Job, Piece
+from distillgame.gateway.backends.bounds import TokenBounds
+from distillgame.gateway.backends.chunks import Chunk, failed, read_chunks, worse
 from distillgame.gateway.config import ServeConfig, UpstreamSettings
 from distillgame.gateway.errors import ApiError, overloaded
 from distillgame.gateway.ledger import NOTHING, Charge
-
-REASONS = {"stop": "stop", "length": "length"}
-"""Finish reasons that are passed on; others become ``stop``."""
 
 PREFIX = "distillgame_"
 """Prefix of each name in the extra argument."""
@@ -78,10 +81,11 @@ class UpstreamBackend(Backend):
             async with self._client.stream("POST", self._path(job), json=self._body(job)) as response:
                 if response.status_code != 200:
                     raise _refusal(response.status_code, await response.aread(), response.headers)
-                async for piece in self._pieces(job, response.aiter_lines()):
-                    yield piece
+                async with aclosing(self._pieces(job, response)) as pieces:
+                    async for piece in pieces:
+                        yield piece
         except httpx2.HTTPError as error:
-            raise ApiError(502, f"the upstream failed: {type(error).__name__}", code="upstream_failed") from error
+            raise failed(f"failed: {type(error).__name__}") from error
         finally:
             self._running -= 1
 
@@ -136,74 +140,76 @@ class UpstreamBackend(Backend):
             body[self._upstream.argument] = {f"{PREFIX}policy": release.name} | strength
         return body
 
-    async def _pieces(self, job: Job, lines: AsyncIterator[str]) -> AsyncGenerator[Piece, None]:
+    async def _pieces(self, job: Job, response: httpx2.Response) -> AsyncGenerator[Piece, None]:
         """Yield the pieces of a stream; the last corrects the charge by the usage, if the server reports it."""
+        bounds = TokenBounds(job.params.max_new_tokens)
+        joined = codecs.getincrementaldecoder("utf-16-le")("replace")
         unsent = sent = NOTHING
-        usage: dict[str, Any] = {}
-        finish, held, done = None, "", False
-        async for line in lines:
-            if not line.startswith("data:"):
-                continue
-            if done := line[5:].strip() == "[DONE]":
-                continue
-            chunk = _parsed(line[5:])
-            usage = chunk.get("usage") or usage
-            for choice in chunk.get("choices") or ():
-                text = _text(choice)
-                finish = (
-                    REASONS.get(str(choice.get("finish_reason")), "stop") if choice.get("finish_reason") else finish
-                )
-                unsent += self._cost(chunk, text, job.params.max_new_tokens - sent.tokens - unsent.tokens)
-                held += text
+        finish, held, tokens, prompt_tokens = None, "", None, 0
+        async with aclosing(read_chunks(response)) as chunks:
+            async for found in chunks:
+                # A whole completion after its pieces repeats them.
+                chunk = replace(found, text="", hidden="") if found.whole and bounds.most else found
+                # Servers that count in UTF-16 split characters over chunks.
+                text = joined.decode(chunk.text.encode("utf-16-le", "surrogatepass"))
+                unsent += self._cost(chunk, text, bounds, sent.tokens + unsent.tokens)
+                finish, held = worse(finish, chunk.finish), held + text
+                tokens = max(tokens or 0, chunk.tokens) if chunk.tokens is not None else tokens
+                prompt_tokens = max(prompt_tokens, chunk.prompt_tokens or 0)
                 if job.pieces and held:
                     yield Piece(held, unsent)
                     held, sent, unsent = "", sent + unsent, NOTHING
-        if finish is None and not done:
-            raise ApiError(502, "the upstream ended a stream too early", code="upstream_failed")
-        if isinstance(usage.get("completion_tokens"), int) and not self._upstream.measured:
-            # So far an upper bound was charged; now the number of tokens is known.
-            unsent = Charge(usage["completion_tokens"] - sent.tokens, None, None)
-        prompt = usage.get("prompt_tokens")
-        yield Piece(held, unsent, prompt if isinstance(prompt, int) else 0, (), finish or "stop")
-
-    def _cost(self, chunk: dict[str, Any], text: str, left: int) -> Charge:
-        """Return the cost of a chunk: what a distillgame server reports, or an upper bound on its tokens."""
+        if finish is None:
+            raise failed("ended a stream too early")
+        if rest := joined.decode(b"", final=True):
+            held, unsent = held + rest, unsent + self._cost(Chunk(rest), rest, bounds, sent.tokens + unsent.tokens)
         if not self._upstream.measured:
-            # A token has at least one byte. Servers rarely say how many tokens a chunk holds.
-            return Charge(min(len(text.encode()), left), None, None)
-        cost = Charge.from_report(chunk.get("distillgame"))
-        if cost is None and text:
+            # So far an upper bound was charged; now the number of tokens may be known.
+            unsent = Charge(bounds.settled(tokens) - sent.tokens, None, None)
+        yield Piece(held, unsent, prompt_tokens, (), finish)
+
+    def _cost(self, chunk: Chunk, text: str, bounds: TokenBounds, charged: int) -> Charge:
+        """Return the cost of a chunk: what a distillgame server reports, or an upper bound on its tokens.
+
+        Args:
+            chunk: The chunk.
+            text: Its text, as it leaves.
+            bounds: Bounds on the tokens so far, to which the chunk is added.
+            charged: Number of tokens that were charged before.
+
+        Raises:
+            ApiError: 502, if the server reports less than it has sent, or sends more than was requested.
+        """
+        grown = bounds.add(text, chunk.hidden)
+        if bounds.excessive:
+            raise failed("sent more than was requested")
+        if not self._upstream.measured:
+            return Charge(grown, None, None)
+        cost = Charge.from_report(chunk.report)
+        if cost is None and chunk.report is None and not text:
+            cost = NOTHING
+        if cost is None or charged + cost.tokens < bounds.words:
             raise ApiError(502, "the upstream does not report what it releases", code="upstream_unmeasured")
-        return cost or NOTHING
-
-
-def _parsed(data: str) -> dict[str, Any]:
-    try:
-        chunk = json.loads(data)
-    except ValueError as error:
-        raise ApiError(502, "the upstream sent a chunk that is not JSON", code="upstream_failed") from error
-    if not isinstance(chunk, dict):
-        raise ApiError(502, "the upstream sent a chunk that is no object", code="upstream_failed")
-    if isinstance(chunk.get("error"), dict):
-        raise ApiError(502, "the upstream failed in the middle of a stream", code="upstream_failed")
-    return chunk
-
-
-def _text(choice: dict[str, Any]) -> str:
-    said = choice.get("delta")
-    text = said.get("content") if isinstance(said, dict) else choice.get("text")
-    return text if isinstance(text, str) else ""
+        return cost
 
 
 def _refusal(status: int, body: bytes, headers: Any) -> ApiError:
     """Translate an upstream's refusal: the client's request may be at fault, or the gateway's own key or rate."""
-    try:
-        message = str(json.loads(body)["error"]["message"])[:300]
-    except (ValueError, KeyError, TypeError):
-        message = f"the upstream answered {status}"
     if status in (400, 413, 422):
-        return ApiError(400, message, code="upstream_refused")
+        return ApiError(400, _message(body) or f"the upstream answered {status}", code="upstream_refused")
     if status in (429, 503):
         wait = headers.get("retry-after", "1")
-        return overloaded("the upstream is busy", int(wait) if wait.isdigit() else 1)
+        return overloaded("the upstream is busy", int(wait) if re.fullmatch("[0-9]{1,5}", wait) else 1)
     return ApiError(502, f"the upstream answered {status}", code="upstream_failed")
+
+
+def _message(body: bytes) -> str:
+    """Return what a refusal says; nothing if it says it in no known form."""
+    try:
+        said = json.loads(body)
+        for name in ("error", "message", "detail"):
+            said = said.get(name, said) if isinstance(said, dict) else said
+    except (ValueError, RecursionError):
+        return ""
+    # A part of a character cannot be sent on.
+    return said[:300].encode(errors="replace").decode() if isinstance(said, str) else ""

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+MOST = 10_000_000
+"""Largest amount that another server may report for a chunk; a database does not hold every number."""
+
 
 @dataclass(frozen=True)
 class Charge:
@@ -42,13 +45,14 @@ class Charge:
     @classmethod
     def from_report(cls, data: Any) -> "Charge | None":
         """Parse what :meth:`report` made; None if it is missing or malformed."""
-        if not isinstance(data, dict) or not isinstance(data.get("tokens"), int):
+        if not isinstance(data, dict):
             return None
-        sums = [data.get("kl"), data.get("value")]
-        if any(a is not None and (isinstance(a, bool) or not isinstance(a, int | float) or not a >= 0) for a in sums):
-            return None
-        unvalued = data.get("unvalued", 0)
-        return cls(data["tokens"], sums[0], sums[1], unvalued if isinstance(unvalued, int) else 0)
+        tokens: Any = data.get("tokens")
+        unvalued: Any = data.get("unvalued", 0)
+        kl, value = data.get("kl"), data.get("value")
+        whole = all(type(count) is int and 0 <= count <= MOST for count in (tokens, unvalued))
+        finite = all(amount is None or (type(amount) in (int, float) and 0 <= amount <= MOST) for amount in (kl, value))
+        return cls(tokens, kl, value, unvalued) if whole and finite else None
 
     def report(self) -> dict[str, Any]:
         """Return the JSON in which one distillgame server tells another what a chunk costs."""
