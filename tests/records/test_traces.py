@@ -122,3 +122,11 @@ def test_an_attacker_may_bring_json_lines(tmp_path: Path) -> None:
     path.write_text("not JSON\n")
     with pytest.raises(DistillgameError, match="not a readable JSON Lines file"):
         read_released(path)
+
+
+def test_options_that_are_no_numbers_survive_a_round_trip(tmp_path: Path) -> None:
+    trace = dataclasses.replace(
+        GREEDY, strength={"gamma": 0.5, "proxies": {"proxy": 1, "olmo2": 2}, "combine": "worst"}
+    )
+    write_traces(tmp_path / "traces.parquet", [trace])
+    assert read_traces(tmp_path / "traces.parquet") == [trace]

@@ -35,7 +35,7 @@ class Trace:
         problem_id: The task's id of the problem.
         split: The split it was drawn from.
         policy: Name of the release policy.
-        strength: Its parameters.
+        strength: Its options: numbers, and for policies with several proxies their names and weights.
         seed: Seed of its random stream.
         messages: The conversation, with the completion last.
         finish_reason: ``stop`` or ``length``.
@@ -65,7 +65,7 @@ class Trace:
     problem_id: str
     split: str
     policy: str
-    strength: Mapping[str, float]
+    strength: Mapping[str, Any]
     seed: int
     messages: list[dict[str, str]]
     finish_reason: str
