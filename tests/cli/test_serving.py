@@ -130,7 +130,7 @@ def test_an_address_in_use_is_said_before_models_are_loaded(run: Run, tmp_path: 
     import socket
 
     (tmp_path / "serve.yaml").write_text(
-        "teacher: absent\npolicies: {plain: {release: standard}}\ntiers: {a: {policy: plain}}\n"
+        "teacher: ./absent\npolicies: {plain: {release: standard}}\ntiers: {a: {policy: plain}}\n"
     )
 
     with socket.socket() as taken:
@@ -141,4 +141,4 @@ def test_an_address_in_use_is_said_before_models_are_loaded(run: Run, tmp_path: 
     assert "choose another --host or --port" in found.stderr
     alone = run("serve", "serve.yaml", "--port", "0")
     assert alone.returncode == 2
-    assert "'absent'" in alone.stderr
+    assert "'./absent'" in alone.stderr
