@@ -98,7 +98,8 @@ def tiny(name: str) -> Any:
     pytest.skip(f"{name}: {reasons[0]}")
 
 
-def check(name: str) -> None:
+def refused(name: str) -> str | None:
+    """Return why a model is refused; None if it is accepted, and then its rows are those of plain passes."""
     model = tiny(name)
     refusal = None
     try:
@@ -108,21 +109,23 @@ def check(name: str) -> None:
     if refusal is not None:
         assert "\n" not in refusal
         assert type(model).__name__ in refusal or "layers" in refusal
-        return
+        return refusal
     rows = [[5, 9, 3], [7, 11, 2, 4, 8, 6, 10, 12, 3, 3]]
     with torch.inference_mode():
         found = Context(model).admit(rows)
         for row, logits in zip(rows, found, strict=True):
             alone = model(torch.tensor([row]), use_cache=False).logits[0, -1].float()
             assert torch.allclose(logits, alone, atol=1e-3 * float(alone.std()) + 1e-6)
+    return None
 
 
 @pytest.mark.parametrize("name", COMMON)
-def test_a_common_architecture_is_equal_alone_or_refused_in_words(name: str) -> None:
-    check(name)
+def test_a_common_architecture_is_equal_alone(name: str) -> None:
+    reason = refused(name)
+    assert reason is None or (name == "gpt_neo" and "window_size" in reason)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) - set(COMMON)))
 def test_an_architecture_is_equal_alone_or_refused_in_words(name: str) -> None:
-    check(name)
+    refused(name)

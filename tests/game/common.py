@@ -1,5 +1,6 @@
 """Random games, and what brute force says about them."""
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,22 @@ def constrained(objective: Any, reference: Array, weights: Array, budget: float,
 
 def game_value(pi_rel: Array, v: Array, rho: float, weights: Array) -> float:
     return value(pi_rel, v, rho, weights).value
+
+
+def droppable_game(seed: int, rho: float) -> tuple[Array, Array, float, float]:
+    """A game in which each context may drop its one output of value.
+
+    Returns:
+        The reference, the values, a budget for some of the contexts, and the lowest value of all ways to drop.
+    """
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 6))
+    p, worth = rng.uniform(0.1, 0.6, n), rng.uniform(0.2, 1.0, n)
+    pi, v = np.stack([p, 1 - p], 1), np.stack([worth, np.zeros(n)], 1)
+    epsilon = 0.3 * float(-np.log(1 - p).mean())
+    best = np.inf
+    for dropped in itertools.product([False, True], repeat=n):
+        teacher = np.where(np.array(dropped)[:, None], [0.0, 1.0], pi)
+        if float(kl(teacher, pi).mean()) <= epsilon:
+            best = min(best, value(teacher, v, rho).value)
+    return pi, v, epsilon, best

@@ -1,5 +1,3 @@
-import itertools
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +15,7 @@ from distillgame.game import (
 )
 from distillgame.game.bound import lower_bound
 from distillgame.game.equilibrium import _normalised, solve_equilibrium
-from tests.game.common import constrained, game_value, random_game
+from tests.game.common import constrained, droppable_game, game_value, random_game
 
 BUDGETS = [(0.05, 0.05), (0.3, 0.1), (0.1, 0.5), (0.8, 1.2)]
 
@@ -160,16 +158,7 @@ def test_zeros_ties_and_ragged_outputs() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_against_a_student_of_large_budget_the_right_outputs_are_dropped(seed: int, rho: float) -> None:
     """Each context may drop its one output of value: all ways to do so are compared."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(3, 6))
-    p, worth = rng.uniform(0.1, 0.6, n), rng.uniform(0.2, 1.0, n)
-    pi, v = np.stack([p, 1 - p], 1), np.stack([worth, np.zeros(n)], 1)
-    epsilon = 0.3 * float(-np.log(1 - p).mean())
-    best = np.inf
-    for dropped in itertools.product([False, True], repeat=n):
-        teacher = np.where(np.array(dropped)[:, None], [0.0, 1.0], pi)
-        if float(kl(teacher, pi).mean()) <= epsilon:
-            best = min(best, value(teacher, v, rho).value)
+    pi, v, epsilon, best = droppable_game(seed, rho)
     found = equilibrium(pi, v, epsilon, rho)
     assert found.value <= best + 1e-9
     assert found.certificate.lower_bound is not None

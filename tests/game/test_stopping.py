@@ -1,14 +1,13 @@
 """Larger games end the search once starts of all kinds agree; here every game counts as large."""
 
-import itertools
 import sys
 
 import numpy as np
 import pytest
 
-from distillgame.game import kl, make_contexts, read_game, solve, value
+from distillgame.game import make_contexts, read_game, solve
 from distillgame.game.equilibrium import solve_equilibrium
-from tests.game.common import random_game
+from tests.game.common import droppable_game, random_game
 
 MODULE = sys.modules["distillgame.game.equilibrium"]
 """The module, whose name in the package is its function's."""
@@ -29,16 +28,7 @@ def test_starts_that_agree_end_the_search() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_starts_that_differ_do_not(seed: int, rho: float) -> None:
     """Each context may drop its one output of value: all ways to do so are compared."""
-    rng = np.random.default_rng(seed)
-    n = int(rng.integers(3, 6))
-    p, worth = rng.uniform(0.1, 0.6, n), rng.uniform(0.2, 1.0, n)
-    pi, v = np.stack([p, 1 - p], 1), np.stack([worth, np.zeros(n)], 1)
-    epsilon = 0.3 * float(-np.log(1 - p).mean())
-    best = np.inf
-    for dropped in itertools.product([False, True], repeat=n):
-        teacher = np.where(np.array(dropped)[:, None], [0.0, 1.0], pi)
-        if float(kl(teacher, pi).mean()) <= epsilon:
-            best = min(best, value(teacher, v, rho).value)
+    pi, v, epsilon, best = droppable_game(seed, rho)
     found = solve_equilibrium(make_contexts(pi, v), epsilon, rho, bound=False).certificate
     assert found.value <= best + 1e-9
     assert found.starts > 8 or found.agreeing == found.starts

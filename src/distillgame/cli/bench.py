@@ -9,7 +9,7 @@ from rich.console import Console
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs/bench"), show_default=True)
-@click.option("--quick", is_flag=True, help="Fewer batches and repetitions: under 5 minutes on two cores.")
+@click.option("--quick", is_flag=True, help="Fewer batches and repetitions: 4 to 6 minutes on two cores.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where to run [default: a GPU if there is one].")
 def bench(out: Path, quick: bool, device: Literal["cpu", "cuda"] | None) -> None:
     """Time every defense in this engine against its floor, and against transformers.

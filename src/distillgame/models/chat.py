@@ -77,9 +77,10 @@ def prompt_ids(tokenizer: Any, messages: list[dict[str, str]], told: Mapping[str
     Raises:
         DistillgameError: If the template refuses the messages, or nothing is left of them.
     """
+    dated = _dated(tokenizer)
     try:
         ids = tokenizer.apply_chat_template(
-            messages, chat_template=_dated(tokenizer), add_generation_prompt=True, tokenize=True, return_dict=False,
+            messages, chat_template=dated, add_generation_prompt=True, tokenize=True, return_dict=False,
             **(told or {}),
         )  # fmt: skip
     except Exception as error:  # templates may raise any error

@@ -72,7 +72,7 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
 
     Args:
         out: A folder; it is made if it does not exist.
-        plan: How much is timed; :data:`QUICK` takes under 5 minutes on two cores.
+        plan: How much is timed; :data:`QUICK` takes 4 to 6 minutes on two cores.
         device: Where networks run. On a GPU the shaped pair is the largest that fits its memory, elsewhere 135M/16M.
         progress: Told what is being timed.
 
