@@ -1,11 +1,13 @@
 """Small models that many tests share: random weights, the embedded tokenizer, milliseconds a pass."""
 
 import os
+from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
 
+from distillgame.fork_server import fork_server
 from distillgame.models import LanguageModel, ModelSpec, load_model, quiet
 
 quiet()
@@ -14,6 +16,11 @@ hypothesis.settings.load_profile("seeded")
 # Tests run on all cores at once, and so do the processes that they start: small networks only lose by more threads.
 torch.set_num_threads(1)
 os.environ["OMP_NUM_THREADS"] = "1"
+# They start dozens of processes: each would compile the package anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# Where they are started from; see processes.py.
+fork_server.preload("tests.command")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
 
 
 def make_model(width: int = 16, layers: int = 2, seed: int = 0, tokenizer: str = "embedded:teacher") -> LanguageModel:

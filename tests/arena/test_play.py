@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ import distillgame
 from distillgame.errors import DistillgameError
 from distillgame.models.spec import EMBEDDED
 from distillgame.records import Results, read_released, read_results, read_traces
+from tests.processes import Command
 
 
 @pytest.fixture(scope="module")
@@ -130,16 +129,16 @@ def test_a_game_killed_at_any_moment_resumes_with_identical_results(
     part = TINY | {"seeds": [0], "policies": ["standard", {"poe": {"gamma": 0.5}}]}
     config = tmp_path / "part.yaml"
     config.write_text(yaml.safe_dump(part))
-    command = [sys.executable, "-m", "distillgame", "play", str(config), "--out", str(tmp_path / "run")]
+    command, log = ["play", str(config), "--out", str(tmp_path / "run")], tmp_path / "log"
     for finished in (1, 6, 12):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = Command(command, log)
         while len(list((tmp_path / "run" / "stages").glob("*/stage.json"))) < finished:
-            assert process.poll() is None
+            assert process.poll() is None, process.output()
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
-    last = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert last.returncode == 0, last.stderr
+    last = Command(command, log)
+    assert last.wait() == 0, last.output()
     killed, whole = fingerprints(tmp_path / "run"), fingerprints(played[0])
     assert len(killed) > 12
     assert killed == {key: whole[key] for key in killed}

@@ -1,8 +1,5 @@
 """A sweep: strengths and numbers of queries, the strongest of each, and a kill in between."""
 
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +9,7 @@ import yaml
 
 import distillgame
 from distillgame.records import Results, read_results
+from tests.processes import Command
 
 GRID: dict[str, Any] = {
     "policies": ["standard", {"poe": {"gamma": 0.5}}],
@@ -55,16 +53,15 @@ def test_a_sweep_that_was_killed_goes_on_and_ends_with_the_same_rows(
 
     config = tmp_path / "grid.yaml"
     config.write_text(yaml.safe_dump(TINY | GRID | {"policies": [{"poe": {"gamma": 0.5}}]}))
-    command = [sys.executable, "-m", "distillgame", "sweep", str(config), "--out", str(tmp_path / "run")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    command = ["sweep", str(config), "--out", str(tmp_path / "run")]
+    process = Command(command, tmp_path / "log")
     while process.poll() is None and len(list((tmp_path / "run" / "stages").glob("distill*/stage.json"))) < 2:
         time.sleep(0.2)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
     assert not (tmp_path / "run" / "results.json").exists()
-    finished = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert finished.returncode == 0, finished.stderr
-    assert "stages are finished already" in finished.stderr
+    again = Command(command, tmp_path / "log")
+    assert again.wait() == 0, again.output()
+    assert "stages are finished already" in again.output()
     resumed, whole = read_results(tmp_path / "run" / "results.json"), swept[1]
     defenses = [row.defense for row in resumed.teachers]
     assert defenses == ["poe gamma=0.3", "poe gamma=0.5"]

@@ -1,10 +1,7 @@
 """Real servers in processes of their own, on real sockets."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +15,7 @@ from sqlalchemy import select
 
 from distillgame.gateway.ledger import create_key, open_database
 from distillgame.gateway.ledger.tables import entries
+from tests.processes import Command
 
 MODEL = "distillgame-embedded"
 
@@ -63,7 +61,7 @@ class Running:
         scheme: http or https.
     """
 
-    process: "subprocess.Popen[bytes]"
+    process: Command
     port: int
     folder: Path
     url: str
@@ -129,11 +127,9 @@ def server(
     path = folder / "serve.yaml"
     path.write_text(yaml.safe_dump(config))
     url = url or f"sqlite:///{folder / 'ledger.db'}"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "distillgame", "serve", str(path), "--port", "0", "--ledger", url, *arguments],
-            stdout=log, stderr=log, cwd=folder, env={**os.environ, **(env or {})},
-        )  # fmt: skip
+    process = Command(
+        ["serve", str(path), "--port", "0", "--ledger", url, *arguments], folder / "log", folder, environment=env
+    )
     running = Running(process, 0, folder, url, "https" if "--tls-cert" in arguments else "http")
     try:
         running.port = _port(running)
@@ -141,11 +137,7 @@ def server(
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait(60)
 
 
 def _port(running: Running) -> int:

@@ -1,6 +1,7 @@
 """A server that is killed in the middle of its work has accounted for all that it sent."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import threading
@@ -54,8 +55,7 @@ def test_kill_9_under_load_loses_no_accounted_release(
         end = time.monotonic() + 100
         while _finished(running, f"crash-{kind}") < 80 and time.monotonic() < end:
             time.sleep(0.1)
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
+        running.process.kill()
         thread.join()
     rows = {row.request: row for row in running.rows() if row.owner.startswith(f"crash-{kind}")}
     got = [received for received in results if received.ids]
@@ -120,14 +120,12 @@ def test_ledger_sums_are_what_clients_received(running: Running) -> None:
 
 def test_the_engine_dies_with_the_server(tmp_path: Path) -> None:
     with server(tmp_path) as running:
-        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-        assert children
-        os.kill(running.process.pid, signal.SIGKILL)
-        running.process.wait()
+        engine = _engine(running)
+        running.process.kill()
         end = time.monotonic() + 60
-        while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < end:
+        while engine in _processes(running) and time.monotonic() < end:
             time.sleep(0.05)
-        assert not any(Path(f"/proc/{child}").exists() for child in children)
+        assert not _processes(running)
 
 
 def test_a_server_whose_engine_dies_ends_and_says_why(tmp_path: Path) -> None:
@@ -143,7 +141,16 @@ def test_a_server_whose_engine_dies_ends_and_says_why(tmp_path: Path) -> None:
         assert {received.status for received in results} <= {0, 200, 503}
 
 
+def _processes(running: Running) -> set[int]:
+    """The processes of a server, by their working directory."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit() and (process / "cwd").resolve(strict=True) == running.folder.resolve():
+                found.add(int(process.name))
+    return found
+
+
 def _engine(running: Running) -> int:
-    children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text().split()
-    (engine,) = [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    (engine,) = _processes(running) - {running.process.pid}
     return engine

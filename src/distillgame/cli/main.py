@@ -1,5 +1,7 @@
 """The command line: one file a verb, no logic."""
 
+import atexit
+import gc
 import sys
 import traceback
 from typing import Any
@@ -60,6 +62,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: 0 if all went well, 2 for an error of the user's or of the data's."""
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments
+    # At its end Python looks for garbage among all that was imported: two seconds once PyTorch and transformers were.
+    atexit.register(gc.freeze)
     try:
         outcome: Any = cli.main(arguments, prog_name="distillgame", standalone_mode=False)
     except click.ClickException as error:

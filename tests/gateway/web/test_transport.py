@@ -278,9 +278,8 @@ def test_told_to_stop_while_it_loads_it_stops(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(CONFIG))
     arguments = [sys.executable, "-m", "distillgame", "serve", str(path), "--port", "0"]
     process = subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    while not children.read_text().split():
-        time.sleep(0.02)
+    threads = Path(f"/proc/{process.pid}/task")
+    wait_until(lambda: any(thread.read_text().split() for thread in threads.glob("*/children")), 60)
     time.sleep(0.5)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0

@@ -3,26 +3,26 @@
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 import torch
 
-from distillgame.arena.run.fork_server import AVAILABLE, ForkedProcess, fork_server
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import Stage
 from distillgame.errors import DistillgameError
+from distillgame.fork_server import fork_server, start_worker
 
 ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
 """Environment variables of worker processes."""
+
+fork_server.preload("distillgame.arena.run.worker", "distillgame.arena.stages", "distillgame.students.training.trainer")
 
 
 class Display(Protocol):
@@ -167,19 +167,6 @@ def _gpu(device: str, number: int) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": visible[number % len(visible)]}
 
 
-def _start(environment: dict[str, str], log: TextIO, device: str) -> subprocess.Popen[str] | ForkedProcess:
-    """Start a worker process: forked where that is safe, otherwise as a fresh interpreter."""
-    forked = fork_server.fork(environment, log) if AVAILABLE and device == "cpu" else None
-    return forked or subprocess.Popen(
-        [sys.executable, "-m", "distillgame.arena.run.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        text=True,
-        env=environment,
-    )
-
-
 class _Worker:
     """A worker process and the thread that listens to it."""
 
@@ -189,7 +176,8 @@ class _Worker:
         logs = store.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.log = (logs / f"worker-{number}.log").open("a")
-        self.process = _start(os.environ | ENVIRONMENT | _gpu(store.device, number), self.log, store.device)
+        environment = os.environ | ENVIRONMENT | _gpu(store.device, number)
+        self.process = start_worker("distillgame.arena.run.worker", environment, self.log, store.device)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> "_Worker":

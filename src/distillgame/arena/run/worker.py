@@ -1,4 +1,4 @@
-"""A process that runs stages one after the other: ``python -m distillgame.arena.run.worker``.
+"""A process that runs stages one after the other.
 
 It reads one JSON line a stage from its standard input and answers on its standard output with lines of progress and
 one line of outcome. Anything that libraries print goes to standard error instead. It ends when its input ends, so no
@@ -74,7 +74,3 @@ def _run(order: dict[str, Any], answers: TextIO) -> dict[str, Any]:
 
 def _answer(answers: TextIO, **message: Any) -> None:
     answers.write(json.dumps(message) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,22 +2,33 @@
 
 import asyncio
 import contextlib
-import multiprocessing
+import os
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncGenerator
 from itertools import count
-from multiprocessing.connection import Connection
 
 from distillgame.errors import DistillgameError
+from distillgame.fork_server import ForkedProcess, fork_server, start_worker
 from distillgame.gateway.backends import worker
 from distillgame.gateway.backends.base import Backend, Job, Piece
 from distillgame.gateway.backends.samplers import JobEvent, JobFailure
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError, overloaded
+from distillgame.models import pick_device
 
 GONE = JobFailure("the engine has stopped; the server has to be started again")
 """The failure of all jobs when the worker has died."""
+
+WORKER = "distillgame.gateway.backends.worker"
+"""The worker's module."""
+
+PATIENCE_SECONDS = 10
+"""How long a worker that was told to end may take."""
+
+fork_server.preload(WORKER)
 
 
 class LocalBackend(Backend):
@@ -33,25 +44,18 @@ class LocalBackend(Backend):
         self._numbers = count()
         self._jobs: dict[int, asyncio.Queue[Piece | JobFailure]] = {}
         self._outbox: queue.SimpleQueue[tuple[int, Job | None] | None] = queue.SimpleQueue()
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: ForkedProcess | subprocess.Popen[str] | None = None
         self._state: str | None = "the engine is starting"
         self._gone = asyncio.Event()
         self._closing = False
 
     async def start(self) -> None:
         """Start the process and wait until its models are loaded."""
-        # Forking a process that has threads, or a GPU, is not safe.
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=worker.main, args=(theirs, self._config), name="engine", daemon=True)
-        process.start()
-        self._process = process
-        # Only the worker may hold that end, so that its death closes the pipe.
-        theirs.close()
-        self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        for target in (self._read, self._write):
-            arguments = (ours, asyncio.get_running_loop())
-            threading.Thread(target=target, args=arguments, name="engine pipe", daemon=True).start()
+        loop = asyncio.get_running_loop()
+        device = pick_device(self._config.engine.device, "engine.device")
+        self._ready: asyncio.Future[None] = loop.create_future()
+        # In a thread that nobody waits for, so that a server may be told to stop meanwhile.
+        threading.Thread(target=self._start, args=(device, loop), name="engine", daemon=True).start()
         await self._ready
 
     async def run(self, job: Job) -> AsyncGenerator[Piece, None]:
@@ -94,22 +98,34 @@ class LocalBackend(Backend):
         self._closing = True
         self._outbox.put(None)
         if self._process is not None:
-            await asyncio.to_thread(self._process.join, 10)
-            if self._process.is_alive():
+            ended = asyncio.create_task(asyncio.to_thread(self._process.wait))
+            if not (await asyncio.wait({ended}, timeout=PATIENCE_SECONDS))[0]:
                 self._process.kill()
 
-    def _write(self, connection: Connection, _: asyncio.AbstractEventLoop) -> None:
+    def _start(self, device: str, loop: asyncio.AbstractEventLoop) -> None:
+        self._process = process = start_worker(WORKER, os.environ, sys.stderr, device)
+        assert process.stdin is not None
+        assert process.stdout is not None
+        pipes = worker.Pipes(os.dup(process.stdout.fileno()), os.dup(process.stdin.fileno()))
+        # Only the pipes may hold those ends, so that closing them ends the worker.
+        process.stdin.close()
+        process.stdout.close()
+        pipes.send(self._config)
+        threading.Thread(target=self._write, args=(pipes,), name="engine input", daemon=True).start()
+        self._read(pipes, loop)
+
+    def _write(self, pipes: worker.Pipes) -> None:
         # In a thread, because a full pipe must not block the event loop.
         with contextlib.suppress(OSError):
             while (message := self._outbox.get()) is not None:
-                connection.send(message)
-            # While the other thread reads the pipe, the worker would not notice that it was closed.
-            connection.send(None)
+                pipes.send(message)
+            # While the other thread reads, the worker would not notice that its input was closed.
+            pipes.send(None)
 
-    def _read(self, connection: Connection, loop: asyncio.AbstractEventLoop) -> None:
+    def _read(self, pipes: worker.Pipes, loop: asyncio.AbstractEventLoop) -> None:
         try:
             while True:
-                loop.call_soon_threadsafe(self._dispatch, connection.recv())
+                loop.call_soon_threadsafe(self._dispatch, pipes.recv())
         except (EOFError, OSError):
             pass
         # The loop may have ended before the process.
