@@ -1,8 +1,10 @@
 """What the engine's tests share."""
 
+from dataclasses import replace
 from typing import Any
 
 from distillgame.decoding import Calibration, Request
+from distillgame.models import LanguageModel
 
 PROMPTS = ["4 dog", "3 cat , 2 snake", "9 crab , 1 ant , 5 bee"]
 POLICIES: list[tuple[str, dict[str, Any]]] = [
@@ -21,6 +23,15 @@ def requests(prompts: list[str] = PROMPTS, copies: int = 1) -> list[Request]:
         Request(f"{prompt}/{k}", [{"role": "user", "content": prompt}], " #### ")
         for prompt in prompts
         for k in range(copies)
+    ]
+
+
+def encoded(teacher: LanguageModel, prompts: list[str], copies: int) -> list[Request]:
+    """The same, as token ids that were made once per prompt: applying a chat template takes longer than sampling."""
+    ids = {prompt: tuple(teacher.prompt_ids([{"role": "user", "content": prompt}])) for prompt in prompts}
+    return [
+        replace(request, messages=[], prompt=ids[request.messages[0]["content"]])
+        for request in requests(prompts, copies)
     ]
 
 

@@ -12,7 +12,7 @@ from distillgame.models import LanguageModel
 from distillgame.policies import Experts, make_policy, release
 from distillgame.values import Direction
 from tests.conftest import make_model
-from tests.decoding.common import drafting, requests
+from tests.decoding.common import drafting, encoded, requests
 from tests.models.test_alignment import PROXY, TEACHER, word_model
 
 FALSE_ALARM = 1e-5
@@ -39,7 +39,9 @@ def test_the_first_token_follows_the_weighted_product(
             teacher, policy, proxies={"large": large, "small": proxy}, batch_size=1000,
             speculative=speculative, calibration=drafting(),
         )  # fmt: skip
-        samples = engine.generate(requests(["4 dog"], COPIES), SamplingParams(temperature=0.8, max_new_tokens=1), 3)
+        samples = engine.generate(
+            encoded(teacher, ["4 dog"], COPIES), SamplingParams(temperature=0.8, max_new_tokens=1), 3
+        )
         counts = torch.bincount(torch.tensor([s.token_ids[0] for s in samples]), minlength=len(expected))
         likely = expected * COPIES >= 8
         observed = [*counts[likely].tolist(), int(counts[~likely].sum())]

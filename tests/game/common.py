@@ -1,7 +1,7 @@
 """Random games, and what brute force says about them."""
 
 import itertools
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from scipy.optimize import minimize
@@ -22,31 +22,61 @@ def softmax(x: Array) -> Array:
     return result
 
 
-def constrained(objective: Any, reference: Array, weights: Array, budget: float, starts: int, seed: int) -> float:
-    """The lowest value of ``objective(pi)`` with E KL(pi‖reference) <= budget that SLSQP finds from random starts."""
+Objective = Callable[[Array], tuple[float, Array]]
+"""A function of a teacher, and its derivatives by probability, which guide the search and nothing else."""
+
+
+def constrained(objective: Objective, reference: Array, weights: Array, budget: float, starts: int, seed: int) -> float:
+    """The lowest value of ``objective`` with E KL(pi‖reference) <= budget that SLSQP finds from random starts."""
     rng = np.random.default_rng(seed)
     shape = reference.shape
 
     def pi(x: Array) -> Array:
         return softmax(np.log(reference) + x.reshape(shape))
 
+    def by_x(at: Array, by_probability: Array) -> Array:
+        centred: Array = at * (by_probability - (at * by_probability).sum(-1, keepdims=True))
+        return centred.ravel()
+
+    def value_and_slope(x: Array) -> tuple[float, Array]:
+        at = pi(x)
+        found, slope = objective(at)
+        return found, by_x(at, slope)
+
     def room(x: Array) -> float:
         return budget - float(weights @ kl(pi(x), reference))
+
+    def room_slope(x: Array) -> Array:
+        at = pi(x)
+        return -by_x(at, weights[:, None] * np.log(at / reference))
 
     best = np.inf
     for k in range(starts):
         x0 = rng.normal(size=reference.size) * (0.0 if k == 0 else rng.choice([0.3, 1.0, 3.0]))
         found = minimize(
-            lambda x: objective(pi(x)), x0, method="SLSQP", constraints={"type": "ineq", "fun": room},
-            options={"maxiter": 300, "ftol": 1e-12},
+            value_and_slope, x0, jac=True, method="SLSQP",
+            constraints={"type": "ineq", "fun": room, "jac": room_slope}, options={"maxiter": 300, "ftol": 1e-12},
         )  # fmt: skip
         if room(found.x) > -1e-7:
             best = min(best, float(found.fun))
     return best
 
 
-def game_value(pi_rel: Array, v: Array, rho: float, weights: Array) -> float:
-    return value(pi_rel, v, rho, weights).value
+def expected_value(v: Array, weights: Array, sign: int = 1) -> Objective:
+    """Plus or minus E v."""
+    return lambda pi: (sign * float(weights @ (pi * v).sum(1)), sign * weights[:, None] * v)
+
+
+def game_value(v: Array, rho: float, weights: Array) -> Objective:
+    """V; its derivatives are those of the student's dual problem at the best eta (the envelope theorem)."""
+
+    def at(pi: Array) -> tuple[float, Array]:
+        found = value(pi, v, rho, weights)
+        eta = float(np.clip(found.student.dual, 1e-6, 1e3))
+        grown = np.exp(eta * (v - np.where(pi > 1e-12, v, -np.inf).max(1, keepdims=True)))
+        return found.value, weights[:, None] * grown / (eta * (pi * grown).sum(1, keepdims=True))
+
+    return at
 
 
 def droppable_game(seed: int, rho: float) -> tuple[Array, Array, float, float]:

@@ -68,9 +68,9 @@ def test_cold_teachers_and_strong_tilts_are_defended_too(temperature: float, eta
     v = log_ref - log_stu
     released = anticipated(log_ref, v, eta, kappa)
     assert released.isfinite().all()
-    for row in range(100):
+    for row in range(0, 100, 4):
         reference, values = log_ref[row].double().numpy(), v[row].double().numpy()
-        w = np.linspace(values.min(), values.max(), 4001)[:, None]
+        w = np.linspace(values.min(), values.max(), 1001)[:, None]
         with np.errstate(over="ignore"):
             h = kappa * eta * w[:, 0] - np.logaddexp.reduce(reference - kappa * np.expm1(eta * (values - w)), axis=1)
         found = cost(released[row].double().numpy(), reference, values, eta, kappa)

@@ -45,7 +45,13 @@ class Contexts:
 
     def mean(self, values: Array) -> float:
         """Return the expectation over contexts of an array of shape (n,), ignoring contexts of weight 0."""
-        return float(np.where(self.weights > 0, self.weights * np.where(self.weights > 0, values, 0), 0).sum())
+        with np.errstate(invalid="ignore"):
+            found = float(self.weights @ values)
+        if np.isfinite(found):
+            return found
+        # It may be a context of weight 0 that has no finite value.
+        counted = self.weights > 0
+        return float(self.weights[counted] @ values[counted])
 
 
 def make_contexts(pi: Rows, v: Rows, weights: Sequence[float] | Array | None = None, name: str = "pi_ref") -> Contexts:
