@@ -19,7 +19,7 @@ from distillgame.values import Direction
 from tests.decoding.common import POLICIES, PROMPTS, drafting, encoded, requests
 
 FALSE_ALARM = 1e-5
-COPIES = 2500
+COPIES = 1500
 LENGTH = 3
 PARAMS = [
     SamplingParams(temperature=0.8, max_new_tokens=LENGTH),
@@ -94,7 +94,7 @@ def sampled(
 ) -> list[Counter[tuple[int, ...]]]:
     """How often each continuation came, by prompt; prompts of different lengths share batches."""
     engine = Engine(
-        teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction}, batch_size=1000,
+        teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction}, batch_size=1500,
         speculative=speculative, calibration=drafting(),
     )  # fmt: skip
     samples = engine.generate(encoded(teacher, PROMPTS[:2], COPIES), params, seed=11)
@@ -139,7 +139,7 @@ def test_permuted_noise_is_drawn_for_each_sequence_and_followed_exactly(
         experts = Experts(ours.expand(COPIES, -1), params.temperature, (), (delta.expand(COPIES, -1),), keys)
         expected = release(policy, experts).released.probabilities.double().sum(0).numpy()
     engine = Engine(
-        teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction}, batch_size=1000,
+        teacher, policy, proxies={"proxy": proxy}, directions={"proxy": direction}, batch_size=1500,
         speculative=speculative, calibration=drafting(),
     )  # fmt: skip
     samples = engine.generate(encoded(teacher, PROMPTS[:1], COPIES), params, seed=11)

@@ -63,10 +63,10 @@ def test_shipped_models_have_the_recipes_shape(name: str) -> None:
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_shipped_models_meet_their_preconditions(name: str) -> None:
-    """On 300 problems, with three standard errors of room."""
-    problems = LegCounting().pools()["train"][-300:]
+    """On 150 problems, with three standard errors of room."""
+    problems = LegCounting().pools()["train"][-150:]
     found = assess(load_model(str(EMBEDDED / name)), problems)
-    room = 3 * (0.25 / 300) ** 0.5
+    room = 3 * (0.25 / 150) ** 0.5
     required = {key: (low - room, high + room) for key, (low, high) in RECIPES[name].require.items()}
     assert violations(found, required) == []
 

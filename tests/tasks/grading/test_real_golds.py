@@ -24,8 +24,15 @@ WRAPPINGS = [
     "Thus it is\n\\[\n\\boxed{{{}}}\n\\]\nas desired; the answer is positive.",
 ]
 
+NUMBERS = [*WRAPPINGS, "She has {}", "so {} dollars", "It costs ${}.00 in all."]
+
 EQUAL = {("30", r"30^\circ")}
 """Neighbours in the shuffle whose answers are written differently and are equal by our rules."""
+
+
+def _share(solutions: list[str], wrapping: str, wrappings: list[str]) -> list[str]:
+    """The solutions whose turn it is to wear ``wrapping``: every gold is graded in one of them."""
+    return solutions[wrappings.index(wrapping) :: len(wrappings)]
 
 
 def _wrong(completions: list[str], solutions: list[str]) -> list[tuple[str, str]]:
@@ -36,16 +43,17 @@ def _wrong(completions: list[str], solutions: list[str]) -> list[tuple[str, str]
 def _shuffled_pairs(solutions: list[str]) -> Iterator[tuple[str, str]]:
     order = solutions.copy()
     random.Random(0).shuffle(order)
-    yield from pairwise([*order, order[0]])
+    yield from pairwise(order[:1500])
 
 
 def test_gsm8k_grades_itself(gsm8k_answers: list[str]) -> None:
     assert not _wrong(gsm8k_answers, gsm8k_answers)
 
 
-@pytest.mark.parametrize("wrapping", [*WRAPPINGS, "She has {}", "so {} dollars", "It costs ${}.00 in all."])
+@pytest.mark.parametrize("wrapping", NUMBERS)
 def test_gsm8k_grades_its_answers_in_other_clothes(wrapping: str, gsm8k_answers: list[str]) -> None:
-    assert not _wrong([wrapping.format(gold_answers(text)[0]) for text in gsm8k_answers], gsm8k_answers)
+    share = _share(gsm8k_answers, wrapping, NUMBERS)
+    assert not _wrong([wrapping.format(gold_answers(text)[0]) for text in share], share)
 
 
 def test_gsm8k_answers_of_other_problems_are_wrong(gsm8k_answers: list[str]) -> None:
@@ -60,8 +68,9 @@ def test_math_grades_itself(math_solutions: list[str]) -> None:
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 def test_math_grades_its_answers_in_other_clothes(wrapping: str, math_solutions: list[str]) -> None:
-    golds = [" ".join(gold_answers(text)[0].split()) for text in math_solutions]
-    assert not _wrong([wrapping.format(gold) for gold in golds], math_solutions)
+    share = _share(math_solutions, wrapping, WRAPPINGS)
+    golds = [" ".join(gold_answers(text)[0].split()) for text in share]
+    assert not _wrong([wrapping.format(gold) for gold in golds], share)
 
 
 def test_math_answers_of_other_problems_are_wrong(math_solutions: list[str]) -> None:
@@ -73,7 +82,7 @@ def test_math_answers_of_other_problems_are_wrong(math_solutions: list[str]) -> 
 
 def test_math_answers_with_a_changed_digit_are_wrong(math_solutions: list[str]) -> None:
     chance = random.Random(0)
-    for solution in chance.sample(math_solutions, 2000):
+    for solution in chance.sample(math_solutions, 800):
         gold = gold_answers(solution)[0]
         digit = re.search(r"[0-9]", gold)
         if digit:
@@ -100,6 +109,6 @@ def _parts(node: Node) -> Iterator[str]:
 
 
 def test_every_part_of_a_math_answer_equals_itself_by_computer_algebra(math_solutions: list[str]) -> None:
-    parts = {part for text in math_solutions for part in _parts(read(gold_answers(text)[0]))}
-    assert len(parts) > 1500
+    parts = sorted({part for text in math_solutions for part in _parts(read(gold_answers(text)[0]))})[::3]
+    assert len(parts) > 500
     assert not [part for part in parts if not symbolic.equal(part, part)]
