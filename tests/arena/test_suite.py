@@ -19,6 +19,7 @@ CHANGES: dict[str, Any] = {
     "students": [],
     "suite": "informed",
     "controls": True,
+    "seeds": [0],
     "policies": ["standard", {"poe": {"gamma": 0.5}}, {"standard": {"form": "answer_only"}}],
     "splits": {"train": 16, "holdout": 8, "defender": 4, "validation": 8, "test": 8},
     "cost": {"prompts": 2, "repetitions": 1},
@@ -56,7 +57,7 @@ def test_the_strongest_of_each_level_was_the_best_on_validation(played: tuple[Pa
             rows = [r for r in attacks(played[1], teacher.defense) if r.threat_model.level == level]
             (strongest,) = [row for row in rows if row.strongest]
             assert strongest.validation == max(row.validation for row in rows)
-            assert strongest.seeds == [0, 1]
+            assert strongest.seeds == [0]
 
 
 def test_controls_stand_under_every_defense(played: tuple[Path, Results]) -> None:
@@ -101,7 +102,7 @@ def test_every_defense_has_a_row_with_all_that_made_it(played: tuple[Path, Resul
     for row in rows:
         assert {"teacher", "student", "proxy", "problems", "config"} <= set(row.hashes)
         assert row.versions["torch"]
-        assert row.config["seeds"] == [0, 1]
+        assert row.config["seeds"] == [0]
     text = render_leaderboard(rows)
     assert text.index("form=answer_only") < text.index("| standard |")
     assert "informed v1, changed" in text
