@@ -1,5 +1,6 @@
 """Small models that many tests share: random weights, the embedded tokenizer, milliseconds a pass."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from distillgame.fork_server import fork_server
 from distillgame.models import LanguageModel, ModelSpec, load_model, quiet
 
+gc.disable()  # until all is imported
 quiet()
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("seeded")
@@ -21,6 +23,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # Where they are started from; see processes.py.
 fork_server.preload("tests.command")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of every later search for garbage; some libraries ask for one per training."""
+    gc.enable()
+    gc.freeze()
 
 
 def make_model(width: int = 16, layers: int = 2, seed: int = 0, tokenizer: str = "embedded:teacher") -> LanguageModel:

@@ -189,9 +189,11 @@ def main() -> None:
     # Ctrl-C is for the process that started this one; and who ended is not asked for.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    gc.disable()
     for module in sys.argv[1:]:
         importlib.import_module(module)
     gc.freeze()
+    gc.enable()
     first = socket.socket(fileno=0)
     connections = [first]
     while True:
