@@ -48,7 +48,7 @@ def constrained(objective: Objective, reference: Array, weights: Array, budget: 
 
     def room_slope(x: Array) -> Array:
         at = pi(x)
-        return -by_x(at, weights[:, None] * np.log(at / reference))
+        return -by_x(at, weights[:, None] * np.log(np.maximum(at, 1e-300) / reference))
 
     best = np.inf
     for k in range(starts):
@@ -73,7 +73,8 @@ def game_value(v: Array, rho: float, weights: Array) -> Objective:
     def at(pi: Array) -> tuple[float, Array]:
         found = value(pi, v, rho, weights)
         eta = float(np.clip(found.student.dual, 1e-6, 1e3))
-        grown = np.exp(eta * (v - np.where(pi > 1e-12, v, -np.inf).max(1, keepdims=True)))
+        ahead = eta * (v - np.where(pi > 1e-12, v, -np.inf).max(1, keepdims=True))
+        grown = np.exp(np.minimum(ahead, 50))
         return found.value, weights[:, None] * grown / (eta * (pi * grown).sum(1, keepdims=True))
 
     return at

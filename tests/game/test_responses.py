@@ -4,7 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distillgame.errors import DistillgameError
-from distillgame.game import kl, student_best_response, teacher_best_response, value
+from distillgame.game import kl, make_contexts, student_best_response, teacher_best_response, value
+from distillgame.game.responses import LARGEST, respond
+from distillgame.game.value import slopes
 from tests.game.common import constrained, expected_value, random_game
 
 
@@ -123,3 +125,19 @@ def test_bad_games_are_named(pi: list, v: list, budget: float, weights: list | N
     with pytest.raises(DistillgameError) as caught:
         teacher_best_response(pi, v, budget, weights)
     assert message in str(caught.value)
+
+
+def test_a_budget_is_spent_however_far_apart_the_values_are() -> None:
+    """Values of hundreds of decades, as the slopes of V are: the cost is flat over most tilts, and jumps."""
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        n, m = rng.integers(1, 5), rng.integers(2, 7)
+        pi, v = rng.dirichlet(np.full(m, rng.choice([0.05, 0.3, 1.5])), n), -rng.random((n, m))
+        v[:, 0] = 0
+        game = slopes(make_contexts(pi, v), pi, float(10 ** rng.uniform(-1, 4)))
+        budget = respond(game, np.inf, -1).spent * rng.random()
+        found = respond(game, budget, -1)
+        scale = float((game.v.max(1) - np.where(pi > 0, game.v, np.inf).min(1)).max())
+        if budget > 0 and np.log(found.dual) + np.log(scale) < LARGEST - 1:
+            assert found.spent == pytest.approx(budget, rel=1e-7, abs=1e-12)
+        assert found.spent <= budget + 1e-9

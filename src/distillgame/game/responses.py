@@ -16,6 +16,15 @@ SMALL_BUDGET = 1e-3
 """Budget in nats below which divergences are computed by a slower formula that is accurate near zero."""
 
 
+STRIDE = 4.0
+"""Largest step in log strength of a root search, at first."""
+
+CLOSE = 1e-12
+"""Width of the bracket with which it ends, too."""
+
+PRECISION = 1e-8
+"""Step in log strength with which a root search ends."""
+
 NEARLY = 1 - 1e-6
 """Share of the cheaply computed cost of the extreme response above which that response is computed."""
 
@@ -89,22 +98,53 @@ def respond(contexts: Contexts, budget: float, sign: int) -> BestResponse:
 
     ahead = np.where(inside, (v - edge[:, None]) * (sign / scale), 0.0)
 
-    def excess(log_strength: float) -> float:
-        strength = np.exp(log_strength)
-        if budget < SMALL_BUDGET:
-            return contexts.mean(tilt_and_cost(pi, ahead, strength)[1]) - budget
-        # The same with one exponential, accurate for divergences that are not tiny.
-        grown = np.exp(strength * ahead)
-        grown *= pi
-        total = grown.sum(1)
-        return contexts.mean(strength * np.einsum("ij,ij->i", grown, ahead) / total - np.log(total)) - budget
-
     # A small tilt costs its square times half the variance.
     variance = contexts.mean((pi * ahead**2).sum(1) - (pi * ahead).sum(1) ** 2)
     start = np.log(2 * budget / variance) / 2 if variance > 0 else 0.0
-    strength = float(np.exp(_root(excess, start)) / scale)
-    tilted, spent = at(strength)
-    return BestResponse(tilted, strength, _expect(contexts, tilted), spent, True)
+    tilts = _Tilts(contexts, ahead, budget)
+    strength = float(np.exp(_root(tilts.excess, start)))
+    if (weights > 0).all():
+        found, _, _, costs = tilts.at(strength)
+        spent = contexts.mean(costs)
+    else:  # Contexts that do not count are tilted, too.
+        found, spent = at(strength / scale)
+    return BestResponse(found, strength / scale, _expect(contexts, found), spent, True)
+
+
+@dataclass(frozen=True)
+class _Tilts:
+    """The contexts tilted by values that are 0 at their edge and negative elsewhere, with a budget in nats."""
+
+    contexts: Contexts
+    ahead: Array
+    budget: float
+
+    def at(self, strength: float) -> tuple[Array, Array, Array, Array]:
+        """Return the tilted distributions, these times the exponents and their sums, and the costs."""
+        exponent = strength * self.ahead
+        if self.budget < SMALL_BUDGET:
+            grown, costs = tilt_and_cost(self.contexts.pi, self.ahead, strength)
+            weighed = grown * exponent
+            return grown, weighed, weighed.sum(1), costs
+        # The same with one exponential, accurate for divergences that are not tiny.
+        grown = np.exp(exponent)
+        grown *= self.contexts.pi
+        total = grown.sum(1)
+        grown /= total[:, None]
+        weighed = grown * exponent
+        means = weighed.sum(1)
+        return grown, weighed, means, means - np.log(total)
+
+    def excess(self, log_strength: float) -> tuple[float, float]:
+        """Return log(cost / budget), nearly linear up to large strengths, and its slope, of 2 where it is linear."""
+        strength = np.exp(log_strength)
+        _, weighed, means, costs = self.at(strength)
+        cost = self.contexts.mean(costs)
+        if cost <= 0:  # Rounding may leave nothing of a tiny one.
+            return -np.inf, 0.0
+        # Of exponents: the variance of the values may be too small for a number.
+        variance = np.einsum("ij,ij->i", weighed, strength * self.ahead) - means**2
+        return float(np.log(cost / self.budget)), self.contexts.mean(variance) / cost
 
 
 def _extreme_cost(contexts: Contexts, edge: Array) -> float:
@@ -125,22 +165,28 @@ def _edge(v: Array, inside: Any, sign: int) -> Array:
     return result
 
 
-def _root(excess: Callable[[float], float], start: float) -> float:
-    """Return the root of a rising function, bracketed from ``start`` by growing steps."""
-    from scipy.optimize import brentq
-
-    low = high = min(start, LARGEST)
-    found, step = excess(low), 0.1
-    while found > 0:
-        high, low, step = low, low - step, 4 * step
-        if (found := excess(low)) <= 0:
-            return float(brentq(excess, low, high, xtol=1e-12, rtol=1e-13, maxiter=200))
-    while found < 0 and high < LARGEST:
-        low, high, step = high, min(high + step, LARGEST), 4 * step
-        found = excess(high)
-    if found < 0:
-        return high  # the values are so close that no finite tilt separates them better
-    return float(brentq(excess, low, high, xtol=1e-12, rtol=1e-13, maxiter=200))
+def _root(excess: Callable[[float], tuple[float, float]], start: float) -> float:
+    """Return the root of a rising function that comes with its slope: Newton's method, kept within a bracket."""
+    low, high = -np.inf, np.inf
+    at, step, stride = min(start, LARGEST), STRIDE, STRIDE
+    for _ in range(200):
+        found, slope = excess(at)
+        if found < 0 and at >= LARGEST:
+            break  # the values are so close that no finite tilt separates them better
+        low, high = (low, at) if found >= 0 else (at, high)
+        wanted = -found / slope if slope > 0 else np.copysign(np.inf, -found)
+        bounded = float(np.clip(wanted, -stride, stride))
+        stride *= 1 if abs(wanted) < stride else 2  # The cost may be flat over hundreds of steps.
+        if abs(bounded) <= PRECISION:
+            return at + bounded  # An error of the order of the step's square is left.
+        if high - low <= CLOSE:
+            return at
+        after = min(at + bounded, LARGEST)
+        # A step may lead out of the bracket; and where steps do not shrink, halving it is faster.
+        if np.isfinite(high - low) and (not low < after < high or abs(bounded) > abs(step) / 2):
+            after = (low + high) / 2
+        step, at = after - at, after
+    return at
 
 
 def _expect(contexts: Contexts, pi: Array) -> float:
