@@ -20,7 +20,7 @@ CHANGES: dict[str, Any] = {
     "suite": "informed",
     "controls": True,
     "seeds": [0],
-    "policies": ["standard", {"poe": {"gamma": 0.5}}, {"standard": {"form": "answer_only"}}],
+    "policies": [{"poe": {"gamma": 0.5}}, {"poe": {"gamma": 0.5, "form": "answer_only"}}],
     "splits": {"train": 16, "holdout": 8, "defender": 4, "validation": 8, "test": 8},
     "cost": {"prompts": 2, "repetitions": 1},
 }
@@ -48,7 +48,7 @@ def test_every_member_has_a_row_under_every_defense_that_gives_it_what_it_needs(
     members = len(SUITES["informed"].members)
     assert len(attacks(results, "poe gamma=0.5")) == members
     # There are no log-probabilities of a completion that is not released.
-    assert len(attacks(results, "standard form=answer_only")) == members - 2
+    assert len(attacks(results, "poe gamma=0.5 form=answer_only")) == members - 2
 
 
 def test_the_strongest_of_each_level_was_the_best_on_validation(played: tuple[Path, Results]) -> None:
@@ -77,7 +77,7 @@ def test_rows_of_changed_settings_are_custom_and_say_so(played: tuple[Path, Resu
 
 def test_pairs_of_defenses_are_compared_by_level(played: tuple[Path, Results]) -> None:
     pairs = [(pair.first, pair.second, pair.level) for pair in played[1].comparisons]
-    assert len(pairs) == len(set(pairs)) == 9
+    assert len(pairs) == len(set(pairs)) == 3
     for pair in played[1].comparisons:
         low, high = pair.difference.interval.low, pair.difference.interval.high
         assert low <= pair.difference.value <= high
@@ -85,7 +85,7 @@ def test_pairs_of_defenses_are_compared_by_level(played: tuple[Path, Results]) -
 
 def test_released_characters_shrink_with_the_form_and_the_accuracy_stays(played: tuple[Path, Results]) -> None:
     teachers = {row.defense: row for row in played[1].teachers}
-    full, short = teachers["standard"], teachers["standard form=answer_only"]
+    full, short = teachers["poe gamma=0.5"], teachers["poe gamma=0.5 form=answer_only"]
     assert short.released_characters < full.released_characters / 2
     assert short.accuracy == full.accuracy
     assert short.form == "answer_only"
@@ -104,7 +104,9 @@ def test_every_defense_has_a_row_with_all_that_made_it(played: tuple[Path, Resul
         assert row.versions["torch"]
         assert row.config["seeds"] == [0]
     text = render_leaderboard(rows)
-    assert text.index("form=answer_only") < text.index("| standard |")
+    leaks = {text.index(f"| {row.teacher.defense} |"): row.strongest.accuracy for row in rows if row.strongest}
+    assert len(leaks) == 2
+    assert [leak for _, leak in sorted(leaks.items())] == sorted(leaks.values())
     assert "informed v1, changed" in text
 
 
@@ -197,7 +199,7 @@ def test_unusable_traces_are_one_line(
 def test_traces_of_the_problems_that_students_are_graded_on_are_refused(
     played: tuple[Path, Results], tmp_path: Path
 ) -> None:
-    source, *_ = (played[0] / "stages").glob("sample-standard*test-seed-0-*/traces.parquet")
+    source, *_ = (played[0] / "stages").glob("sample-poe*test-seed-0-*/traces.parquet")
     with pytest.raises(DistillgameError, match="asks 8 problems of the test split, on which students are graded"):
         distillgame.attack(source, config(), tmp_path / "out", progress=False)
 
@@ -207,5 +209,5 @@ def test_fewer_defenses_in_the_same_folder_leave_no_old_rows(played: tuple[Path,
 
     out = tmp_path / "run"
     shutil.copytree(played[0], out)
-    distillgame.play(config() | {"policies": ["standard"]}, out, progress=False)
-    assert [row.teacher.defense for row in read_rows(out)] == ["standard"]
+    distillgame.play(config() | {"policies": [{"poe": {"gamma": 0.5}}]}, out, progress=False)
+    assert [row.teacher.defense for row in read_rows(out)] == ["poe gamma=0.5"]

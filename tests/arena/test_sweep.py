@@ -16,7 +16,7 @@ GRID: dict[str, Any] = {
     "students": ["untrained", "passive", {"filter": {"share": 0.5}}],
     "seeds": [0],
     "splits": {"train": 16, "holdout": 8, "defender": 4, "validation": 8, "test": 8},
-    "cost": {"prompts": 2, "repetitions": 1},
+    "cost": {"prompts": 1, "repetitions": 1},
     "sweep": {"strengths": {"poe": {"gamma": [0.3]}}, "queries": [6, 16]},
 }
 

@@ -11,6 +11,7 @@ from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, ReleasePolicy, make_policy
 from distillgame.values import Direction
+from tests.conftest import make_model
 from tests.decoding.common import POLICIES, PROMPTS, drafting, requests
 
 
@@ -240,15 +241,17 @@ def test_a_prompt_beyond_the_context_is_refused_before_anything_is_sampled(teach
         Engine(teacher, make_policy("standard"), token_budget=64).generate(requests(), SamplingParams())
 
 
-def test_a_completion_may_fill_the_context_to_its_last_place(teacher: LanguageModel, proxy: LanguageModel) -> None:
+def test_a_completion_may_fill_the_context_to_its_last_place(proxy: LanguageModel) -> None:
+    teacher = make_model(seed=1)
+    teacher.model.config.max_position_embeddings = 256
     prompt = teacher.prompt_ids(requests()[0].messages)
-    params = SamplingParams(max_new_tokens=2048 - len(prompt), ignore_end=True)
+    params = SamplingParams(max_new_tokens=256 - len(prompt), ignore_end=True)
     engine = Engine(
         teacher, make_policy("poe", {"gamma": 0.4}), proxies={"proxy": proxy}, speculative=True, calibration=drafting()
     )
     short = Request("short", requests()[0].messages, params=SamplingParams(max_new_tokens=3, ignore_end=True))
     long, other = engine.generate([requests()[0], short], params)
-    assert len(prompt) + len(long.token_ids) == 2048
+    assert len(prompt) + len(long.token_ids) == 256
     assert len(other.token_ids) == 3
 
 

@@ -34,12 +34,12 @@ def test_the_inner_problem_has_no_duality_gap(seed: int, rho: float) -> None:
 
 
 @pytest.mark.parametrize(("epsilon", "rho"), BUDGETS)
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_brute_force_finds_no_better_teacher(seed: int, epsilon: float, rho: float) -> None:
-    """SLSQP on softmax parameters from twelve starts; it cannot reach dropped outputs exactly, hence the tolerance."""
+    """SLSQP on softmax parameters from six starts; it cannot reach dropped outputs exactly, hence the tolerance."""
     pi, v, weights = random_game(seed)
     found = equilibrium(pi, v, epsilon, rho, weights)
-    brute = constrained(game_value(v, rho, weights), pi, weights, epsilon, 12, seed)
+    brute = constrained(game_value(v, rho, weights), pi, weights, epsilon, 6, seed)
     assert found.value <= brute + 1e-5 * np.ptp(v)
     assert found.certificate.lower_bound is not None
     assert found.certificate.lower_bound <= brute + 1e-9

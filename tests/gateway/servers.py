@@ -44,7 +44,7 @@ CONFIG: dict[str, Any] = {
         "slow": {"policy": "poe", "limits": {"requests_per_minute": 3, "tokens_per_minute": 2000}},
         "front": {"policy": "poe", "gateway": True},
     },
-    "engine": {"batch_size": 32, "queue": 256, "threads": 1},
+    "engine": {"batch_size": 8, "queue": 256, "threads": 1},
 }
 """What most tests serve."""
 

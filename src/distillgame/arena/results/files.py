@@ -58,8 +58,7 @@ def report(root: Path) -> Path:
 
 def _write_report(results: Results, viewed: Sequence[ViewedProblem], root: Path) -> None:
     write_text(root / SUMMARY, markdown_summary(results))
-    for suffix in ("png", "svg"):
-        draw_frontier(results, root / f"frontier.{suffix}")
-        if len({row.threat_model.queries for row in results.students} - {0}) > 1:
-            draw_queries(results, root / f"queries.{suffix}")
+    draw_frontier(results, *(root / f"frontier.{suffix}" for suffix in ("png", "svg")))
+    if len({row.threat_model.queries for row in results.students} - {0}) > 1:
+        draw_queries(results, *(root / f"queries.{suffix}" for suffix in ("png", "svg")))
     write_text(root / PAGE, render_page(results, viewed))

@@ -1,18 +1,20 @@
 """The traces of a game as the page shows them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from distillgame.arena.plan import VIEWED, GamePlan, PlannedTeacher
 from distillgame.arena.run import Store
 from distillgame.arena.stages import TRACES, read_values
-from distillgame.models import ModelSpec, load_tokenizer
+from distillgame.models import load_tokenizer
 from distillgame.policies import Defense
 from distillgame.records import Trace, ViewedProblem, ViewedTrace, read_traces
 
 
 def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     """Return the first problems of the reported split as each defense released them, with the first seed."""
-    columns = [_column(teacher, plan.config.teacher, store) for teacher in plan.teachers]
+    tokenizer = load_tokenizer(plan.config.teacher)
+    columns = [_column(teacher, tokenizer, store) for teacher in plan.teachers]
     return [
         ViewedProblem(
             id=problem.id,
@@ -24,19 +26,19 @@ def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     ]
 
 
-def _column(teacher: PlannedTeacher, spec: ModelSpec, store: Store) -> list[ViewedTrace]:
+def _column(teacher: PlannedTeacher, tokenizer: Any, store: Store) -> list[ViewedTrace]:
     traces = read_traces(store.folder(teacher.releases[0]) / TRACES)[:VIEWED]
     values = [trace.v_gap for trace in traces]
     if teacher.values is not None:
         values = read_values(store.folder(teacher.values))
     viewed = zip(traces, values, strict=True)
-    return [_viewed(teacher.defense, spec, trace, value) for trace, value in viewed]
+    return [_viewed(teacher.defense, tokenizer, trace, value) for trace, value in viewed]
 
 
-def _viewed(defense: Defense, spec: ModelSpec, trace: Trace, value: float | None) -> ViewedTrace:
+def _viewed(defense: Defense, tokenizer: Any, trace: Trace, value: float | None) -> ViewedTrace:
     pieces, kl = [trace.completion], []
     if defense.form.name == "full" and trace.token_kl is not None:
-        decoded = _pieces(spec, trace.token_ids)
+        decoded = _pieces(tokenizer, trace.token_ids)
         # The sampled tokens may be followed by a forced answer, on which nothing was measured.
         rest = trace.completion[len("".join(decoded)) :]
         if trace.completion.startswith("".join(decoded)):
@@ -53,9 +55,8 @@ def _viewed(defense: Defense, spec: ModelSpec, trace: Trace, value: float | None
     )
 
 
-def _pieces(spec: ModelSpec, tokens: Sequence[int]) -> list[str]:
+def _pieces(tokenizer: Any, tokens: Sequence[int]) -> list[str]:
     """Return the text that each token adds, by decoding ever longer beginnings."""
-    tokenizer = load_tokenizer(spec)
     texts = [tokenizer.decode(tokens[: i + 1], skip_special_tokens=True) for i in range(len(tokens))]
     # A character that ends in a later token is withheld until then.
     whole = [text if not text.endswith("\ufffd") else text.rstrip("\ufffd") for text in texts]

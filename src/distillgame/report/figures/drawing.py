@@ -1,7 +1,7 @@
 """Figures of a game as files, and as SVG inside a page whose colours follow the page, light or dark."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ VARIABLES = {
 """The custom properties in page.css that replace the colours of a file."""
 
 
-def draw_frontier(results: Results, path: Path) -> None:
+def draw_frontier(results: Results, *paths: Path) -> None:
     """Draw teacher accuracy, and beside it time cost, against student accuracy with 95% intervals.
 
     A point further right has a better (or a slower) teacher; a lower one leaks less. A line joins the passive student
@@ -36,7 +36,7 @@ def draw_frontier(results: Results, path: Path) -> None:
 
     Args:
         results: A game.
-        path: The file to write, PNG or SVG by its suffix; it is written completely or not at all.
+        paths: The files to write, PNG or SVG by suffix; each is written completely or not at all.
     """
     from matplotlib.figure import Figure
 
@@ -48,18 +48,18 @@ def draw_frontier(results: Results, path: Path) -> None:
         for axes in figure.axes[1:]:
             axes.set_ylabel("")
         _legend(figure, series_of(results))
-        _save(figure, path)
+        _save(figure, paths)
 
 
-def draw_queries(results: Results, path: Path) -> None:
-    """Draw leakage against the number of traces asked for, one line per defense; PNG or SVG by the suffix."""
+def draw_queries(results: Results, *paths: Path) -> None:
+    """Draw leakage against the number of traces asked for, one line per defense, into PNG or SVG files."""
     from matplotlib.figure import Figure
 
     with style():
         figure = Figure(figsize=(6.8, 4.4), layout="constrained")
         queries_panel(figure.subplots(), results)
         _legend(figure, series_of(results))
-        _save(figure, path)
+        _save(figure, paths)
 
 
 def inline_svg(panel: Callable[[Any, Results], None], results: Results, title: str, prefix: str) -> Html:
@@ -120,8 +120,9 @@ def _legend(figure: "Figure", series: list[Series]) -> None:
                   loc="outside right upper", frameon=False)  # fmt: skip
 
 
-def _save(figure: "Figure", path: Path) -> None:
-    partial = path.with_name(path.name + ".partial")
-    kind = path.suffix.removeprefix(".").lower()
-    figure.savefig(partial, dpi=150, format=kind, metadata={"Date": None} if kind == "svg" else None)
-    partial.replace(path)
+def _save(figure: "Figure", paths: Sequence[Path]) -> None:
+    for path in paths:
+        partial = path.with_name(path.name + ".partial")
+        kind = path.suffix.removeprefix(".").lower()
+        figure.savefig(partial, dpi=150, format=kind, metadata={"Date": None} if kind == "svg" else None)
+        partial.replace(path)
