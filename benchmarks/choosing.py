@@ -10,8 +10,8 @@ import torch
 
 from distillgame.decoding import SamplingParams
 from distillgame.decoding.drawing.chooser import Chooser
-from distillgame.memory import keep_freed_memory
 from distillgame.policies import Experts, make_policy
+from distillgame.process import keep_freed_memory
 
 VOCABULARY = 49_152
 POSITIONS = (1, 8, 32, 96)

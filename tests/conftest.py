@@ -25,6 +25,11 @@ fork_server.preload("tests.command")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put whole games and trainings first: a process that begins one last works on while the others idle."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/arena/", "tests/worlds/")))
+
+
 def pytest_collection_finish() -> None:
     """Leave what was imported out of every later search for garbage; some libraries ask for one per training."""
     gc.enable()

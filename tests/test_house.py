@@ -30,7 +30,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"game"},
         {"choices", "markup"},
         {"documents", "registry", "strict", "tables"},
-        {"errors", "fork_server", "memory", "seeding"},
+        {"errors", "fork_server", "process", "seeding"},
     ],
     "arena": [
         {"sweep"},

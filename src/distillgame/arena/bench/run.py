@@ -20,7 +20,7 @@ from distillgame.arena.bench.settings import Settings, settings
 from distillgame.arena.bench.shaped import VOCABULARY
 from distillgame.arena.run import write_text
 from distillgame.arena.stages.base import library_versions
-from distillgame.memory import keep_freed_memory
+from distillgame.process import keep_freed_memory, multiply_exactly
 from distillgame.report import draw_bench, render_bench
 
 TAIL_REPETITIONS = 2
@@ -86,6 +86,7 @@ def bench(out: Path, plan: Plan = FULL, device: str = "cpu", progress: Progress 
     }  # fmt: skip
     parts = Parts(out / ("bench.quick.parts.json" if plan == QUICK else "bench.parts.json"), circumstances)
     keep_freed_memory()
+    multiply_exactly()
     end = None if plan.seconds is None else time.monotonic() + plan.seconds
     pairs: list[Pair | ShapedPairs] = [embedded_pair(device), ShapedPairs(*sizes, VOCABULARY, device)]
     planned = [(pair, batch) for pair in pairs for batch in plan.batches]

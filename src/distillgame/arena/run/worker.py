@@ -28,13 +28,14 @@ def main() -> None:
 
     import torch
 
-    from distillgame.memory import keep_freed_memory
     from distillgame.models import quiet
+    from distillgame.process import keep_freed_memory, multiply_exactly
 
     # One thread a worker: results do not depend on how many cores a machine has, and small networks gain nothing.
     torch.set_num_threads(1)
     quiet()
     keep_freed_memory()
+    multiply_exactly()
     while True:
         order = orders.get()
         _answer(answers, **_run(order, answers))

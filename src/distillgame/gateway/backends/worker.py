@@ -23,6 +23,7 @@ from distillgame.gateway.backends.samplers import JobEvent, JobFailure, Samplers
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.telemetry import set_up_logs
 from distillgame.models import quiet
+from distillgame.process import multiply_exactly
 
 READY = -1
 """Number of the event that says that the process is ready, or why it cannot start."""
@@ -70,6 +71,7 @@ def main() -> None:
     pipes = Pipes(os.dup(0), os.dup(1))
     os.dup2(2, 1)
     quiet()
+    multiply_exactly()
     set_up_logs()
     with contextlib.suppress(EOFError, OSError):
         _serve(pipes, pipes.recv())

@@ -1,4 +1,4 @@
-"""Keeping freed memory instead of returning it to the system."""
+"""Settings of the processes that compute: what the environment would change unseen, and freed memory."""
 
 import ctypes
 
@@ -17,3 +17,14 @@ def keep_freed_memory() -> None:
         return
     for parameter in (MMAP_THRESHOLD, TRIM_THRESHOLD):
         mallopt(parameter, 2**31 - 1)
+
+
+def multiply_exactly() -> None:
+    """Let this process multiply float32 matrices in float32, whatever its environment says.
+
+    ``TORCH_ALLOW_TF32_CUBLAS_OVERRIDE`` makes PyTorch start with TF32 products, of ten bits. Two runs under the same
+    stage hash would then differ.
+    """
+    import torch
+
+    torch.set_float32_matmul_precision("highest")
