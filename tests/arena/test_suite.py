@@ -105,7 +105,7 @@ def test_every_defense_has_a_row_with_all_that_made_it(played: tuple[Path, Resul
         assert row.config["seeds"] == [0]
     text = render_leaderboard(rows)
     leaks = {text.index(f"| {row.teacher.defense} |"): row.strongest.accuracy for row in rows if row.strongest}
-    assert len(leaks) == 2
+    assert len(set(leaks.values())) == 2
     assert [leak for _, leak in sorted(leaks.items())] == sorted(leaks.values())
     assert "informed v1, changed" in text
 

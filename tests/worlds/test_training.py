@@ -17,7 +17,7 @@ from distillgame.worlds.recipe import RECIPES, Phase, Recipe
 from distillgame.worlds.training import make_tokenizer, stream, train
 
 POOL = LegCounting(train=300, test=1).pools()["train"]
-SHORT = Recipe(width=16, layers=1, phases=(Phase(24, 0.5, 0.2, 0.2, 0.1), Phase(6, 0, 0, 1, 0, rate=0.5, until=0)))
+SHORT = Recipe(width=16, layers=1, phases=(Phase(30, 0.5, 0.2, 0.2, 0.1), Phase(10, 0, 0, 1, 0, rate=0.5, until=0)))
 
 
 def test_a_recipe_gives_the_same_weights_again() -> None:
@@ -27,7 +27,7 @@ def test_a_recipe_gives_the_same_weights_again() -> None:
     other, _ = train(dataclasses.replace(SHORT, seed=1))
     assert all(torch.equal(p, q) for p, q in zip(first.parameters(), second.parameters(), strict=True))
     assert not all(torch.equal(p, q) for p, q in zip(first.parameters(), other.parameters(), strict=True))
-    assert losses[-1] < 0.95 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 @pytest.mark.parametrize("name", RECIPES)

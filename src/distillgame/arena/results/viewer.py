@@ -1,6 +1,7 @@
 """The traces of a game as the page shows them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 from distillgame.arena.plan import VIEWED, GamePlan, PlannedTeacher
@@ -13,7 +14,8 @@ from distillgame.records import Trace, ViewedProblem, ViewedTrace, read_traces
 
 def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     """Return the first problems of the reported split as each defense released them, with the first seed."""
-    tokenizer = load_tokenizer(plan.config.teacher)
+    # Loaded once, and only where a trace is shown token by token: given traces come without their teacher.
+    tokenizer = cache(partial(load_tokenizer, plan.config.teacher))
     columns = [_column(teacher, tokenizer, store) for teacher in plan.teachers]
     return [
         ViewedProblem(
@@ -26,7 +28,7 @@ def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     ]
 
 
-def _column(teacher: PlannedTeacher, tokenizer: Any, store: Store) -> list[ViewedTrace]:
+def _column(teacher: PlannedTeacher, tokenizer: Callable[[], Any], store: Store) -> list[ViewedTrace]:
     traces = read_traces(store.folder(teacher.releases[0]) / TRACES)[:VIEWED]
     values = [trace.v_gap for trace in traces]
     if teacher.values is not None:
@@ -35,10 +37,10 @@ def _column(teacher: PlannedTeacher, tokenizer: Any, store: Store) -> list[Viewe
     return [_viewed(teacher.defense, tokenizer, trace, value) for trace, value in viewed]
 
 
-def _viewed(defense: Defense, tokenizer: Any, trace: Trace, value: float | None) -> ViewedTrace:
+def _viewed(defense: Defense, tokenizer: Callable[[], Any], trace: Trace, value: float | None) -> ViewedTrace:
     pieces, kl = [trace.completion], []
     if defense.form.name == "full" and trace.token_kl is not None:
-        decoded = _pieces(tokenizer, trace.token_ids)
+        decoded = _pieces(tokenizer(), trace.token_ids)
         # The sampled tokens may be followed by a forced answer, on which nothing was measured.
         rest = trace.completion[len("".join(decoded)) :]
         if trace.completion.startswith("".join(decoded)):
