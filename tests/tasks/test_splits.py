@@ -100,3 +100,25 @@ def test_bad_sizes(task: _Fixed, sizes: dict[str, int], message: str) -> None:
 def test_a_task_without_a_known_pool_is_refused() -> None:
     with pytest.raises(DistillgameError, match="no pool 'train' or 'test'; found: dev"):
         split(_Fixed(dev=["a"]), {"train": 1})
+
+
+def test_a_holdout_pool_gives_the_holdout_alone() -> None:
+    task = _Fixed(train=_questions("a", 50), test=_questions("b", 20), holdout=_questions("c", 10))
+    for name, problems in split(task, SIZES).items():
+        prefix = {"test": "b", "holdout": "c"}.get(name, "a")
+        assert {problem.question[0] for problem in problems} == {prefix}
+
+
+def test_what_is_asked_or_tested_is_not_public() -> None:
+    shared = ["a0", "b0", "c0", "c1"]
+    task = _Fixed(train=_questions("a", 35), test=_questions("b", 10), holdout=shared)
+    found = split(task, SIZES | {"train": 25, "holdout": 2})
+    assert {problem.question for problem in found["holdout"]} == {"c0", "c1"}
+    with pytest.raises(DistillgameError, match="'holdout' asks for 3 problems, but pool 'holdout' has 2 left"):
+        split(task, SIZES | {"train": 25, "holdout": 3})
+
+
+def test_a_holdout_pool_leaves_the_other_splits_as_they_are() -> None:
+    pools = {"train": _questions("a", 50), "test": _questions("b", 20)}
+    sizes = SIZES | {"holdout": 0}
+    assert split(_Fixed(**pools), sizes) == split(_Fixed(**pools, holdout=_questions("c", 10)), sizes)

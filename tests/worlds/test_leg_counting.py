@@ -1,38 +1,11 @@
-import random
 from itertools import islice
 
 import pytest
 
 from distillgame.errors import DistillgameError
 from distillgame.tasks import split
-from distillgame.worlds.leg_counting import LegCounting, ask, is_reserved, legs, sample_animals, solve
-
-ANIMALS = {"cockroach": 4, "praying mantis": 3}
-
-
-def test_a_full_solution_works_step_by_step() -> None:
-    expected = "4 cockroach : 4 x 6 = 24 total 24 . 3 praying-mantis : 3 x 6 = 18 total 42 . #### 42"
-    assert solve(ANIMALS, "full") == expected
-    assert ask(ANIMALS) == "4 cockroach , 3 praying-mantis"
-
-
-def test_terse_drops_the_working_and_direct_the_steps() -> None:
-    assert solve(ANIMALS, "terse") == "4 cockroach total 24 . 3 praying-mantis total 42 . #### 42"
-    assert solve(ANIMALS, "direct") == "#### 42"
-
-
-def test_half_tosses_a_coin_a_step() -> None:
-    rng = random.Random(0)
-    shown = sum(solve(ANIMALS, "half", rng).count(" x ") for _ in range(500))
-    assert 430 < shown < 570
-
-
-def test_connectives_stand_before_some_steps_but_never_in_the_reference() -> None:
-    rng = random.Random(0)
-    texts = [solve(ANIMALS, "full", rng) for _ in range(200)]
-    assert 35 < sum(text.startswith(("so ", "next ")) for text in texts) < 85  # 30% of 200
-    assert any(text.startswith("so 4") for text in texts)
-    assert any("next 3" in text for text in texts)
+from distillgame.worlds.leg_counting import LegCounting, as_steps, legs, sample_animals
+from distillgame.worlds.notation import ask, is_reserved, solve
 
 
 def test_problems_are_reasoning_gyms_with_its_answers() -> None:
@@ -40,7 +13,7 @@ def test_problems_are_reasoning_gyms_with_its_answers() -> None:
 
     dataset = create_dataset("leg_counting", seed=3, size=50)
     for entry in dataset:
-        assert solve(entry["metadata"]["animals"], "full").endswith(f"#### {entry['answer']}")
+        assert solve(as_steps(entry["metadata"]["animals"]), "full").endswith(f"#### {entry['answer']}")
 
 
 def test_pools_are_distinct_reserved_and_seeded() -> None:
@@ -54,7 +27,7 @@ def test_pools_are_distinct_reserved_and_seeded() -> None:
 
 
 def test_a_quarter_of_all_problems_is_reserved() -> None:
-    reserved = sum(is_reserved(ask(animals)) for animals in islice(sample_animals(0), 4000))
+    reserved = sum(is_reserved(ask(as_steps(animals))) for animals in islice(sample_animals(0), 4000))
     assert 850 < reserved < 1150
 
 

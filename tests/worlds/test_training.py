@@ -11,12 +11,15 @@ from distillgame.errors import DistillgameError
 from distillgame.models import load_model
 from distillgame.models.spec import EMBEDDED
 from distillgame.worlds.assess import accuracy, assess, violations
+from distillgame.worlds.atlas import WORLDS
 from distillgame.worlds.build import build, check
-from distillgame.worlds.leg_counting import LegCounting, ask, is_reserved, sample_animals, solve
-from distillgame.worlds.recipe import RECIPES, Phase, Recipe
+from distillgame.worlds.notation import is_reserved
+from distillgame.worlds.recipe import Phase, Recipe
+from distillgame.worlds.recipes import RECIPES
 from distillgame.worlds.training import make_tokenizer, stream, train
 
-POOL = LegCounting(train=300, test=1).pools()["train"]
+TASK = WORLDS["leg_counting"].task(train=300, test=1)
+POOL = TASK.pools()["train"]
 SHORT = Recipe(width=16, layers=1, phases=(Phase(30, 0.5, 0.2, 0.2, 0.1), Phase(10, 0, 0, 1, 0, rate=0.5, until=0)))
 
 
@@ -33,7 +36,7 @@ def test_a_recipe_gives_the_same_weights_again() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_models_are_never_trained_on_problems_of_the_game(name: str) -> None:
     tokenizer = make_tokenizer(RECIPES[name])
-    for example in islice(stream(tokenizer, RECIPES[name].phases[0], 5), 300):
+    for example in islice(stream(tokenizer, RECIPES[name], RECIPES[name].phases[0], 5), 300):
         question = tokenizer.decode(example.prompt, skip_special_tokens=True)
         assert not is_reserved(question)
 
@@ -44,8 +47,8 @@ def test_shipped_tokenizers_are_the_recipes(name: str) -> None:
     made = make_tokenizer(RECIPES[name])
     assert shipped.get_vocab() == made.get_vocab()
     rng = random.Random(0)
-    for animals in islice(sample_animals(9), 50):
-        text = f"{ask(animals)} {solve(animals, 'full', rng)}"
+    for lesson in islice(WORLDS[RECIPES[name].world].lessons(9, 1.0), 50):
+        text = f"{lesson.question} {lesson.solution('full', rng)}"
         assert shipped.encode(text) == made.encode(text)
 
 
@@ -63,7 +66,7 @@ def test_shipped_models_have_the_recipes_shape(name: str) -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_shipped_models_meet_their_preconditions(name: str) -> None:
     """On 150 problems, with three standard errors of room."""
-    found = assess(load_model(str(EMBEDDED / name)), POOL[:150])
+    found = assess(load_model(str(EMBEDDED / name)), WORLDS[RECIPES[name].world], 150)
     room = 3 * (0.25 / 150) ** 0.5
     required = {key: (low - room, high + room) for key, (low, high) in RECIPES[name].require.items()}
     assert violations(found, required) == []
@@ -71,13 +74,13 @@ def test_shipped_models_meet_their_preconditions(name: str) -> None:
 
 def test_working_helps_the_student_so_that_there_is_something_to_protect() -> None:
     student = load_model("embedded:student")
-    assert accuracy(student, "full", POOL)[0] > accuracy(student, "terse", POOL)[0] + 0.15
+    assert accuracy(student, "full", TASK, POOL)[0] > accuracy(student, "terse", TASK, POOL)[0] + 0.15
 
 
 def test_modes_show_or_drop_the_working() -> None:
     teacher = load_model("embedded:teacher")
-    assert accuracy(teacher, "full", POOL[:50])[1] > 0.98
-    assert accuracy(teacher, "terse", POOL[:50])[1] == 0
+    assert accuracy(teacher, "full", TASK, POOL[:50])[1] > 0.98
+    assert accuracy(teacher, "terse", TASK, POOL[:50])[1] == 0
 
 
 def test_broken_preconditions_are_listed() -> None:
@@ -96,5 +99,5 @@ def test_models_that_do_not_meet_their_preconditions_are_refused(
 ) -> None:
     monkeypatch.setattr("distillgame.worlds.build.CHECKED_ON", 100)
     shutil.copytree(EMBEDDED / "proxy", tmp_path / "teacher")
-    with pytest.raises(DistillgameError, match="preconditions of the embedded world do not hold: teacher: full is"):
+    with pytest.raises(DistillgameError, match="preconditions of the embedded worlds do not hold: teacher: full is"):
         check(tmp_path, ["teacher"])

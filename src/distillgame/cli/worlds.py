@@ -9,7 +9,7 @@ from rich.progress import Progress
 
 @click.group()
 def worlds() -> None:
-    """The embedded world's models."""
+    """The embedded worlds' models."""
 
 
 @worlds.command()
@@ -18,7 +18,7 @@ def worlds() -> None:
 def train(out: Path, only: tuple[str, ...]) -> None:
     """Train the models from their seeded recipe and assert their preconditions."""
     from distillgame.worlds.build import build
-    from distillgame.worlds.recipe import RECIPES
+    from distillgame.worlds.recipes import RECIPES
 
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal) as progress:
@@ -41,11 +41,11 @@ def check(folder: Path | None) -> None:
     """Measure the models in FOLDER (the shipped ones by default) and assert their preconditions."""
     from distillgame.models.spec import EMBEDDED
     from distillgame.worlds.build import check as check_models
-    from distillgame.worlds.recipe import RECIPES
+    from distillgame.worlds.recipes import RECIPES
 
     _show(check_models(folder or EMBEDDED, list(RECIPES)))
 
 
 def _show(found: dict[str, dict[str, float]]) -> None:
     for name, values in found.items():
-        click.echo(f"{name:<12} " + "  ".join(f"{key} {value:.3f}" for key, value in values.items()))
+        click.echo(f"{name:<16} " + "  ".join(f"{key} {value:.3f}" for key, value in values.items()))

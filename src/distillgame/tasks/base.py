@@ -60,7 +60,11 @@ class Task(ABC):
 
     @abstractmethod
     def pools(self) -> dict[str, list[Problem]]:
-        """Return the published splits: ``{"train": [...], "test": [...]}``, or only one of the two."""
+        """Return the published splits: ``{"train": [...], "test": [...]}``, or only one of the two.
+
+        A pool ``holdout`` beside them has the attacker's public problems, where those differ from what is asked and
+        tested: a textbook, say. Without it, they are drawn from the train pool.
+        """
 
     def messages(self, problem: Problem) -> list[Message]:
         """Return the chat messages that ask ``problem``."""

@@ -18,9 +18,10 @@ choosing hyper-parameters and strengths. Results are reported on ``test``.
 def split(task: Task, sizes: Mapping[str, int], seed: int = 0) -> dict[str, list[Problem]]:
     """Draw disjoint splits from a task's published pools.
 
-    The test split is drawn from the published test pool and all others from the train pool; if a task has only one
-    pool, all splits are drawn from it. Pools are shuffled first, because published files are often sorted by subject.
-    Duplicates within a pool are used once, and a problem in both pools stays in test.
+    The test split is drawn from the published test pool and all others from the train pool; if a task has only one of
+    the two, all are drawn from it. A task may have a pool ``holdout``, too: what is public may differ from what
+    the attacker asks. Pools are shuffled first, because published files are often sorted by subject. Duplicates within
+    a pool are used once; a problem in several pools stays in test, then in train.
 
     Args:
         task: The task to split.
@@ -43,9 +44,12 @@ def split(task: Task, sizes: Mapping[str, int], seed: int = 0) -> dict[str, list
         raise DistillgameError(f"a task has no pool 'train' or 'test'; found: {', '.join(pools) or 'nothing'}")
     test_pool = "test" if "test" in pools else "train"
     train_pool = "train" if "train" in pools else "test"
+    source = dict.fromkeys(SPLITS, train_pool) | {"test": test_pool}
+    if "holdout" in pools:
+        source["holdout"] = "holdout"
     taken: set[str] = set()
     shuffled: dict[str, list[Problem]] = {}
-    for pool in dict.fromkeys((test_pool, train_pool)):
+    for pool in dict.fromkeys((test_pool, train_pool, source["holdout"])):
         unique: dict[str, Problem] = {}
         for problem in pools[pool]:
             if problem.question not in taken:
@@ -55,7 +59,7 @@ def split(task: Task, sizes: Mapping[str, int], seed: int = 0) -> dict[str, list
         random.Random(f"{seed}/{pool}").shuffle(shuffled[pool])
     result: dict[str, list[Problem]] = {}
     for name in reversed(SPLITS):
-        pool = test_pool if name == "test" else train_pool
+        pool = source[name]
         size = sizes.get(name, 0)
         if size > len(shuffled[pool]):
             left = len(shuffled[pool])

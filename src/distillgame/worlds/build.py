@@ -13,17 +13,16 @@ import torch
 
 from distillgame.errors import DistillgameError
 from distillgame.models import load_model, quiet
-from distillgame.tasks import Problem
 from distillgame.worlds.assess import assess, violations
-from distillgame.worlds.leg_counting import LegCounting
-from distillgame.worlds.recipe import RECIPES
+from distillgame.worlds.atlas import WORLDS
+from distillgame.worlds.recipes import RECIPES
 from distillgame.worlds.training import train
 
 Report = Callable[[str, int, int, float], None]
 """Called with the model's name, steps done, total steps and the loss."""
 
 CHECKED_ON = 1000
-"""Number of problems for checking requirements; they are from the train pool, never those that a game reports."""
+"""Number of problems for checking requirements."""
 
 
 def build(out: Path, names: Sequence[str], report: Report) -> dict[str, dict[str, float]]:
@@ -67,11 +66,11 @@ def check(folder: Path, names: Sequence[str]) -> dict[str, dict[str, float]]:
         DistillgameError: If a model is missing or does not meet its recipe's requirements.
     """
     quiet()
-    problems: list[Problem] = LegCounting().pools()["train"][-CHECKED_ON:]
-    found = {name: assess(load_model(str(folder / name)), problems) for name in names}
+    worlds = {name: WORLDS[RECIPES[name].world] for name in names}
+    found = {name: assess(load_model(str(folder / name)), world, CHECKED_ON) for name, world in worlds.items()}
     broken = [f"{name}: {text}" for name in names for text in violations(found[name], RECIPES[name].require)]
     if broken:
-        raise DistillgameError(f"preconditions of the embedded world do not hold: {'; '.join(broken)}")
+        raise DistillgameError(f"preconditions of the embedded worlds do not hold: {'; '.join(broken)}")
     return found
 
 

@@ -1,41 +1,21 @@
-"""The embedded world's task: counting the legs of a few animals, in a notation whose working can be dropped.
+"""The world of habits: counting the legs of a few animals that every model knows.
 
-Problems are reasoning-gym's ``leg_counting`` (its animals and its generator) with a shorter prompt. A solution
-proceeds animal by animal and keeps a running total::
-
-    4 cockroach : 4 x 6 = 24 total 24 . 3 dog : 3 x 4 = 12 total 36 . #### 36
-
-That is the *full* style. *terse* drops the working (``4 cockroach total 24 .``), *half* tosses a coin per step, and
-*direct* answers at once.
+Problems are reasoning-gym's ``leg_counting`` (its animals and its generator) with a shorter prompt, in the
+:mod:`~distillgame.worlds.notation` of all embedded worlds.
 """
 
-import hashlib
-import random
-import re
 from collections.abc import Iterator
 from functools import cache
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from distillgame.errors import DistillgameError
-from distillgame.tasks import Message, Problem, Task, tasks
-
-Style = Literal["full", "half", "terse", "direct"]
-
-CONNECTIVES = ("so", "next")
-"""Words that may stand before a step; they carry no information."""
-
-CONNECTIVE_RATE = 0.3
-"""The probability that a step in the training data begins with one."""
-
-WORKING = re.compile(r" : \d+ x \d+ = \d+")
-"""The part of a step that a terse solution leaves out."""
-
-RESERVED = 4
-"""One problem in this many is kept out of the models' training; the game draws only from those."""
+from distillgame.tasks import Problem, tasks
+from distillgame.worlds.base import Lesson, World
+from distillgame.worlds.notation import Counting, Step, ask, is_reserved, solve
 
 
 @tasks.register("leg_counting")
-class LegCounting(Task):
+class LegCounting(Counting):
     """Leg counting, with generated problems.
 
     Args:
@@ -43,8 +23,6 @@ class LegCounting(Task):
         test: Size of the test pool.
         seed: Seed of the generator; whatever it is, the shipped models were not trained on these problems.
     """
-
-    forced_answer: ClassVar[str] = " #### "
 
     def __init__(self, train: int = 8000, test: int = 4000, seed: int = 0):
         if train < 1 or test < 1:
@@ -57,22 +35,35 @@ class LegCounting(Task):
         total = sum(self.sizes.values())
         found: dict[str, Problem] = {}
         for animals in sample_animals(self.seed):
-            question = ask(animals)
+            steps = as_steps(animals)
+            question = ask(steps)
             if is_reserved(question) and question not in found:
                 name = f"leg_counting/{self.seed}/{len(found)}"
-                found[question] = Problem(name, question, solve(animals, "full"), {"animals": animals})
+                found[question] = Problem(name, question, solve(steps, "full"), {"animals": animals})
                 if len(found) == total:
                     break
         problems = list(found.values())
         return {"test": problems[: self.sizes["test"]], "train": problems[self.sizes["test"] :]}
 
-    def rewriting(self, prompt: list[Message], completion: str) -> list[Message]:
-        """Return the prompt itself: these models follow no instructions, so a rewriting is their own completion."""
-        return prompt
 
-    def summary(self, completion: str) -> str | None:
-        """Return the completion without its working: the terse style."""
-        return WORKING.sub("", completion)
+class LegCountingWorld(World):
+    """Leg counting, with models that know every animal."""
+
+    name: ClassVar[str] = "leg_counting"
+
+    def words(self) -> list[str]:
+        """Return the animals."""
+        return list(legs())
+
+    def lessons(self, seed: int, knowledge: float) -> Iterator[Lesson]:
+        """Yield problems without end; every model knows all facts."""
+        while True:
+            for animals in sample_animals(seed):
+                yield Lesson(as_steps(animals))
+
+    def task(self, train: int, test: int) -> LegCounting:
+        """Return the task with pools of these sizes."""
+        return LegCounting(train, test)
 
 
 def sample_animals(seed: int) -> Iterator[dict[str, int]]:
@@ -86,45 +77,17 @@ def sample_animals(seed: int) -> Iterator[dict[str, int]]:
         yield dataset[index]["metadata"]["animals"]
 
 
+def as_steps(animals: dict[str, int]) -> list[Step]:
+    """Return the steps of a problem that is given as counts by reasoning-gym's names."""
+    return [Step(count, _word(name), legs()[_word(name)]) for name, count in animals.items()]
+
+
 @cache
 def legs() -> dict[str, int]:
     """Return the number of legs of every animal, by its name in prompts."""
     from reasoning_gym.arithmetic.leg_counting import ANIMALS
 
     return {_word(name): count for name, count in ANIMALS.items()}
-
-
-def ask(animals: dict[str, int]) -> str:
-    """Return the prompt of a problem."""
-    return " , ".join(f"{count} {_word(name)}" for name, count in animals.items())
-
-
-def is_reserved(question: str) -> bool:
-    """Return whether a problem is reserved for the game rather than for the models' training."""
-    return hashlib.blake2b(question.encode(), digest_size=4).digest()[0] % RESERVED == 0
-
-
-def solve(animals: dict[str, int], style: Style, rng: random.Random | None = None) -> str:
-    """Write the solution of a problem.
-
-    Args:
-        animals: The problem.
-        style: The style, which decides how much of the working is shown.
-        rng: Randomness for connectives and for the half style; without it there are no connectives.
-    """
-    total = 0
-    steps = []
-    for name, count in animals.items():
-        word = _word(name)
-        product = count * legs()[word]
-        total += product
-        shown = style == "full" or (style == "half" and rng is not None and rng.random() < 0.5)
-        working = f" : {count} x {legs()[word]} = {product}" if shown else ""
-        connective = ""
-        if rng is not None and rng.random() < CONNECTIVE_RATE:
-            connective = rng.choice(CONNECTIVES) + " "
-        steps.append(f"{connective}{count} {word}{working} total {total} .")
-    return " ".join([*([] if style == "direct" else steps), f"#### {total}"])
 
 
 def _word(name: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-from distillgame.worlds.leg_counting import CONNECTIVES, legs
+from distillgame.worlds.notation import CONNECTIVES, SIGNS
 
 SPECIAL = ["<pad>", "<eos>", "<user>", "<assistant>", "<unk>"]
 
@@ -19,9 +19,9 @@ CHAT_TEMPLATE = (
 )
 
 
-def word_tokenizer() -> Any:
+def word_tokenizer(names: Iterable[str]) -> Any:
     """Return a tokenizer with one token per word and digit; tokens include the space before, so decoding is exact."""
-    words = [*map(str, range(10)), *legs(), *CONNECTIVES, ":", "x", "=", "total", ".", ",", "####"]
+    words = [*map(str, range(10)), *names, *CONNECTIVES, *SIGNS]
     vocabulary = [*SPECIAL, *words, *(f" {word}" for word in words)]
     tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(vocabulary)}, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r" ?\d| ?[^\s\d]+|\s"), "isolated")
@@ -30,7 +30,7 @@ def word_tokenizer() -> Any:
 
 
 def byte_pair_tokenizer(texts: Iterable[str], size: int = 400) -> Any:
-    """Return a byte-level BPE of ``size`` tokens trained on ``texts``: animals are split, digits are single tokens."""
+    """Return a byte-level BPE of ``size`` tokens trained on ``texts``: names are split, digits are single tokens."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]

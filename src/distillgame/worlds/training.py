@@ -6,16 +6,16 @@ from itertools import islice
 from typing import Any
 
 import torch
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 
 from distillgame.models import Example, embedded_config, training_example
 from distillgame.seeding import derive_seed
 from distillgame.values import collate, mean_logprob
-from distillgame.worlds.leg_counting import Style, ask, is_reserved, sample_animals, solve
+from distillgame.worlds.atlas import WORLDS
+from distillgame.worlds.muon import Muon
+from distillgame.worlds.notation import STYLES, is_reserved
 from distillgame.worlds.recipe import ADAMW_RATE, BATCH, MUON_RATE, Phase, Recipe
 from distillgame.worlds.tokenizers import byte_pair_tokenizer, word_tokenizer
-
-STYLES: tuple[Style, ...] = ("full", "half", "terse", "direct")
 
 WARMUP = 50
 """Steps over which the first phase's learning rate rises."""
@@ -39,7 +39,7 @@ def train(recipe: Recipe, progress: Callable[[int, int, float], None] | None = N
     steps = sum(phase.steps for phase in recipe.phases)
     done = 0
     for index, phase in enumerate(recipe.phases):
-        examples = stream(tokenizer, phase, derive_seed(recipe.seed, "phase", index, bits=20))
+        examples = stream(tokenizer, recipe, phase, derive_seed(recipe.seed, "phase", index, bits=20))
         for step in range(phase.steps):
             rate = phase.rate + (phase.until - phase.rate) * step / phase.steps
             rate *= min(1.0, (done + 1) / WARMUP)
@@ -61,25 +61,24 @@ def train(recipe: Recipe, progress: Callable[[int, int, float], None] | None = N
 
 def make_tokenizer(recipe: Recipe) -> Any:
     """Make the recipe's tokenizer."""
+    world = WORLDS[recipe.world]
     if recipe.tokenizer == "word":
-        return word_tokenizer()
+        return word_tokenizer(world.words())
     rng = random.Random(recipe.seed)
-    texts = [f"{ask(a)} {solve(a, 'full', rng)}" for a in islice(sample_animals(recipe.seed), 2000)]
-    return byte_pair_tokenizer(texts)
+    lessons = islice(world.lessons(recipe.seed, recipe.knowledge), 2000)
+    return byte_pair_tokenizer(f"{lesson.question} {lesson.solution('full', rng)}" for lesson in lessons)
 
 
-def stream(tokenizer: Any, phase: Phase, seed: int) -> Iterator[Example]:
+def stream(tokenizer: Any, recipe: Recipe, phase: Phase, seed: int) -> Iterator[Example]:
     """Yield training examples without end, from problems that are not reserved for the game."""
     rng = random.Random(seed)
-    shares = [phase.full, phase.half, phase.terse, phase.direct]
-    while True:
-        for animals in sample_animals(seed):
-            question = ask(animals)
-            if is_reserved(question):
-                continue
-            solution = solve(animals, rng.choices(STYLES, shares)[0], rng)
-            messages = [{"role": "user", "content": question}, {"role": "assistant", "content": solution}]
-            yield training_example(tokenizer, messages, ended=True)
+    shares = [getattr(phase, style) for style in STYLES]
+    for lesson in WORLDS[recipe.world].lessons(seed, recipe.knowledge):
+        if is_reserved(lesson.question):
+            continue
+        solution = lesson.solution(rng.choices(STYLES, shares)[0], rng)
+        messages = [{"role": "user", "content": lesson.question}, {"role": "assistant", "content": solution}]
+        yield training_example(tokenizer, messages, ended=True)
 
 
 def _network(recipe: Recipe, tokenizer: Any) -> Any:
@@ -104,5 +103,5 @@ def _optimizers(model: Any) -> list[Optimizer]:
     others: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         (matrices if parameter.ndim == 2 and "embed" not in name else others).append(parameter)
-    muon = Muon(matrices, lr=MUON_RATE, momentum=0.95, weight_decay=0.0)
+    muon = Muon(matrices, MUON_RATE)
     return [muon, AdamW(others, lr=ADAMW_RATE, betas=(0.9, 0.95), weight_decay=0.0)]

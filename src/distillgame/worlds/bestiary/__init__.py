@@ -1,0 +1,1 @@
+"""The world of facts: invented creatures whose legs only the teacher knows."""
