@@ -10,6 +10,8 @@ import yaml
 
 from distillgame import __version__
 from distillgame.cli.main import VERBS, main
+from distillgame.worlds.bestiary.creatures import creatures
+from distillgame.worlds.notation import Step, solve
 from tests.arena.conftest import TINY
 
 
@@ -59,6 +61,7 @@ def test_every_verb_has_help(capsys: pytest.CaptureFixture[str], verb: str) -> N
         (["evaluate", "embedded:wizard"], "no such embedded model"),
         (["tune", "-s", "tuning={}"], "nothing to search"),
         (["worlds", "train", "--only", "wizard"], "unknown model 'wizard'"),
+        (["worlds", "facts", "none.parquet"], "none.parquet: no such trace file"),
         (["evaluate", "init:96x3"], "'init:96x3' needs 'tokenizer'"),
         (["play", "--quick", "-s", "quick=5"], "'quick': input should be a valid dictionary (found 5)"),
         (["play", "-s", "task={gsm8k: {path: 5}}"], "task 'gsm8k': path: input should be a valid string (found 5)"),
@@ -183,3 +186,24 @@ def test_a_training_never_goes_on_from_another_ones_checkpoints(
     assert "student.partial: holds another unfinished training; delete it or choose another --out" in err
     another.rmdir()
     assert run(capsys, *arguments)[0] == 0
+
+
+def test_worlds_facts_counts_what_traces_release(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    creature = next(c for c in creatures().values() if c.fact == "relation" and not c.public)
+    hop = next(c for c in creatures().values() if c.fact == "hops" and not c.public and c.kind != creature.name)
+    answers = [
+        solve([Step(4, creature.name, creature.legs)], "full"),
+        solve([Step(3, hop.name, hop.legs, hop.kind)], "terse"),
+    ]
+    rows = [{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": a}]} for a in answers]
+    file = tmp_path / "traces.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    status, out, _ = run(capsys, "worlds", "facts", str(file))
+    assert status == 0
+    assert out.splitlines() == [
+        "2 traces release 2 of 400 private facts",
+        "relation     stated    1  derivable    1  of 200",
+        "rule         stated    0  derivable    0  of 85",
+        "exception    stated    0  derivable    0  of 15",
+        "hops         stated    0  derivable    1  of 100",
+    ]

@@ -46,6 +46,21 @@ def check(folder: Path | None) -> None:
     _show(check_models(folder or EMBEDDED, list(RECIPES)))
 
 
+@worlds.command()
+@click.argument("traces", type=click.Path(path_type=Path))
+def facts(traces: Path) -> None:
+    """Count the bestiary's private facts that TRACES release: those they state, and those that can be derived."""
+    from distillgame.records import read_released
+    from distillgame.worlds.bestiary.releases import by_fact, private, released
+
+    given = read_released(traces)
+    found = released(trace.messages[-1]["content"] for trace in given)
+    every, stated, derivable = (by_fact(names) for names in (private(), found.stated, found.derivable))
+    click.echo(f"{len(given)} traces release {len(found.derivable)} of {len(private())} private facts")
+    for fact, count in every.items():
+        click.echo(f"{fact:<12} stated {stated[fact]:>4}  derivable {derivable[fact]:>4}  of {count}")
+
+
 def _show(found: dict[str, dict[str, float]]) -> None:
     for name, values in found.items():
         click.echo(f"{name:<16} " + "  ".join(f"{key} {value:.3f}" for key, value in values.items()))

@@ -56,7 +56,7 @@ class Creature:
 
     @property
     def root(self) -> str:
-        """What has to be known: the genus of a species, and the name of any other creature."""
+        """The name whose fact has to be known: the genus of a species, and the name of any other creature."""
         return self.name.split()[0]
 
 
