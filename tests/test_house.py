@@ -56,6 +56,14 @@ FLOORS: dict[str, list[set[str]]] = {
     "report": [{"page", "studies", "tables"}, {"figures"}, {"findings"}],
     "students": [{"suites"}, {"attackers", "training"}, {"base"}, {"lessons"}, {"supplies"}],
     "decoding": [{"engine", "precision"}, {"batching", "speculation"}, {"drawing", "networks"}, {"request"}],
+    "worlds": [
+        {"build"},
+        {"assess", "training"},
+        {"atlas", "muon", "recipes", "tokenizers"},
+        {"bestiary", "leg_counting", "recipe"},
+        {"base"},
+        {"notation"},
+    ],
     "tasks": [{"benchmarks", "splits"}, {"base"}, {"grading"}, {"sandbox"}],
 }
 """For the package and for each room that has rooms of its own: its members, top to bottom."""
