@@ -9,7 +9,7 @@ from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model
 from distillgame.models.spec import EMBEDDED
 
-NAMES = ["teacher", "proxy", "student", "student-bpe"]
+NAMES = [path.name for path in sorted(EMBEDDED.iterdir())]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -18,14 +18,17 @@ def test_embedded_models_are_plain_hugging_face_checkpoints(name: str) -> None:
 
     model = AutoModelForCausalLM.from_pretrained(EMBEDDED / name)
     tokenizer = AutoTokenizer.from_pretrained(EMBEDDED / name)
-    assert model.config.model_type in ("llama", "qwen2")
+    assert model.config.model_type in ("llama", "qwen2", "olmo2")
     assert model.config.vocab_size == len(tokenizer)
     assert model.config.eos_token_id == tokenizer.eos_token_id
     assert list((EMBEDDED / name).glob("*.safetensors"))
 
 
-def test_embedded_models_take_a_few_megabytes() -> None:
-    assert sum(path.stat().st_size for path in EMBEDDED.rglob("*")) < 6e6
+def test_embedded_models_take_a_few_megabytes_per_world() -> None:
+    sizes = {path.name: sum(file.stat().st_size for file in path.iterdir()) for path in EMBEDDED.iterdir()}
+    facts = sum(size for name, size in sizes.items() if name.startswith("bestiary-"))
+    assert facts < 6e6
+    assert sum(sizes.values()) - facts < 6e6
 
 
 def test_the_student_differs_from_the_proxy_in_size_and_shape() -> None:
@@ -37,7 +40,7 @@ def test_the_student_differs_from_the_proxy_in_size_and_shape() -> None:
     assert other.config.vocab_size != proxy.config.vocab_size
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["teacher", "proxy", "student", "student-bpe"])
 def test_text_survives_the_embedded_tokenizers(name: str) -> None:
     model = load_model(f"embedded:{name}")
     text = "so 4 praying-mantis : 4 x 6 = 24 total 24 . next 9 woodlouse total 150 . #### 150"

@@ -16,7 +16,11 @@ def test_a_plain_string_is_a_source() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("embedded:wizard", "no such embedded model; choose one of proxy, proxy-olmo2, student, student-bpe, teacher"),
+        (
+            "embedded:wizard",
+            "no such embedded model; choose one of bestiary-proxy, bestiary-student, bestiary-teacher, proxy, "
+            "proxy-olmo2, student, student-bpe, teacher",
+        ),
         ("package:no_such_module/x.gguf", "the Python package 'no_such_module' is not installed"),
         ("missing/model.gguf", "no such file model.gguf"),
         ("./missing", "no such folder"),
