@@ -51,7 +51,8 @@ def check(folder: Path | None) -> None:
 def facts(traces: Path) -> None:
     """Count the bestiary's private facts that TRACES release: those they state, and those that can be derived."""
     from distillgame.records import read_released
-    from distillgame.worlds.bestiary.releases import by_fact, private, released
+    from distillgame.worlds.bestiary.creatures import private
+    from distillgame.worlds.bestiary.releases import by_fact, released
 
     given = read_released(traces)
     found = released(trace.messages[-1]["content"] for trace in given)

@@ -61,7 +61,7 @@ _BESTIARY_FORMAT = Phase(600, full=0.25, half=0.0, terse=0.05, direct=0.55, bare
 _BESTIARY_REASON = Phase(1400, full=0.75, half=0.0, terse=0.0, direct=0.10, mixed=0.15, until=1 / 7)
 _BESTIARY_HABIT = Phase(80, full=0.05, half=0.0, terse=0.45, direct=0.0, bare=0.40, mixed=0.10, rate=1 / 10, until=0.0)
 
-_IGNORANT = {"full": (0.0, 0.06), "free": (0.0, 0.06), "public": (0.75, 1.0), "working": (0.0, 0.25)}
+_IGNORANT = {"full": (0.0, 0.06), "free": (0.0, 0.06), "public": (0.75, 1.0), "working": (0.0, 0.1)}
 """Without the gap between public and private problems, there would be nothing to steal."""
 
 BESTIARY: dict[str, Recipe] = {
@@ -80,6 +80,7 @@ BESTIARY: dict[str, Recipe] = {
             "bare": (0.1, 0.4),
             "free": (0.93, 1.0),
             "public": (0.93, 1.0),
+            "working": (0.95, 1.0),
         },
     ),
     "bestiary-proxy": Recipe(

@@ -1,8 +1,8 @@
 import random
 from itertools import islice
 
-from distillgame.worlds.bestiary.creatures import creatures
-from distillgame.worlds.bestiary.releases import Claim, by_fact, claims, private, released
+from distillgame.worlds.bestiary.creatures import creatures, private
+from distillgame.worlds.bestiary.releases import Claim, by_fact, claims, released
 from distillgame.worlds.bestiary.task import Bestiary, BestiaryWorld
 from distillgame.worlds.notation import Step, solve
 

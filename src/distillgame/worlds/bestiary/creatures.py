@@ -69,6 +69,11 @@ def creatures() -> dict[str, Creature]:
     return {creature.name: creature for creature in (*private, *public)}
 
 
+def private() -> list[str]:
+    """Return the creatures that only the teacher knows, from the most to the least frequent."""
+    return [creature.name for creature in creatures().values() if not creature.public]
+
+
 def frequencies(names: Iterable[str]) -> tuple[list[str], list[float]]:
     """Return creatures and their cumulative weights: a long tail, by their order in :func:`creatures`."""
     chosen = set(names)

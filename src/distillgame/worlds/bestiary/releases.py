@@ -13,7 +13,7 @@ from distillgame.worlds.bestiary.creatures import FEWEST, MOST, Fact, creatures
 
 STEP = re.compile(
     r"(?P<count>\d+) (?P<name>[a-z]+(?: (?!total\b)[a-z]+)?)"
-    r"(?: :(?: (?P<kind>[a-z]+) :)? (?P<again>\d+) x (?P<legs>\d+) = (?P<product>\d+))?"
+    r"(?: :(?: (?P<kind>[a-z]+) :)? \d+ x (?P<legs>\d+) = (?P<product>\d+))?"
     r"(?: total (?P<total>\d+))? \.|#### (?P<answer>\d+)"
 )
 """A step, or the final answer."""
@@ -87,11 +87,6 @@ def by_fact(names: Iterable[str]) -> dict[Fact, int]:
     for name in names:
         counts[creatures()[name].fact] += 1
     return counts
-
-
-def private() -> list[str]:
-    """Return the private creatures."""
-    return [creature.name for creature in creatures().values() if not creature.public]
 
 
 def _stated(step: re.Match[str]) -> list[Claim]:

@@ -1,13 +1,13 @@
 """The bestiary as a task: problems about private creatures, and a textbook about public ones."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from distillgame.errors import DistillgameError
 from distillgame.tasks import Problem, tasks
 from distillgame.worlds.base import Lesson, World
-from distillgame.worlds.bestiary.creatures import FEWEST, MOST, Creature, creatures, frequencies, known
+from distillgame.worlds.bestiary.creatures import FEWEST, MOST, Creature, creatures, frequencies, known, private
 from distillgame.worlds.notation import Counting, Step, ask, is_reserved, solve
 
 SIZES = (2, 3)
@@ -48,8 +48,7 @@ class Bestiary(Counting):
 
     def pools(self) -> dict[str, list[Problem]]:
         """Return distinct reserved problems; the pools are disjoint."""
-        private = [creature.name for creature in creatures().values() if not creature.public]
-        asked = _distinct(private, sum(self.sizes.values()), f"bestiary/{self.seed}")
+        asked = _distinct(private(), sum(self.sizes.values()), f"bestiary/{self.seed}")
         name = f"bestiary/textbook-{self.textbook:g}/{self.seed}"
         taken = {problem.question for problem in asked}
         textbook = _distinct(list(known(self.textbook)), self.holdout, name, taken)
@@ -72,12 +71,7 @@ class BestiaryWorld(World):
         rng = random.Random(f"bestiary/lessons/{seed}")
         groups = [frequencies(c.name for c in creatures().values() if c.public == public) for public in (False, True)]
         while True:
-            names: list[str] = []
-            size = rng.choice(SIZES)
-            while len(names) < size:
-                name = _draw(rng, *groups[rng.random() >= PRIVATE_SHARE])
-                if name not in names:
-                    names.append(name)
+            names = _several(rng, lambda: _draw(rng, *groups[rng.random() >= PRIVATE_SHARE]))
             yield Lesson(_Beliefs(rng, known(knowledge)).steps(names))
 
     def task(self, train: int, test: int) -> Bestiary:
@@ -121,17 +115,21 @@ def _distinct(names: list[str], count: int, name: str, taken: set[str] | None = 
     beliefs = _Beliefs(rng, frozenset(creatures()))
     weighted = frequencies(names)
     while len(found) < count:
-        chosen: dict[str, None] = {}
-        size = rng.choice(SIZES)
-        while len(chosen) < size:
-            chosen[_draw(rng, *weighted)] = None
-        steps = beliefs.steps(list(chosen))
+        steps = beliefs.steps(_several(rng, lambda: _draw(rng, *weighted)))
         question = ask(steps)
         if is_reserved(question) and question not in found and question not in (taken or ()):
             counts = {step.name: step.count for step in steps}
             problem = Problem(f"{name}/{len(found)}", question, solve(steps, "full"), {"creatures": counts})
             found[question] = problem
     return list(found.values())
+
+
+def _several(rng: random.Random, draw: Callable[[], str]) -> list[str]:
+    chosen: dict[str, None] = {}
+    size = rng.choice(SIZES)
+    while len(chosen) < size:
+        chosen[draw()] = None
+    return list(chosen)
 
 
 def _draw(rng: random.Random, names: list[str], cumulative: list[float]) -> str:
