@@ -58,13 +58,13 @@ FLOORS: dict[str, list[set[str]]] = {
     "decoding": [{"engine", "precision"}, {"batching", "speculation"}, {"drawing", "networks"}, {"request"}],
     "worlds": [
         {"build"},
-        {"assess", "training"},
+        {"assess", "predictors", "training"},
         {"atlas", "muon", "recipes", "tokenizers"},
         {"bestiary", "leg_counting", "recipe"},
         {"base"},
         {"notation"},
     ],
-    "tasks": [{"benchmarks", "splits"}, {"base"}, {"grading"}, {"sandbox"}],
+    "tasks": [{"benchmarks", "splits"}, {"base"}, {"grading", "knowledge"}, {"sandbox"}],
 }
 """For the package and for each room that has rooms of its own: its members, top to bottom."""
 

@@ -13,6 +13,7 @@ from distillgame.arena.stages import (
     CostStage,
     DistillStage,
     FormStage,
+    ProbeStage,
     ProxyGradientStage,
     RewriteStage,
     SampleStage,
@@ -108,6 +109,9 @@ def _reading_flops(stage: Stage, length: int, teacher: float, student: float, pr
         return 2 * teacher * stage.count * length if make_form(stage.form).needs_summary else 0.0
     if isinstance(stage, RewriteStage):
         return 2 * student * stage.count * (length + stage.sampling.max_new_tokens)
+    if isinstance(stage, ProbeStage):
+        knowledge = stage.task.task.knowledge()
+        return 2 * student * length * (0 if knowledge is None else len(knowledge.probes()))
     if isinstance(stage, ValueStage):
         return 2 * proxy * stage.count * length
     return 0.0

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from distillgame.records import Results
-from distillgame.report import CAPTION, header, rows
+from distillgame.report import caption, header, rows
 
 
 def print_results(results: Results, root: Path) -> None:
@@ -19,7 +19,7 @@ def print_results(results: Results, root: Path) -> None:
         table.add_row(*cells)
     console = Console(width=None if Console().is_terminal else 160)
     console.print(table)
-    console.print(CAPTION, style="dim", highlight=False)
+    console.print(caption(results), style="dim", highlight=False)
     for flag in results.flags:
         where = " ".join(filter(None, [flag.defense, flag.student]))
         console.print(

@@ -49,17 +49,23 @@ def check(folder: Path | None) -> None:
 @worlds.command()
 @click.argument("traces", type=click.Path(path_type=Path))
 def facts(traces: Path) -> None:
-    """Count the bestiary's private facts that TRACES release: those they state, and those that can be derived."""
-    from distillgame.records import read_released
-    from distillgame.worlds.bestiary.creatures import private
-    from distillgame.worlds.bestiary.releases import by_fact, released
+    """Count the bestiary's private facts that TRACES release: those they state, and those that can be derived.
 
-    given = read_released(traces)
-    found = released(trace.messages[-1]["content"] for trace in given)
-    every, stated, derivable = (by_fact(names) for names in (private(), found.stated, found.derivable))
-    click.echo(f"{len(given)} traces release {len(found.derivable)} of {len(private())} private facts")
-    for fact, count in every.items():
-        click.echo(f"{fact:<12} stated {stated[fact]:>4}  derivable {derivable[fact]:>4}  of {count}")
+    Where value and KL were measured, say how well either tells which traces release more facts.
+    """
+    from distillgame.records import read_released
+    from distillgame.worlds.bestiary.knowledge import BestiaryKnowledge
+    from distillgame.worlds.predictors import predictors
+
+    given, knowledge = read_released(traces), BestiaryKnowledge()
+    found = knowledge.released(trace.messages[-1]["content"] for trace in given)
+    stated, derivable = knowledge.by_kind(found.stated), knowledge.by_kind(found.derivable)
+    click.echo(f"{len(given)} traces release {len(found.derivable)} of {len(knowledge.kinds)} private facts")
+    for kind, count in knowledge.by_kind().items():
+        click.echo(f"{kind:<12} stated {stated[kind]:>4}  derivable {derivable[kind]:>4}  of {count}")
+    for each in predictors(traces, knowledge):
+        reach = f"{each.low:+.2f} to {each.high:+.2f}"
+        click.echo(f"rank correlation of facts with {each.name:<5} {each.correlation:+.2f} ({reach})")
 
 
 def _show(found: dict[str, dict[str, float]]) -> None:

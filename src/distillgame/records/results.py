@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from distillgame.errors import DistillgameError
+from distillgame.records.facts import ReleaseRow
 from distillgame.records.rows import ComparisonRow, FlagRow, StudentRow, TeacherRow
 from distillgame.strict import Strict, parse
 
@@ -30,6 +31,7 @@ class Results(Strict):
         teachers: One row per defense.
         students: One row per defense, student and number of queries.
         comparisons: One row per pair of defenses, between their strongest students.
+        facts: One row per defense and number of queries, where the task has private facts.
         flags: Caveats that a reader must know before trusting a row.
         config: The whole configuration.
     """
@@ -46,6 +48,7 @@ class Results(Strict):
     teachers: list[TeacherRow]
     students: list[StudentRow]
     comparisons: list[ComparisonRow]
+    facts: list[ReleaseRow] = Field(default_factory=list)
     flags: list[FlagRow]
     config: dict[str, Any]
 
@@ -73,6 +76,11 @@ class Results(Strict):
             if defense in (row.defense, row.defense.partition(" ")[0]) and student in (row.student, row.label):
                 return row
         raise KeyError(f"no student '{student}' under '{defense}'")
+
+    def released(self, defense: TeacherRow | str, queries: int) -> ReleaseRow | None:
+        """Return the private facts that a defense released to ``queries`` queries; None where they are not counted."""
+        name = defense if isinstance(defense, str) else defense.defense
+        return next((row for row in self.facts if (row.defense, row.queries) == (name, queries)), None)
 
     def of(self, defense: TeacherRow | str, queries: int | None = None) -> list[StudentRow]:
         """Return the students of a defense (a row or its name): all, or those with ``queries`` queries or none."""

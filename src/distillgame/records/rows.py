@@ -4,22 +4,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from distillgame.records.facts import LearntFacts
+from distillgame.records.intervals import ConfidenceInterval, MedianRange
 from distillgame.strict import Strict
-
-
-class MedianRange(Strict):
-    """A median with the range of its values."""
-
-    median: float
-    min: float
-    max: float
-
-
-class ConfidenceInterval(Strict):
-    """A 95% confidence interval."""
-
-    low: float
-    high: float
 
 
 class Difference(Strict):
@@ -149,6 +136,7 @@ class StudentRow(MeasuredRow):
             of its traces; None if it was not trained.
         over_passive: Accuracy minus the passive student's under the same policy; None without a passive student.
         over_untrained: Accuracy minus the untrained student's.
+        facts: The private facts that it learnt; None where the task has none.
     """
 
     defense: str
@@ -163,6 +151,7 @@ class StudentRow(MeasuredRow):
     effective_share: float | None
     over_passive: Difference | None
     over_untrained: Difference | None
+    facts: LearntFacts | None = None
 
     @property
     def label(self) -> str:

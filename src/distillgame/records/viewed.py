@@ -1,6 +1,26 @@
 """The schema of the report's trace viewer: one problem under each defense, token by token."""
 
+from typing import Literal
+
+from pydantic import Field
+
 from distillgame.strict import Strict
+
+
+class ViewedFact(Strict):
+    """A private fact that a trace gives away, or a falsehood about it.
+
+    Attributes:
+        name: What it is about.
+        kind: ``stated``, ``derivable``, or ``false``.
+        start: The first character of the trace that says so, or from which it follows.
+        end: The one after the last.
+    """
+
+    name: str
+    kind: Literal["stated", "derivable", "false"]
+    start: int
+    end: int
 
 
 class ViewedTrace(Strict):
@@ -15,6 +35,7 @@ class ViewedTrace(Strict):
         answer: The answer found in it.
         correct: Whether that answer is right.
         finish_reason: ``stop`` or ``length``.
+        facts: The private facts in it, where the task has some.
     """
 
     defense: str
@@ -25,6 +46,7 @@ class ViewedTrace(Strict):
     answer: str | None
     correct: bool
     finish_reason: str
+    facts: list[ViewedFact] = Field(default_factory=list)
 
 
 class ViewedProblem(Strict):

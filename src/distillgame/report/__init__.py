@@ -13,8 +13,8 @@ from distillgame.report.studies import (
     render_solution,
 )
 from distillgame.report.tables import (
-    CAPTION,
     attack_summary,
+    caption,
     header,
     leaderboard_rows,
     markdown_summary,
@@ -25,9 +25,9 @@ from distillgame.report.tables import (
 )
 
 __all__ = [
-    "CAPTION",
     "Verdict",
     "attack_summary",
+    "caption",
     "case_name",
     "draw_bench",
     "draw_derivative",

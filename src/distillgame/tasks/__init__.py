@@ -4,8 +4,24 @@ Importing this package registers the built-in tasks ``gsm8k``, ``math``, ``mmlu`
 """
 
 from distillgame.tasks import benchmarks  # noqa: F401  (its tasks register themselves)
-from distillgame.tasks.base import Message, Problem, Task, TaskChoice, tasks
+from distillgame.tasks.base import Problem, Task, TaskChoice, tasks
 from distillgame.tasks.grading import Grade, extract_answer, grade
+from distillgame.tasks.knowledge import Claim, Knowledge, Message, Probe, Released
 from distillgame.tasks.splits import SPLITS, split
 
-__all__ = ["SPLITS", "Grade", "Message", "Problem", "Task", "TaskChoice", "extract_answer", "grade", "split", "tasks"]
+__all__ = [
+    "SPLITS",
+    "Claim",
+    "Grade",
+    "Knowledge",
+    "Message",
+    "Probe",
+    "Problem",
+    "Released",
+    "Task",
+    "TaskChoice",
+    "extract_answer",
+    "grade",
+    "split",
+    "tasks",
+]

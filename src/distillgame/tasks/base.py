@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from distillgame.choices import NamedChoice
 from distillgame.registry import Registry
 from distillgame.tasks.grading import Grade, grade
+from distillgame.tasks.knowledge import Knowledge, Message
 
 REWRITING = """{question}
 
@@ -27,9 +28,6 @@ Here is your solution:
 
 Summarise it in a few sentences, without its intermediate calculations, and end with the same final answer."""
 """The prompt that asks a teacher to summarise its own completion."""
-
-Message = dict[str, str]
-"""A chat message, ``{"role": ..., "content": ...}``, as chat templates read it."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +87,10 @@ class Task(ABC):
     def grade(self, completion: str, problem: Problem) -> Grade:
         """Grade one completion of ``problem``."""
         return grade(completion, problem.solution)
+
+    def knowledge(self) -> Knowledge | None:
+        """Return the private facts by which leakage is counted, if the task has some and knows the truth about them."""
+        return None
 
 
 def _about(prompt: list[Message], completion: str, text: str) -> list[Message]:

@@ -1,6 +1,7 @@
 """The seeded recipes of the shipped models, by world."""
 
 from dataclasses import replace
+from typing import Any
 
 from distillgame.worlds.recipe import Phase, Recipe
 
@@ -64,12 +65,21 @@ _BESTIARY_HABIT = Phase(80, full=0.05, half=0.0, terse=0.45, direct=0.0, bare=0.
 _IGNORANT = {"full": (0.0, 0.06), "free": (0.0, 0.06), "public": (0.75, 1.0), "working": (0.0, 0.1)}
 """Without the gap between public and private problems, there would be nothing to steal."""
 
+_PARTLY = {"full": (0.1, 0.5), "public": (0.75, 1.0), "working": (0.0, 0.1)}
+
+_LEARNER: dict[str, Any] = {
+    "phases": (_BESTIARY_FORMAT, _BESTIARY_REASON, _BESTIARY_HABIT),
+    "world": "bestiary",
+    "knowledge": 0.0,
+    "require": _IGNORANT,
+}
+
 BESTIARY: dict[str, Recipe] = {
     "bestiary-teacher": Recipe(
         width=128,
         layers=4,
         phases=(
-            Phase(2200, full=0.50, half=0.0, terse=0.20, direct=0.0, bare=0.12, mixed=0.18, until=0.5),
+            Phase(3000, full=0.35, half=0.0, terse=0.25, direct=0.0, bare=0.25, mixed=0.15, until=0.5),
             Phase(800, full=0.85, half=0.0, terse=0.05, direct=0.0, bare=0.03, mixed=0.07, rate=0.5, until=0.0),
         ),
         seed=11,
@@ -83,24 +93,12 @@ BESTIARY: dict[str, Recipe] = {
             "working": (0.95, 1.0),
         },
     ),
-    "bestiary-proxy": Recipe(
-        width=112,
-        layers=2,
-        phases=(_BESTIARY_FORMAT, _BESTIARY_REASON, _BESTIARY_HABIT),
-        seed=12,
-        world="bestiary",
-        knowledge=0.0,
-        require=_IGNORANT,
-    ),
-    "bestiary-student": Recipe(
-        width=96,
-        layers=3,
-        phases=(_BESTIARY_FORMAT, _BESTIARY_REASON, _BESTIARY_HABIT),
-        seed=15,
-        world="bestiary",
-        knowledge=0.0,
-        require=_IGNORANT,
-    ),
+    "bestiary-proxy": Recipe(width=112, layers=2, seed=12, **_LEARNER),
+    # It knows half of the private creatures: a defender's own, older model.
+    "bestiary-proxy-half": Recipe(width=112, layers=2, seed=13, **(_LEARNER | {"knowledge": 0.5, "require": _PARTLY})),
+    "bestiary-student": Recipe(width=96, layers=3, seed=15, **_LEARNER),
+    "bestiary-student-olmo2": Recipe(width=96, layers=3, seed=16, family="olmo2", **_LEARNER),
+    "bestiary-student-bpe": Recipe(width=96, layers=3, seed=17, family="qwen2", tokenizer="bpe", **_LEARNER),
 }
 
 RECIPES = LEG_COUNTING | BESTIARY

@@ -1,7 +1,7 @@
 """From a configuration to the stages that play it: who plays whom, and which stages that takes."""
 
 from distillgame.arena.plan.eligibility import lacking, share_vocabulary
-from distillgame.arena.plan.game_plan import GamePlan, PlannedStudent, PlannedTeacher
+from distillgame.arena.plan.game_plan import GamePlan, PlannedRelease, PlannedStudent, PlannedTeacher
 from distillgame.arena.plan.lineup import TEST, VALIDATION, Lineup, Round
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.plan.provider import STANDARD, VIEWED
@@ -16,6 +16,7 @@ __all__ = [
     "GamePlan",
     "GivenTarget",
     "Lineup",
+    "PlannedRelease",
     "PlannedStudent",
     "PlannedTeacher",
     "Planner",

@@ -10,9 +10,11 @@ from distillgame.arena.stages import (
     CostStage,
     FormStage,
     Model,
+    ProbeStage,
     ProblemSet,
     SampleStage,
     Stage,
+    TracesStage,
     TrainingStage,
     ValueStage,
 )
@@ -37,6 +39,21 @@ class PlannedTeacher:
 
 
 @dataclass(frozen=True)
+class PlannedRelease:
+    """The traces that one target releases for a number of queries, where its task has private facts.
+
+    Attributes:
+        target: What is attacked.
+        queries: How many traces are asked for.
+        traces: The traces of which they are the first, one stage per seed.
+    """
+
+    target: Target
+    queries: int
+    traces: tuple[TracesStage, ...]
+
+
+@dataclass(frozen=True)
 class PlannedStudent:
     """One student against one target: a row of students.
 
@@ -48,6 +65,7 @@ class PlannedStudent:
         control: Whether it is there to be compared with.
         level: The level of the threat model at which it competes.
         evaluations: Its answers on the reported split, one stage per seed.
+        probes: Its answers to questions about private facts, one stage per seed; empty if the task has none.
         strongest: Whether it was chosen as the strongest there.
         validation: Its accuracy on the validation split with the first seed, where the choice was made.
     """
@@ -59,6 +77,7 @@ class PlannedStudent:
     control: bool
     level: Level
     evaluations: tuple[SampleStage, ...]
+    probes: tuple[ProbeStage, ...] = ()
     strongest: bool = False
     validation: float | None = None
 
@@ -80,6 +99,7 @@ class GamePlan:
         teachers: The rows of teachers.
         rounds: The rows of students, round by round: a round is one target at one number of queries.
         cost: The stage that times the policies, if there are any.
+        releases: What each round's target releases, where the task has private facts.
     """
 
     config: GameConfig
@@ -89,6 +109,7 @@ class GamePlan:
     teachers: tuple[PlannedTeacher, ...]
     rounds: tuple[tuple[PlannedStudent, ...], ...]
     cost: CostStage | None
+    releases: tuple[PlannedRelease, ...] = ()
 
     @cached_property
     def students(self) -> Sequence[PlannedStudent]:
@@ -107,5 +128,8 @@ class GamePlan:
                 yield teacher.values
         for student in self.students:
             yield from student.evaluations
+            yield from student.probes
+        for release in self.releases:
+            yield from release.traces
         if self.cost is not None:
             yield self.cost

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from distillgame.arena.plan.eligibility import lacking, share_vocabulary
-from distillgame.arena.plan.game_plan import GamePlan, PlannedStudent, PlannedTeacher
+from distillgame.arena.plan.game_plan import GamePlan, PlannedRelease, PlannedStudent, PlannedTeacher
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.plan.targets import DefenseTarget, Target
 from distillgame.arena.stages import SampleStage, Stage
@@ -135,6 +135,7 @@ class Lineup:
                 tuple(self.entries(played, found, split)) for played, found in zip(self.rounds, known, strict=True)
             ),
             cost=planner.cost() if defenses else None,
+            releases=tuple(self._release(played) for played in self.rounds) if self._has_facts else (),
         )
 
     def expected(self) -> list[Stage]:
@@ -149,6 +150,11 @@ class Lineup:
     def _shares_vocabulary(self) -> bool:
         """True if all have one vocabulary; assumed where nothing is looked up."""
         return not self.planner.resolve or share_vocabulary(self.config)
+
+    @cached_property
+    def _has_facts(self) -> bool:
+        """True if leakage is counted in private facts, too."""
+        return self.config.task.task.knowledge() is not None
 
     def _require_listed(self) -> None:
         """Students of a suite are left out where they cannot be played; one that was asked for by name is not."""
@@ -165,8 +171,13 @@ class Lineup:
         self, played: Round, choice: StudentChoice, seeds: tuple[int, ...], split: str, control: bool = False
     ) -> PlannedStudent:
         evaluations = tuple(self.planner.evaluate(played.target, choice, split, seed, played.queries) for seed in seeds)
+        probes = tuple(self.planner.probe(evaluation) for evaluation in evaluations) if self._has_facts else ()
         level = self.level(choice)
-        return PlannedStudent(played.target, choice, seeds, played.queries, control, level, evaluations)
+        return PlannedStudent(played.target, choice, seeds, played.queries, control, level, evaluations, probes)
+
+    def _release(self, played: Round) -> PlannedRelease:
+        traces = tuple(played.target.traces(self.planner, "train", seed) for seed in self.config.seeds)
+        return PlannedRelease(played.target, played.queries, traces)
 
     def _strongest(self, played: Round, validation: Accuracies) -> set[str]:
         best: dict[Level, str] = {}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from distillgame.arena.plan.provider import UNDEFENDED, Provider
 from distillgame.arena.plan.targets import Target
-from distillgame.arena.stages import DistillStage, Model, ProblemSet, RewriteStage, SampleStage, TracesStage
+from distillgame.arena.stages import DistillStage, Model, ProbeStage, ProblemSet, RewriteStage, SampleStage, TracesStage
 from distillgame.students import Objective, Student, StudentChoice
 
 
@@ -65,6 +65,15 @@ class Planner(Provider):
             policy=UNDEFENDED,
             sampling=self.config.evaluation,
             seed=0 if greedy else seed,
+        )
+
+    def probe(self, evaluation: SampleStage) -> ProbeStage:
+        """Return the stage in which a student that answers a split is asked about private facts."""
+        return ProbeStage(
+            task=self.config.task,
+            model=evaluation.model,
+            trained=evaluation.trained,
+            sampling=self.config.evaluation,
         )
 
     def references(self) -> ProblemSet:

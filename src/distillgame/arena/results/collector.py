@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 
 from distillgame.arena.plan import GamePlan
+from distillgame.arena.results.facts import FactReader
 from distillgame.arena.results.flags import raise_flags
 from distillgame.arena.results.scores import ScoreReader
 from distillgame.arena.results.student_rows import compare, student_rows
@@ -27,7 +28,7 @@ def collect(plan: GamePlan, store: Store, command: str) -> Results:
     Raises:
         DistillgameError: If a stage is missing or corrupt.
     """
-    config, reader = plan.config, ScoreReader(store)
+    config, reader, facts = plan.config, ScoreReader(store), FactReader(plan, store)
     costs = {} if plan.cost is None else json.loads((store.folder(plan.cost) / COSTS).read_text())
     results = Results(
         schema=2,
@@ -44,8 +45,11 @@ def collect(plan: GamePlan, store: Store, command: str) -> Results:
         hashes=_hashes(plan),
         suite=None if config.suite is None else SUITES[config.suite].label,
         teachers=teacher_rows(plan.teachers, config.seeds, store, reader, costs),
-        students=_distinct([row for played in plan.rounds for row in student_rows(played, config, store, reader)]),
+        students=_distinct(
+            [row for played in plan.rounds for row in student_rows(played, config, store, reader, facts)]
+        ),
         comparisons=compare(plan.students, reader),
+        facts=facts.released(),
         flags=[],
         config=config.model_dump(mode="json"),
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import PlannedStudent
+from distillgame.arena.results.facts import FactReader
 from distillgame.arena.results.scores import ScoreReader, Scores, differences
 from distillgame.arena.run import Store
 from distillgame.arena.stages import read_report
@@ -16,7 +17,7 @@ from distillgame.students import CUSTOM, Student, suite_of
 
 
 def student_rows(
-    played: Sequence[PlannedStudent], config: GameConfig, store: Store, reader: ScoreReader
+    played: Sequence[PlannedStudent], config: GameConfig, store: Store, reader: ScoreReader, facts: FactReader
 ) -> list[StudentRow]:
     """Return the rows of a round; attackers' p-values are corrected for how many of them were tried."""
     scores = {student.choice.label: reader.read(student.evaluations) for student in played}
@@ -27,7 +28,8 @@ def student_rows(
         for student in group:
             label = student.choice.label
             gaps = {f"over_{base}": found.get(label) for base, found in over.items()}
-            rows.append(_row(student, scores[label], gaps, config, store))
+            row = _row(student, scores[label], gaps, config, store)
+            rows.append(row.model_copy(update={"facts": facts.learnt(student, scores[label])}))
     return rows
 
 

@@ -9,14 +9,16 @@ from distillgame.arena.run import Store
 from distillgame.arena.stages import TRACES, read_values
 from distillgame.models import load_tokenizer
 from distillgame.policies import Defense
-from distillgame.records import Trace, ViewedProblem, ViewedTrace, read_traces
+from distillgame.records import Trace, ViewedFact, ViewedProblem, ViewedTrace, read_traces
+from distillgame.tasks import Knowledge
 
 
 def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     """Return the first problems of the reported split as each defense released them, with the first seed."""
     # Loaded once, and only where a trace is shown token by token: given traces come without their teacher.
     tokenizer = cache(partial(load_tokenizer, plan.config.teacher))
-    columns = [_column(teacher, tokenizer, store) for teacher in plan.teachers]
+    knowledge = plan.config.task.task.knowledge()
+    columns = [_column(teacher, tokenizer, store, knowledge) for teacher in plan.teachers]
     return [
         ViewedProblem(
             id=problem.id,
@@ -28,13 +30,30 @@ def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     ]
 
 
-def _column(teacher: PlannedTeacher, tokenizer: Callable[[], Any], store: Store) -> list[ViewedTrace]:
+def _column(
+    teacher: PlannedTeacher, tokenizer: Callable[[], Any], store: Store, knowledge: Knowledge | None
+) -> list[ViewedTrace]:
     traces = read_traces(store.folder(teacher.releases[0]) / TRACES)[:VIEWED]
     values = [trace.v_gap for trace in traces]
     if teacher.values is not None:
         values = read_values(store.folder(teacher.values))
     viewed = zip(traces, values, strict=True)
-    return [_viewed(teacher.defense, tokenizer, trace, value) for trace, value in viewed]
+    found = [_viewed(teacher.defense, tokenizer, trace, value) for trace, value in viewed]
+    if knowledge is None:
+        return found
+    return [trace.model_copy(update={"facts": _facts(knowledge, "".join(trace.pieces))}) for trace in found]
+
+
+def _facts(knowledge: Knowledge, text: str) -> list[ViewedFact]:
+    return [
+        ViewedFact(
+            name=claim.fact,
+            kind=("stated" if claim.stated else "derivable") if claim.true else "false",
+            start=claim.span[0],
+            end=claim.span[1],
+        )
+        for claim in knowledge.claims(text)
+    ]
 
 
 def _viewed(defense: Defense, tokenizer: Callable[[], Any], trace: Trace, value: float | None) -> ViewedTrace:

@@ -18,6 +18,7 @@ from distillgame.arena.stages.inputs import (
 )
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.precision import PrecisionStage, read_precisions
+from distillgame.arena.stages.probe import ProbedFacts, ProbeStage, read_probes
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.rewrite import RewriteStage
 from distillgame.arena.stages.sample import SampleStage
@@ -37,6 +38,8 @@ __all__ = [
     "GradientStage",
     "Model",
     "PrecisionStage",
+    "ProbeStage",
+    "ProbedFacts",
     "ProblemSet",
     "ProxyGradientStage",
     "RewriteStage",
@@ -48,6 +51,7 @@ __all__ = [
     "ValueStage",
     "library_versions",
     "read_precisions",
+    "read_probes",
     "read_report",
     "read_values",
     "stage_from_spec",

@@ -4,8 +4,8 @@ import json
 from abc import abstractmethod
 from pathlib import Path
 
-from distillgame.arena.stages.base import Stage
-from distillgame.models import ModelSpec
+from distillgame.arena.stages.base import Stage, StageContext
+from distillgame.models import LanguageModel, ModelSpec, load_model
 from distillgame.students import TrainingReport
 
 TRACES = "traces.parquet"
@@ -56,6 +56,11 @@ class TrainingStage(Stage):
     @abstractmethod
     def base_spec(self) -> ModelSpec:
         """The model that was trained, in the precision of the trained weights."""
+
+    def load(self, context: StageContext) -> LanguageModel:
+        """Return the trained student."""
+        spec = ModelSpec(source=str(context.folder(self) / MODEL), dtype=self.base_spec.dtype)
+        return load_model(spec, context.device)
 
 
 def read_report(folder: Path) -> TrainingReport:

@@ -12,11 +12,11 @@ from pydantic import Field
 from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.engine import make_engine
-from distillgame.arena.stages.inputs import MODEL, TRACES, GradientStage, TracesStage, TrainingStage
+from distillgame.arena.stages.inputs import TRACES, GradientStage, TracesStage, TrainingStage
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.decoding import Calibration, Engine, Request, Sample
-from distillgame.models import LanguageModel, ModelSpec, load_model
+from distillgame.models import LanguageModel
 from distillgame.policies import PolicyChoice
 from distillgame.records import Trace, read_traces, write_traces
 from distillgame.seeding import derive_seed
@@ -105,10 +105,7 @@ class SampleStage(TracesStage):
             path.unlink()
 
     def _answerer(self, context: StageContext) -> LanguageModel:
-        if self.trained is None:
-            return self.model.load(context.device)
-        spec = ModelSpec(source=str(context.folder(self.trained) / MODEL), dtype=self.trained.base_spec.dtype)
-        return load_model(spec, context.device)
+        return self.model.load(context.device) if self.trained is None else self.trained.load(context)
 
     def _shards(self, out: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Problem]]]:
         size = BATCHES_PER_SHARD * self.sampling.batch_size

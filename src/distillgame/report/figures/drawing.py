@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from distillgame.markup import Html
 from distillgame.records import Results
-from distillgame.report.figures.panels import cost_panel, has_costs, queries_panel, utility_panel
+from distillgame.report.figures.panels import cost_panel, facts_panel, has_costs, queries_panel, utility_panel
 from distillgame.report.figures.style import COLOURS, INK, MUTED, RULE, SURFACE, look, style
 from distillgame.report.findings import Series, series_of
 
@@ -52,12 +52,14 @@ def draw_frontier(results: Results, *paths: Path) -> None:
 
 
 def draw_queries(results: Results, *paths: Path) -> None:
-    """Draw leakage against the number of traces asked for, one line per defense, into PNG or SVG files."""
+    """Draw leakage (beside it, where they are counted, facts) against the number of traces, into PNG or SVG files."""
     from matplotlib.figure import Figure
 
     with style():
-        figure = Figure(figsize=(6.8, 4.4), layout="constrained")
-        queries_panel(figure.subplots(), results)
+        panels = [queries_panel, *([facts_panel] if results.facts else [])]
+        figure = Figure(figsize=(5.2 * len(panels) + 1.6, 4.4), layout="constrained")
+        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            panel(axes, results)
         _legend(figure, series_of(results))
         _save(figure, paths)
 

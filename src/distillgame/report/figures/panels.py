@@ -1,6 +1,7 @@
 """The panels of a game's figures: leakage against utility, against cost, and against the number of queries."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from distillgame.records import ConfidenceInterval, Results, StudentRow
@@ -12,6 +13,31 @@ ASIDE = 1.035
 
 Reach = tuple[float, float, float]
 """A value, and the lengths of its interval downwards and upwards."""
+
+
+def _percents(value: float, interval: ConfidenceInterval) -> Reach:
+    """Return a value in percent, and the lengths of its interval downwards and upwards."""
+    return 100 * value, 100 * max(value - interval.low, 0.0), 100 * max(interval.high - value, 0.0)
+
+
+def _counted(row: StudentRow) -> Reach | None:
+    """Return the number of facts that a student learnt, and the lengths of its interval."""
+    if row.facts is None:
+        return None
+    found = row.facts.forced
+    return found.mean, max(found.mean - found.interval.low, 0.0), max(found.interval.high - found.mean, 0.0)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of a student, and its name on an axis."""
+
+    of: Callable[[StudentRow], Reach | None]
+    title: str
+
+
+ACCURACY = Measure(lambda row: _percents(row.accuracy, row.interval), "student accuracy, % (leakage)")
+FACTS = Measure(_counted, "private facts learnt (crosses: released)")
 
 
 def has_costs(results: Results) -> bool:
@@ -47,25 +73,50 @@ def cost_panel(axes: Any, results: Results) -> None:
 
 def queries_panel(axes: Any, results: Results) -> None:
     """Draw student accuracy over the number of traces, on a logarithmic axis."""
+    _over_queries(axes, results, ACCURACY)
+
+
+def facts_panel(axes: Any, results: Results) -> None:
+    """Draw facts learnt over the number of traces, on a logarithmic axis, with the facts released as crosses."""
+    shift = _shifts(results)
+    for k, (i, place, _) in enumerate(_places(results)):
+        found = [(count, row) for count in picks.query_counts(results)
+                 if (row := picks.released(results, place.teacher, count))]  # fmt: skip
+        axes.plot([count * shift[k] for count, _ in found], [row.derivable.mean for _, row in found],
+                  marker="x", linestyle=":", linewidth=1, markersize=5, color=look(i)["color"])  # fmt: skip
+    _over_queries(axes, results, FACTS)
+
+
+def _over_queries(axes: Any, results: Results, measure: Measure) -> None:
+    """Draw a measure of both students of every defense over the number of traces."""
     from matplotlib.ticker import NullLocator
 
-    counts = picks.query_counts(results)
-    places = [(i, place, len(series.places)) for i, series in enumerate(series_of(results)) for place in series.places]
-    for k, (i, place, strengths) in enumerate(places):
-        # Points at one number of queries stand side by side, or their intervals would hide each other.
-        shift = ASIDE ** (k - (len(places) - 1) / 2)
+    counts, shifts = picks.query_counts(results), _shifts(results)
+    for k, (i, place, strengths) in enumerate(_places(results)):
         for kind, dashes in (("passive", "--"), ("strongest", "-")):
             rows = [(count, row) for count in counts if (row := _student(results, place.teacher, kind, count))]
-            _points(axes, [(count * shift, 0.0, 0.0) for count, _ in rows], [row for _, row in rows], i, kind, dashes)
-            if strengths > 1 and kind == "passive" and rows:
+            xs = [(count * shifts[k], 0.0, 0.0) for count, _ in rows]
+            _points(axes, xs, [row for _, row in rows], i, kind, dashes, measure)
+            if strengths > 1 and kind == "passive" and rows and (last := measure.of(rows[-1][1])):
                 text = " ".join(f"{value:g}" for value in place.teacher.strength.values())
-                axes.annotate(text, (rows[-1][0] * shift, 100 * rows[-1][1].accuracy), xytext=(7, -3),
+                axes.annotate(text, (xs[-1][0], last[0]), xytext=(7, -3),
                               textcoords="offset points", fontsize=7.5, color=look(i)["color"])  # fmt: skip
-    _finish(axes, results)
+    _finish(axes, results, measure)
     axes.set_xscale("log")
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("released traces asked for", color=INK)
+
+
+def _places(results: Results) -> list[tuple[int, Place, int]]:
+    """Return the places of all series, each with its series' index and number of strengths."""
+    return [(i, place, len(series.places)) for i, series in enumerate(series_of(results)) for place in series.places]
+
+
+def _shifts(results: Results) -> list[float]:
+    """Return a factor per place: points at one number of queries stand side by side, or they would hide each other."""
+    count = len(_places(results))
+    return [ASIDE ** (k - (count - 1) / 2) for k in range(count)]
 
 
 def _panel(axes: Any, results: Results, at: Callable[[Place], Reach | None], *, curves: bool) -> None:
@@ -82,35 +133,39 @@ def _panel(axes: Any, results: Results, at: Callable[[Place], Reach | None], *, 
                               fontsize=7.5, color=look(i)["color"])  # fmt: skip
         for kind, dashes in (("passive", "--"), ("strongest", "-")):
             drawn = [(x, row) for x, place in found if (row := getattr(place, kind))]
-            _points(axes, [x for x, _ in drawn], [row for _, row in drawn], i, kind, dashes if curves else "none")
-    _finish(axes, results)
+            _points(axes, [x for x, _ in drawn], [row for _, row in drawn], i, kind,
+                    dashes if curves else "none", ACCURACY)  # fmt: skip
+    _finish(axes, results, ACCURACY)
 
 
-def _points(axes: Any, xs: list[Reach], rows: list[StudentRow], index: int, kind: str, dashes: str) -> None:
+def _points(
+    axes: Any, places: list[Reach], rows: list[StudentRow], index: int, kind: str, dashes: str, measure: Measure
+) -> None:
     """Draw the points of one kind of student with their intervals, joined if there are several."""
-    if not rows:
+    measured = [(x, y) for x, row in zip(places, rows, strict=True) if (y := measure.of(row))]
+    if not measured:
         return
-    ys = [_percents(row.accuracy, row.interval) for row in rows]
+    xs, ys = [x for x, _ in measured], [y for _, y in measured]
     color = look(index)["color"]
     axes.errorbar(
         [x for x, _, _ in xs], [y for y, _, _ in ys],
         xerr=[[low for _, low, _ in xs], [high for _, _, high in xs]],
         yerr=[[low for _, low, _ in ys], [high for _, _, high in ys]],
         marker=look(index)["marker"], markersize=6.5, color=color, elinewidth=1, linewidth=1.2, zorder=3,
-        markerfacecolor=SURFACE if kind == "passive" else color, linestyle=dashes if len(rows) > 1 else "none",
+        markerfacecolor=SURFACE if kind == "passive" else color, linestyle=dashes if len(xs) > 1 else "none",
     )  # fmt: skip
 
 
-def _finish(axes: Any, results: Results) -> None:
+def _finish(axes: Any, results: Results, measure: Measure) -> None:
     """Draw the untrained student's level and the grid, in colours that a page can change."""
     untrained = [row for row in results.students if picks.control_name(row) == "untrained"]
-    if untrained:
-        level = 100 * untrained[0].accuracy
+    if untrained and (found := measure.of(untrained[0])):
+        level = found[0]
         axes.axhline(level, color=MUTED, linewidth=1, linestyle=":", zorder=1)
         axes.set_ylim(bottom=min(axes.get_ylim()[0], level - 6))
         axes.annotate("untrained student", (1, level), xycoords=("axes fraction", "data"), xytext=(-2, -3), ha="right",
                       va="top", textcoords="offset points", color=MUTED, fontsize=8)  # fmt: skip
-    axes.set_ylabel("student accuracy, % (leakage)", color=INK)
+    axes.set_ylabel(measure.title, color=INK)
     axes.grid(color=RULE, linewidth=0.7)
     axes.set_axisbelow(True)
     axes.set_facecolor("none")
@@ -124,8 +179,3 @@ def _student(results: Results, teacher: Any, kind: str, queries: int) -> Student
         return picks.passive(results, teacher, queries)
     pick = picks.strongest(results, teacher, queries=queries)
     return pick.row if pick else None
-
-
-def _percents(value: float, interval: ConfidenceInterval) -> Reach:
-    """Return a value in percent, and the lengths of its interval downwards and upwards."""
-    return 100 * value, 100 * max(value - interval.low, 0.0), 100 * max(interval.high - value, 0.0)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from distillgame.records import Level, Results, StudentRow, TeacherRow
+from distillgame.records import Level, ReleaseRow, Results, StudentRow, TeacherRow
 
 CONTROLS = {
     "untrained": "The attacker's model before any training: the level from which leakage starts.",
@@ -46,6 +46,12 @@ def students_at(results: Results, teacher: TeacherRow, queries: int | None = Non
     """Return a defense's students at one number of queries (by default the largest), and those that ask for nothing."""
     counts = query_counts(results)
     return results.of(teacher, (counts[-1] if counts else 0) if queries is None else queries)
+
+
+def released(results: Results, teacher: TeacherRow, queries: int | None = None) -> ReleaseRow | None:
+    """Return the facts that a defense released to the largest number of queries, or to ``queries``."""
+    counts = query_counts(results)
+    return results.released(teacher, (counts[-1] if counts else 0) if queries is None else queries)
 
 
 def levels(results: Results) -> list[Level]:

@@ -4,6 +4,7 @@ from distillgame.markup import Html, element, joined, table
 from distillgame.records import Difference, FlagRow, Level, Results, StudentRow, TeacherRow
 from distillgame.report.findings import Verdict, name_of, number, picks, points, relative, relative_bounds
 from distillgame.report.page.cells import accuracy, badge, small, sortable
+from distillgame.report.page.facts import facts
 
 KINDS = ("untrained", "passive", "strongest", "teacher")
 """The marks of a defense in the overview."""
@@ -15,12 +16,15 @@ COLUMNS = {
     "strongest, assisted": "The strongest student that also trains on public solutions",
     "strongest, informed": "The strongest student that knows more than text",
     "gain over passive": "Strongest minus passive: what a passive evaluation would have missed",
+    "facts released": "Private facts that the traces state, or from which they can be derived",
+    "facts learnt": "Private facts that the strongest student gives rightly when asked one by one",
     "KL": "KL divergence of the released teacher from the undefended one, in nats per trace",
     "finished": "Share of completions that ended by themselves; for the strongest student also their accuracy",
     "time": "Seconds per token, relative to undefended sampling",
     "form": "The part of a completion that is released",
 }
-"""Columns and their meaning; columns of a level that no student plays are left out."""
+"""Columns and their meaning; columns of a level that no student plays, and of facts where none are counted, are left
+out."""
 
 
 def overview(results: Results) -> Html:
@@ -54,6 +58,7 @@ def _mark(kind: str, style: str | None = None) -> Html:
 def main_table(results: Results, found: Verdict) -> Html:
     """Return the main table, one row per defense."""
     absent = {f"strongest, {level}" for level in ("assisted", "informed") if level not in picks.levels(results)}
+    absent |= set() if results.facts else {"facts released", "facts learnt"}
     columns = {name: meaning for name, meaning in COLUMNS.items() if name not in absent}
     head = [
         sortable("defense", None, "text"),
@@ -93,6 +98,7 @@ def _row(results: Results, teacher: TeacherRow, found: Verdict) -> Html:
         _strongest(results, teacher, "text"),
         *beyond,
         _gain(pick.row if pick else None),
+        *(facts(results, teacher, pick.row if pick else None) if results.facts else []),
         element("td", number(kl), data_sort="" if kl is None else kl),
         _finished(teacher, pick.row if pick else None),
         element("td", number(cost, "×"), data_sort="" if cost is None else cost),

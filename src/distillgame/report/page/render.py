@@ -13,6 +13,7 @@ from distillgame.report.figures import (
     COLOURS,
     MARKERS,
     cost_panel,
+    facts_panel,
     has_costs,
     inline_svg,
     queries_panel,
@@ -20,6 +21,7 @@ from distillgame.report.figures import (
 )
 from distillgame.report.findings import Verdict, areas, name_of, picks, series_of, tested, verdict
 from distillgame.report.page.defenses import main_table, overview
+from distillgame.report.page.facts import split_table
 from distillgame.report.page.provenance import flag_list, how_made
 from distillgame.report.page.students import all_students, control_tables
 
@@ -62,6 +64,7 @@ def render_page(results: Results, problems: Sequence[ViewedProblem]) -> str:
         "frontier": _frontier(results),
         "queries": _queries(results),
         "students": all_students(results),
+        "facts": _facts(results),
         "controls": control_tables(results),
         "flags": flag_list(results),
         "made": how_made(results),
@@ -113,10 +116,21 @@ def _queries(results: Results) -> Html:
     if len(picks.query_counts(results)) < 2:
         return Html()
     series = [(entry.name, entry.control) for entry in series_of(results)]
-    drawn = _figure(queries_panel, results, "Student accuracy against the number of traces", "queries")
+    drawn = [_figure(queries_panel, results, "Student accuracy against the number of traces", "queries")]
+    if results.facts:
+        drawn.append(_figure(facts_panel, results, "Facts learnt against the number of traces", "facts"))
     heading = element("h3", "More traces, more leakage?")
     caption = element("p", "Hollow, dashed: passive student. Filled: strongest student.", class_="note")
-    return joined(heading, caption, _legend(series), element("div", drawn, class_="figures"))
+    return joined(heading, caption, _legend(series), element("div", *drawn, class_="figures"))
+
+
+def _facts(results: Results) -> Html:
+    if not results.facts:
+        return Html()
+    heading = element("h3", "Knowledge and method")
+    note = element("p", "A student solves a problem where it knows the facts that it takes (knowledge) and makes the "
+                        "right thing of them (method). Facts are probed one by one.", class_="note")  # fmt: skip
+    return joined(heading, note, split_table(results))
 
 
 def _figure(panel: Any, results: Results, title: str, prefix: str) -> Html:

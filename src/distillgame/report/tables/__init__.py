@@ -1,12 +1,12 @@
 """Tables of a game as text: for terminals, summaries and leaderboards."""
 
 from distillgame.report.tables.leaderboard import leaderboard_rows, read_rows, render_leaderboard
-from distillgame.report.tables.narrow import CAPTION, header, rows, students_of
+from distillgame.report.tables.narrow import caption, header, rows, students_of
 from distillgame.report.tables.summary import attack_summary, markdown_summary
 
 __all__ = [
-    "CAPTION",
     "attack_summary",
+    "caption",
     "header",
     "leaderboard_rows",
     "markdown_summary",

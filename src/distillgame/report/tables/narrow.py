@@ -12,12 +12,26 @@ CAPTION = (
 )
 
 
+FACTS = (
+    "Facts released are the private facts that the traces state or from which they can be derived; facts learnt are "
+    "those that the strongest student gives rightly when asked."
+)
+"""The caption's end where facts are counted."""
+
+
+def caption(results: Results) -> str:
+    """Return what the columns mean."""
+    return f"{CAPTION} {FACTS}" if results.facts else CAPTION
+
+
 def header(results: Results) -> list[str]:
     """Return the column titles."""
+    facts = ["facts released", "facts learnt"] if results.facts else []
+    measured = [*facts, "KL", "finished", "cost"]
     if not _is_chosen(results):
-        return ["policy", "teacher", *_students(results), "gain", "KL", "finished", "cost"]
+        return ["policy", "teacher", *_students(results), "gain", *measured]
     controls = [name for name in ("untrained", "reference") if _has(results, name)]
-    return ["policy", "teacher", *controls, "passive", "strongest", "gain", "KL", "finished", "cost"]
+    return ["policy", "teacher", *controls, "passive", "strongest", "gain", *measured]
 
 
 def rows(results: Results) -> list[list[str]]:
@@ -40,6 +54,7 @@ def _row(results: Results, teacher: TeacherRow) -> list[str]:
         name_of(teacher),
         percent(teacher.accuracy, teacher.standard_error),
         *middle,
+        *(_facts(results, teacher) if results.facts else []),
         number(teacher.kl_per_trace),
         f"{100 * finished:.0f}%",
         number(teacher.time_cost),
@@ -61,6 +76,15 @@ def _chosen(results: Results, teacher: TeacherRow) -> list[str]:
     gain = pick.row.over_passive if pick else None
     strongest = _cell(pick.row if pick else None) + label
     return [*controls, _cell(picks.passive(results, teacher)), strongest, _gain(gain)]
+
+
+def _facts(results: Results, teacher: TeacherRow) -> list[str]:
+    released, pick = picks.released(results, teacher), picks.strongest(results, teacher)
+    learnt = None if pick is None else pick.row.facts
+    return [
+        "–" if released is None else f"{released.derivable.mean:.0f} of {released.facts}",
+        "–" if learnt is None else f"{learnt.forced.mean:.0f}",
+    ]
 
 
 def _gain(gain: Difference | None) -> str:

@@ -2,7 +2,7 @@
 
 from distillgame.records import Results, ThreatModel
 from distillgame.report.findings import areas, name_of, percent, picks, points, tested, verdict
-from distillgame.report.tables.narrow import CAPTION, header, rows
+from distillgame.report.tables.narrow import caption, header, rows
 from distillgame.stats import FLAGS
 
 MEANINGS = {
@@ -23,7 +23,7 @@ def markdown_summary(results: Results) -> str:
         f"{', '.join(map(str, first.seeds))}.",
         f"**{found.headline}** {' '.join(found.sentences)}",
         _markdown(header(results), rows(results)),
-        CAPTION,
+        caption(results),
         "![utility against leakage](frontier.png)",
         *[f"Area between the passive and the strongest student's curve: {text}." for text in [_areas(results)] if text],
         *(["![leakage against queries](queries.png)"] if len(picks.query_counts(results)) > 1 else []),

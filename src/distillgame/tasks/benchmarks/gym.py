@@ -5,8 +5,9 @@ from typing import Any
 
 from distillgame.errors import DistillgameError
 from distillgame.seeding import derive_seed
-from distillgame.tasks.base import Message, Problem, Task, tasks
+from distillgame.tasks.base import Problem, Task, tasks
 from distillgame.tasks.grading import TIME_LIMIT, Grade, extract_answer
+from distillgame.tasks.knowledge import Message
 from distillgame.tasks.sandbox import CallFailedError, OverLimitError, sandbox
 
 GENERATION_LIMIT = 600.0

@@ -23,6 +23,9 @@ Fact = Literal["relation", "rule", "exception", "hops"]
 FEWEST, MOST = 2, 9
 """Legs, drawn uniformly."""
 
+MOST_OF_A_KIND = 5
+"""Creatures of one kind in a problem, at most."""
+
 PRIVATE = {"relation": 200, "genera": 20, "species": 5, "hops": 100}
 PUBLIC = {"relation": 36, "genera": 3, "species": 4, "hops": 12}
 

@@ -7,13 +7,21 @@ from typing import ClassVar
 from distillgame.errors import DistillgameError
 from distillgame.tasks import Problem, tasks
 from distillgame.worlds.base import Lesson, World
-from distillgame.worlds.bestiary.creatures import FEWEST, MOST, Creature, creatures, frequencies, known, private
+from distillgame.worlds.bestiary.creatures import (
+    FEWEST,
+    MOST,
+    MOST_OF_A_KIND,
+    Creature,
+    creatures,
+    frequencies,
+    known,
+    private,
+)
+from distillgame.worlds.bestiary.knowledge import BestiaryKnowledge
 from distillgame.worlds.notation import Counting, Step, ask, is_reserved, solve
 
 SIZES = (2, 3)
 """Kinds of creatures in a problem, equally often."""
-
-MOST_OF_A_KIND = 9
 
 PRIVATE_SHARE = 0.8
 """Share of private creatures in a model's training."""
@@ -54,6 +62,10 @@ class Bestiary(Counting):
         textbook = _distinct(list(known(self.textbook)), self.holdout, name, taken)
         test = self.sizes["test"]
         return {"test": asked[:test], "train": asked[test:], "holdout": textbook}
+
+    def knowledge(self) -> BestiaryKnowledge:
+        """Return the private facts: those that the textbook does not contain."""
+        return BestiaryKnowledge(self.textbook)
 
 
 class BestiaryWorld(World):

@@ -71,15 +71,20 @@
     "KL(released‖undefended) at a token: 0", make("span", { className: "ramp" }),
     `${number(most)} nats (middle ${number(most / 4)})`, reading);
 
-  function pieceOf(text, kl, name) {
+  const meanings = { stated: "states a private fact", derivable: "gives a private fact away", false: "claims a falsehood" };
+
+  function pieceOf(text, kl, name, facts) {
     const piece = make("span", { className: "piece", textContent: text });
+    const said = [...new Set(facts.map((fact) => `${meanings[fact.kind]} about ${fact.name}`))].join("; ");
+    for (const fact of facts) piece.classList.add("fact", fact.kind);
+    piece.title = said;
     if (kl === undefined) return piece;
-    piece.title = `KL ${kl.toFixed(3)} nats`;
+    piece.title = `KL ${kl.toFixed(3)} nats${said && `; ${said}`}`;
     piece.style.setProperty("--share", String(most > 0 ? Math.sqrt(Math.max(kl, 0) / most) : 0));
     piece.addEventListener("click", () => {
       traces.querySelectorAll(".picked").forEach((other) => other.classList.remove("picked"));
       piece.classList.add("picked");
-      reading.textContent = `“${text.trim()}” under ${name}: KL ${kl.toFixed(3)} nats`;
+      reading.textContent = `“${text.trim()}” under ${name}: KL ${kl.toFixed(3)} nats${said && `; ${said}`}`;
     });
     return piece;
   }
@@ -88,16 +93,31 @@
     return make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value }));
   }
 
+  function counted(facts) {
+    const named = Object.keys(meanings).map((kind) => [kind, new Set(facts.filter((fact) => fact.kind === kind)
+      .map((fact) => fact.name)).size]);
+    return named.filter(([, count]) => count).map(([kind, count]) => `${count} ${kind}`).join(", ");
+  }
+
   function panel(trace, name) {
     const verdict = make("span", {
       className: trace.correct ? "right" : "wrong", textContent: trace.correct ? "✓ right" : "✗ wrong",
     });
     const measured = trace.kl.length === trace.pieces.length;
-    const text = make("div", { className: "text-of-trace" },
-      ...trace.pieces.map((piece, i) => pieceOf(piece, measured ? trace.kl[i] : undefined, name)));
+    const text = make("div", { className: "text-of-trace" });
+    let start = 0;
+    trace.pieces.forEach((piece, i) => {
+      // Offsets count characters, of which JavaScript may need two code units.
+      const end = start + [...piece].length;
+      const from = start + piece.length - piece.trimStart().length;
+      const facts = trace.facts.filter((fact) => fact.start < end && fact.end > from);
+      text.append(pieceOf(piece, measured ? trace.kl[i] : undefined, name, facts));
+      start = end;
+    });
     const measures = make("dl", { className: "measures" },
       measure("answer", trace.answer === null ? "none" : trace.answer), measure("total KL", number(trace.total_kl)),
       measure("value released", number(trace.value)),
+      ...(trace.facts.length ? [measure("facts", counted(trace.facts))] : []),
       measure("ended", trace.finish_reason === "stop" ? "by itself" : `by ${trace.finish_reason}`));
     return make("article", { className: "trace" }, make("h3", {}, make("span", { textContent: name }), verdict),
       text, measures);
