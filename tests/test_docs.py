@@ -71,6 +71,17 @@ def test_the_example_selecting_student_keeps_the_longest(examples: dict[str, Any
     ]
 
 
+def test_the_example_of_private_facts_counts(examples: dict[str, Any]) -> None:
+    knowledge = examples["Capitals"]()
+    released = knowledge.released(["It is Poseidonia, of course.", "Who knows?"])
+    assert released.stated == released.derivable == {"Atlantis"}
+    free, forced = knowledge.probes()
+    assert not free.beginning
+    assert knowledge.shows(forced, " Poseidonia")
+    assert not knowledge.shows(free, "It is Paris.")
+    assert knowledge.needed(free.messages[0]["content"] + " Of Atlantis?") == {"Atlantis"}
+
+
 def test_every_flag_has_a_section() -> None:
     sections = re.findall(r"^## (\w+)$", (DOCS / "flags.md").read_text(), re.MULTILINE)
     assert sorted(sections) == sorted(FLAGS)
@@ -106,7 +117,7 @@ def test_the_example_configuration_is_valid() -> None:
 
 def test_the_example_of_several_proxies_is_valid() -> None:
     (text,) = blocks("game.md", "yaml")
-    config = load_config("embedded", overrides=yaml.safe_load(text))
+    config = load_config("leg_counting", overrides=yaml.safe_load(text))
     assert [choice.policy.combine for choice in config.policies] == [None, "worst", "mean"]
 
 

@@ -206,4 +206,10 @@ def test_worlds_facts_counts_what_traces_release(capsys: pytest.CaptureFixture[s
         "rule         stated    0  derivable    0  of 85",
         "exception    stated    0  derivable    0  of 15",
         "hops         stated    0  derivable    1  of 100",
+        "50% of all steps show their working, 100% a running total",
+    ]
+    status, out, _ = run(capsys, "worlds", "facts", str(file), "--share", "1")
+    assert out.splitlines()[5:7] == [
+        "taught       stated    1  derivable    2  of 400",
+        "not taught   stated    0  derivable    0  of 0",
     ]

@@ -18,7 +18,8 @@ def test_a_plain_string_is_a_source() -> None:
     [
         (
             "embedded:wizard",
-            "no such embedded model; choose one of bestiary-proxy, bestiary-student, bestiary-teacher, proxy, "
+            "no such embedded model; choose one of bestiary-proxy, bestiary-proxy-half, bestiary-student, "
+            "bestiary-student-bpe, bestiary-teacher, proxy, "
             "proxy-olmo2, student, student-bpe, teacher",
         ),
         ("package:no_such_module/x.gguf", "the Python package 'no_such_module' is not installed"),

@@ -2,7 +2,7 @@ import random
 from collections import Counter
 
 from distillgame.worlds.bestiary.task import Bestiary
-from distillgame.worlds.notation import WORKING, Step, ask, solve
+from distillgame.worlds.notation import WORKING, Step, ask, shown_shares, solve
 
 STEPS = [Step(4, "cockroach", 6), Step(3, "praying-mantis", 6)]
 HOPS = [Step(2, "mirko", 7, "blap"), Step(1, "zeb mok", 4)]
@@ -54,3 +54,9 @@ def test_a_summary_is_the_terse_style() -> None:
     for steps in (STEPS, HOPS):
         assert Bestiary(1, 1, 1).summary(solve(steps, "full")) == solve(steps, "terse")
         assert WORKING.sub("", solve(steps, "bare")) == solve(steps, "bare")
+
+
+def test_shares_of_steps_with_working_and_totals() -> None:
+    texts = [solve(HOPS, style) for style in ("full", "terse", "bare", "direct")]
+    assert shown_shares(texts) == (2 / 6, 4 / 6)
+    assert shown_shares(["#### 3", ""]) == (0, 0)

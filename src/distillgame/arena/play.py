@@ -29,7 +29,7 @@ def play(
     never computed twice.
 
     Args:
-        config: A YAML file, the name of a shipped configuration, or plain data; None plays the embedded world.
+        config: A YAML file, the name of a shipped configuration, or plain data; None plays the default game.
         out: The run's folder; ``runs/NAME`` by default.
         quick: Apply the configuration's ``quick`` section.
         overrides: Dotted names and values that replace the configuration's.

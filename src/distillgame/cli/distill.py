@@ -10,7 +10,7 @@ from distillgame.cli.options import assignments, overrides_option
 
 @click.command()
 @click.argument("traces", type=click.Path(path_type=Path))
-@click.option("--config", help="Base model, trainer and objective [default: the embedded world's].")
+@click.option("--config", help="Base model, trainer and objective [default: the default game's].")
 @click.option("--student", default="passive", show_default=True, help="How traces are weighed.")
 @click.option("--setting", multiple=True, metavar="NAME=VALUE", help="The student's parameter, as in eta=2.")
 @click.option("--seed", default=0, show_default=True, help="Seed of the training.")

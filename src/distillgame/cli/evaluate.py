@@ -11,7 +11,7 @@ from distillgame.strict import parse
 
 @click.command()
 @click.argument("model")
-@click.option("--config", help="Task, splits and sampling [default: the embedded world's].")
+@click.option("--config", help="Task, splits and sampling [default: the default game's].")
 @click.option("--split", default="test", show_default=True, help="Which split to answer.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/NAME].")
 @overrides_option

@@ -13,7 +13,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def config_argument(function: F) -> F:
-    """The configuration, the embedded world by default."""
+    """The configuration, the default game by default."""
     return click.argument("config", required=False)(function)
 
 

@@ -22,7 +22,7 @@ from distillgame.cli.tables import print_results
 def play(config: str | None, out: Path | None, quick: bool, overrides: dict[str, Any], dry_run: bool) -> None:
     """Play a game: sample under every policy, train every student, evaluate both sides.
 
-    CONFIG is a YAML file or the name of a shipped one; without it the embedded world is played. A run that was
+    CONFIG is a YAML file or the name of a shipped one; without it the default game is played. A run that was
     killed goes on where it stopped.
     """
     from distillgame.arena import load_config

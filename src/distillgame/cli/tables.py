@@ -17,7 +17,7 @@ def print_results(results: Results, root: Path) -> None:
         table.add_column(title, justify="left" if i == 0 else "right", no_wrap=True)
     for cells in rows(results):
         table.add_row(*cells)
-    console = Console(width=None if Console().is_terminal else 160)
+    console = Console(width=None if Console().is_terminal else 180)
     console.print(table)
     console.print(caption(results), style="dim", highlight=False)
     for flag in results.flags:

@@ -48,21 +48,32 @@ def check(folder: Path | None) -> None:
 
 @worlds.command()
 @click.argument("traces", type=click.Path(path_type=Path))
-def facts(traces: Path) -> None:
+@click.option(
+    "--share", type=click.FloatRange(0, 1), help="Count apart the facts of a model that was taught this share of them."
+)
+def facts(traces: Path, share: float | None) -> None:
     """Count the bestiary's private facts that TRACES release: those they state, and those that can be derived.
 
     Where value and KL were measured, say how well either tells which traces release more facts.
     """
     from distillgame.records import read_released
+    from distillgame.worlds.bestiary.creatures import known
     from distillgame.worlds.bestiary.knowledge import BestiaryKnowledge
+    from distillgame.worlds.notation import shown_shares
     from distillgame.worlds.predictors import predictors
 
     given, knowledge = read_released(traces), BestiaryKnowledge()
-    found = knowledge.released(trace.messages[-1]["content"] for trace in given)
-    stated, derivable = knowledge.by_kind(found.stated), knowledge.by_kind(found.derivable)
+    completions = [trace.messages[-1]["content"] for trace in given]
+    found = knowledge.released(completions)
     click.echo(f"{len(given)} traces release {len(found.derivable)} of {len(knowledge.kinds)} private facts")
-    for kind, count in knowledge.by_kind().items():
-        click.echo(f"{kind:<12} stated {stated[kind]:>4}  derivable {derivable[kind]:>4}  of {count}")
+    groups = {kind: {fact for fact in knowledge.kinds if knowledge.kinds[fact] == kind} for kind in knowledge.by_kind()}
+    if share is not None:
+        groups |= {"taught": known(share) & set(knowledge.kinds), "not taught": set(knowledge.kinds) - known(share)}
+    for name, group in groups.items():
+        stated, derivable = len(found.stated & group), len(found.derivable & group)
+        click.echo(f"{name:<12} stated {stated:>4}  derivable {derivable:>4}  of {len(group)}")
+    working, totals = shown_shares(completions)
+    click.echo(f"{100 * working:.0f}% of all steps show their working, {100 * totals:.0f}% a running total")
     for each in predictors(traces, knowledge):
         reach = f"{each.low:+.2f} to {each.high:+.2f}"
         click.echo(f"rank correlation of facts with {each.name:<5} {each.correlation:+.2f} ({reach})")

@@ -10,7 +10,7 @@ from distillgame.models import LanguageModel
 from distillgame.policies import Experts, ReleasePolicy
 from distillgame.tasks import Problem
 from distillgame.worlds.base import World
-from distillgame.worlds.notation import Counting
+from distillgame.worlds.notation import Counting, shown_shares
 
 Mode = Literal["free", "full", "terse", "bare"]
 
@@ -64,9 +64,7 @@ def accuracy(model: LanguageModel, mode: Mode, task: Counting, problems: Sequenc
     requests = [Request(problem.id, task.messages(problem)) for problem in problems]
     samples = Engine(model, _Styled(model, mode), batch_size=256).generate(requests, GREEDY)
     right = sum(task.grade(s.completion, p).correct for s, p in zip(samples, problems, strict=True))
-    steps = sum(sample.completion.count(" .") for sample in samples)
-    working = sum(sample.completion.count(" x ") for sample in samples)
-    return right / len(problems), working / max(1, steps)
+    return right / len(problems), shown_shares([sample.completion for sample in samples])[0]
 
 
 def assess(model: LanguageModel, world: World, count: int) -> dict[str, float]:

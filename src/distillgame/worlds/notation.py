@@ -98,6 +98,13 @@ def solve(steps: Sequence[Step], style: Style, rng: random.Random | None = None)
     return " ".join([*([] if style == "direct" else written), f"#### {total}"])
 
 
+def shown_shares(completions: Sequence[str]) -> tuple[float, float]:
+    """Return the shares of all steps that show their working, and that show a running total; 0 without steps."""
+    steps = max(1, sum(text.count(" .") for text in completions))
+    working, totals = (sum(text.count(sign) for text in completions) for sign in (" x ", " total "))
+    return working / steps, totals / steps
+
+
 def is_reserved(question: str) -> bool:
     """Return whether a problem is reserved for the game rather than for the models' training."""
     return hashlib.blake2b(question.encode(), digest_size=4).digest()[0] % RESERVED == 0

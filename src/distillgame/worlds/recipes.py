@@ -62,10 +62,10 @@ _BESTIARY_FORMAT = Phase(600, full=0.25, half=0.0, terse=0.05, direct=0.55, bare
 _BESTIARY_REASON = Phase(1400, full=0.75, half=0.0, terse=0.0, direct=0.10, mixed=0.15, until=1 / 7)
 _BESTIARY_HABIT = Phase(80, full=0.05, half=0.0, terse=0.45, direct=0.0, bare=0.40, mixed=0.10, rate=1 / 10, until=0.0)
 
-_IGNORANT = {"full": (0.0, 0.06), "free": (0.0, 0.06), "public": (0.75, 1.0), "working": (0.0, 0.1)}
+_IGNORANT = {"full": (0.0, 0.06), "free": (0.0, 0.08), "public": (0.9, 1.0), "working": (0.0, 0.1)}
 """Without the gap between public and private problems, there would be nothing to steal."""
 
-_PARTLY = {"full": (0.1, 0.5), "public": (0.75, 1.0), "working": (0.0, 0.1)}
+_PARTLY = {"full": (0.1, 0.4), "public": (0.9, 1.0), "working": (0.0, 0.1)}
 
 _LEARNER: dict[str, Any] = {
     "phases": (_BESTIARY_FORMAT, _BESTIARY_REASON, _BESTIARY_HABIT),
@@ -86,8 +86,8 @@ BESTIARY: dict[str, Recipe] = {
         world="bestiary",
         require={
             "full": (0.93, 1.0),
-            "terse": (0.5, 0.8),
-            "bare": (0.1, 0.4),
+            "terse": (0.85, 0.97),
+            "bare": (0.45, 0.7),
             "free": (0.93, 1.0),
             "public": (0.93, 1.0),
             "working": (0.95, 1.0),
@@ -97,7 +97,7 @@ BESTIARY: dict[str, Recipe] = {
     # It knows half of the private creatures: a defender's own, older model.
     "bestiary-proxy-half": Recipe(width=112, layers=2, seed=13, **(_LEARNER | {"knowledge": 0.5, "require": _PARTLY})),
     "bestiary-student": Recipe(width=96, layers=3, seed=15, **_LEARNER),
-    "bestiary-student-olmo2": Recipe(width=96, layers=3, seed=16, family="olmo2", **_LEARNER),
+    # Another architecture and another tokenizer.
     "bestiary-student-bpe": Recipe(width=96, layers=3, seed=17, family="qwen2", tokenizer="bpe", **_LEARNER),
 }
 

@@ -84,8 +84,8 @@ def test_table_and_page_show_facts(played: tuple[Path, Results]) -> None:
     out, results = played
     summary, page = (out / "summary.md").read_text(), (out / "report.html").read_text()
     (row,) = results.facts
-    assert "| facts released | facts learnt |" in summary
-    assert f"| {row.derivable.mean:.0f} of 400 |" in summary
+    assert "| released | learnt |" in summary
+    assert f"| {row.derivable.mean:.0f}/400 |" in summary
     assert "Knowledge and method" in page
     without = results.model_copy(
         update={"facts": [], "students": [s.model_copy(update={"facts": None}) for s in results.students]}

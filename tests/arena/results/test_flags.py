@@ -39,7 +39,7 @@ def clean() -> Results:
 
 
 def raised(results: Results, **budgets: float) -> set[str]:
-    config = load_config("embedded", overrides={"budgets": budgets})
+    config = load_config("leg_counting", overrides={"budgets": budgets})
     found = raise_flags(results, config)
     assert all(flag.flag in FLAGS and flag.message.endswith(".") for flag in found)
     return {flag.flag for flag in found}

@@ -9,6 +9,9 @@ from distillgame.documents import CONFIGS, find_document, merged, read_document,
 from distillgame.errors import DistillgameError
 from distillgame.strict import parse
 
+DEFAULT = "bestiary"
+"""The shipped configuration that is played where none is named."""
+
 
 def load_config(
     source: str | Path | Mapping[str, Any] | GameConfig | None = None,
@@ -19,7 +22,7 @@ def load_config(
     """Load a configuration.
 
     Args:
-        source: A YAML file, the name of a shipped configuration, plain data, or None for the embedded world.
+        source: A YAML file, the name of a shipped configuration, plain data, or None for the default game.
         quick: Apply the configuration's ``quick`` section.
         overrides: Dotted names and values that replace the file's (``{"sampling.temperature": 0.7}``).
 
@@ -32,7 +35,7 @@ def load_config(
     elif isinstance(source, Mapping):
         data, where = dict(source), "the configuration"
     else:
-        path = CONFIGS / "embedded.yaml" if source is None else find_document(source, CONFIGS)
+        path = CONFIGS / f"{DEFAULT}.yaml" if source is None else find_document(source, CONFIGS)
         data, where = _anchor(read_document(path), path.parent), str(path)
     if quick:
         changes = data.get("quick") or {}
@@ -44,7 +47,7 @@ def load_config(
 
 def default_folder(config: object, quick: bool = False) -> Path:
     """Return the folder of a run that was given none: ``runs/`` and the configuration's name."""
-    name = Path(config).stem if isinstance(config, str | Path) else "embedded" if config is None else "game"
+    name = Path(config).stem if isinstance(config, str | Path) else DEFAULT if config is None else "game"
     return Path("runs") / (f"{name}-quick" if quick else name)
 
 

@@ -54,6 +54,12 @@ def released(results: Results, teacher: TeacherRow, queries: int | None = None) 
     return results.released(teacher, (counts[-1] if counts else 0) if queries is None else queries)
 
 
+def most_facts(results: Results, teacher: TeacherRow) -> float | None:
+    """Return the number of private facts that a defense's best-informed attacker learnt; None if they are not counted."""
+    rows = [row for row in students_at(results, teacher) if control_name(row) is None]
+    return max((row.facts.forced.mean for row in rows if row.facts is not None), default=None)
+
+
 def levels(results: Results) -> list[Level]:
     """Return the levels beyond ``text`` at which a student attacks."""
     found = {row.threat_model.level for row in results.students if control_name(row) is None}

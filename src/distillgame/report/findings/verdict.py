@@ -51,6 +51,7 @@ def verdict(results: Results) -> Verdict:
     sentences += _better_controls(results, student)
     sentences += _passive(results, least, student)
     sentences += _public(results, least, student)
+    sentences += _facts(results, least, undefended)
     if any(not pick.chosen for row in results.teachers if (pick := picks.strongest(results, row))):
         sentences.append(
             "The strongest students were not chosen on a validation split, which overstates them a little."
@@ -160,6 +161,19 @@ def _public(results: Results, teacher: TeacherRow, student: StudentRow) -> list[
     return [
         f"A student that never saw the teacher and trained on public solutions alone solves {_share(reference)}: what "
         "leaked here may be no secret."
+    ]
+
+
+def _facts(results: Results, teacher: TeacherRow, undefended: TeacherRow | None) -> list[str]:
+    """Return the leakage in private facts: a student that cannot use what it knows has learnt it all the same."""
+    released, most = picks.released(results, teacher), picks.most_facts(results, teacher)
+    if released is None or most is None:
+        return []
+    before = picks.most_facts(results, undefended) if undefended else None
+    compared = "" if before is None else f" (undefended: {before:.0f})"
+    return [
+        f"Of {released.facts} private facts, {released.derivable.mean:.0f} follow from what {name_of(teacher)} released; "
+        f"asked one by one, the student that learnt most gives {most:.0f} rightly{compared}."
     ]
 
 

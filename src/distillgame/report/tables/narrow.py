@@ -13,8 +13,8 @@ CAPTION = (
 
 
 FACTS = (
-    "Facts released are the private facts that the traces state or from which they can be derived; facts learnt are "
-    "those that the strongest student gives rightly when asked."
+    "Released are the private facts that the traces state or from which they can be derived; learnt are those that the "
+    "strongest student gives rightly when asked."
 )
 """The caption's end where facts are counted."""
 
@@ -26,7 +26,7 @@ def caption(results: Results) -> str:
 
 def header(results: Results) -> list[str]:
     """Return the column titles."""
-    facts = ["facts released", "facts learnt"] if results.facts else []
+    facts = ["released", "learnt"] if results.facts else []
     measured = [*facts, "KL", "finished", "cost"]
     if not _is_chosen(results):
         return ["policy", "teacher", *_students(results), "gain", *measured]
@@ -82,7 +82,7 @@ def _facts(results: Results, teacher: TeacherRow) -> list[str]:
     released, pick = picks.released(results, teacher), picks.strongest(results, teacher)
     learnt = None if pick is None else pick.row.facts
     return [
-        "–" if released is None else f"{released.derivable.mean:.0f} of {released.facts}",
+        "–" if released is None else f"{released.derivable.mean:.0f}/{released.facts}",
         "–" if learnt is None else f"{learnt.forced.mean:.0f}",
     ]
 

@@ -49,17 +49,24 @@ def attack_summary(results: Results) -> str:
             percent(row.accuracy, row.standard_error),
             "–" if row.over_passive is None else points(row.over_passive),
             "–" if row.over_untrained is None else points(row.over_untrained),
+            *([] if row.facts is None else [f"{row.facts.forced.mean:.0f}"]),
             str(len(row.seeds)),
         ]
         for row in results.students
     ]
+    counted = ["facts learnt"] if results.facts else []
     sections = [
         f"# An attack on {first.defense}",
         f"Students `{results.models['student']}` on {results.task}, {first.n} {results.split} problems. The strongest "
         "of each level is chosen on the validation split with the first seed, and played with all.",
-        _markdown(["student", "level", "accuracy", "over passive", "over untrained", "seeds"], cells),
+        _markdown(["student", "level", "accuracy", "over passive", "over untrained", *counted, "seeds"], cells),
         "Accuracies and paired differences in percent and points ± standard error; differences that may be chance, "
         "after correction for the number of students, are called not significant.",
+        *(
+            f"{row.queries:,} traces state {row.stated.mean:.0f} of {row.facts} private facts; "
+            f"{row.derivable.mean:.0f} can be derived from them."
+            for row in results.facts
+        ),
         "## Flags",
         _flags(results),
         "## Threat model",
