@@ -16,8 +16,8 @@ from distillgame.arena import load_config
 from distillgame.cli.main import main
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
-from distillgame.records import ReleasedTrace
-from distillgame.report import name_of, percent, read_rows, render_bench, render_leaderboard
+from distillgame.records import ReleasedTrace, read_results
+from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
 from distillgame.stats import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
@@ -198,8 +198,42 @@ def test_the_committed_leaderboard_is_what_its_rows_say() -> None:
     assert (DOCS / "leaderboard.md").read_text() == render_leaderboard(read_rows(DOCS / "leaderboard"))
 
 
-def test_the_readmes_table_is_what_the_rows_say() -> None:
-    readme = (DOCS.parent / "README.md").read_text()
+def test_the_readmes_table_is_what_the_default_game_said() -> None:
+    results = read_results(DOCS / "bestiary-game.json")
+    assert results.command == "distillgame play"
+    titles = header(results)
+    lines = [line.strip("| ").split(" | ") for line in (DOCS.parent / "README.md").read_text().splitlines()]
+    shown = next(line for line in lines if line[0] == "policy")
+    assert set(titles) - set(shown) == {"finished"}
+    for row in rows(results):
+        (line,) = [line for line in lines if line[0] == row[0]]
+        assert line == [row[titles.index(title)] for title in shown]
+
+
+def test_the_split_into_knowledge_and_method_is_what_the_default_game_said() -> None:
+    results = read_results(DOCS / "bestiary-game.json")
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    for row in results.students:
+        learnt = row.facts
+        assert learnt is not None
+        assert learnt.accuracy_if_known is not None
+        teacher = next(teacher for teacher in results.teachers if teacher.defense == row.defense)
+        name = "–" if row.control or row.student in ("untrained", "reference") else name_of(teacher)
+        low, high = learnt.forced.interval.low, learnt.forced.interval.high
+        cells = [
+            name,
+            row.student,
+            f"{100 * row.accuracy:.1f}",
+            f"{learnt.forced.mean:.0f} ({low:.0f} to {high:.0f})",
+            f"{learnt.free.mean:.0f}",
+            f"{learnt.knowledge:.2f}".removeprefix("0"),
+            f"{learnt.accuracy_if_known:.2f}".removeprefix("0"),
+        ]
+        assert f"| {' | '.join(cells)} |" in lines
+
+
+def test_the_suites_table_is_what_the_rows_say() -> None:
+    page = (DOCS / "world.md").read_text().partition("## The suite")[2]
     for row in read_rows(DOCS / "leaderboard"):
         teacher, strongest = row.teacher, row.strongest
         assert strongest is not None
@@ -207,7 +241,7 @@ def test_the_readmes_table_is_what_the_rows_say() -> None:
             percent(teacher.accuracy, teacher.standard_error),
             percent(strongest.accuracy, strongest.standard_error),
         ]
-        (line,) = [line for line in readme.splitlines() if line.startswith(f"| {name_of(teacher)} |")]
+        (line,) = [line for line in page.splitlines() if line.startswith(f"| {name_of(teacher)} |")]
         assert all(cell in line for cell in cells), line
 
 

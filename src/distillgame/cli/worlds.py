@@ -1,5 +1,6 @@
 """``distillgame worlds``."""
 
+from collections.abc import Set
 from pathlib import Path
 
 import click
@@ -66,7 +67,9 @@ def facts(traces: Path, share: float | None) -> None:
     completions = [trace.messages[-1]["content"] for trace in given]
     found = knowledge.released(completions)
     click.echo(f"{len(given)} traces release {len(found.derivable)} of {len(knowledge.kinds)} private facts")
-    groups = {kind: {fact for fact in knowledge.kinds if knowledge.kinds[fact] == kind} for kind in knowledge.by_kind()}
+    groups: dict[str, Set[str]] = {
+        kind: {fact for fact in knowledge.kinds if knowledge.kinds[fact] == kind} for kind in knowledge.by_kind()
+    }
     if share is not None:
         groups |= {"taught": known(share) & set(knowledge.kinds), "not taught": set(knowledge.kinds) - known(share)}
     for name, group in groups.items():

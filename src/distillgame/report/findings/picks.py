@@ -55,7 +55,7 @@ def released(results: Results, teacher: TeacherRow, queries: int | None = None) 
 
 
 def most_facts(results: Results, teacher: TeacherRow) -> float | None:
-    """Return the number of private facts that a defense's best-informed attacker learnt; None if they are not counted."""
+    """Return the most private facts that any attacker learnt from a defense; None if they are not counted."""
     rows = [row for row in students_at(results, teacher) if control_name(row) is None]
     return max((row.facts.forced.mean for row in rows if row.facts is not None), default=None)
 

@@ -172,8 +172,8 @@ def _facts(results: Results, teacher: TeacherRow, undefended: TeacherRow | None)
     before = picks.most_facts(results, undefended) if undefended else None
     compared = "" if before is None else f" (undefended: {before:.0f})"
     return [
-        f"Of {released.facts} private facts, {released.derivable.mean:.0f} follow from what {name_of(teacher)} released; "
-        f"asked one by one, the student that learnt most gives {most:.0f} rightly{compared}."
+        f"Of {released.facts} private facts, {released.derivable.mean:.0f} follow from what {name_of(teacher)} "
+        f"released; asked one by one, the student that learnt most gives {most:.0f} rightly{compared}."
     ]
 
 
