@@ -232,6 +232,26 @@ def test_the_split_into_knowledge_and_method_is_what_the_default_game_said() -> 
         assert f"| {' | '.join(cells)} |" in lines
 
 
+def test_the_table_of_queries_is_what_the_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-queries.json")
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    names = {teacher.defense: name_of(teacher) for teacher in results.teachers}
+    for row in results.students:
+        released = results.released(row.defense, row.threat_model.queries)
+        if released is None or row.facts is None:
+            continue
+        forced = row.facts.forced
+        cells = [
+            names[row.defense],
+            f"{row.threat_model.queries:,}",
+            f"{released.derivable.mean:.0f}",
+            f"{forced.mean:.0f} ({forced.interval.low:.0f} to {forced.interval.high:.0f})",
+            f"{row.facts.free.mean:.0f}",
+            f"{100 * row.accuracy:.1f}",
+        ]
+        assert f"| {' | '.join(cells)} |" in lines
+
+
 def test_the_suites_table_is_what_the_rows_say() -> None:
     page = (DOCS / "world.md").read_text().partition("## The suite")[2]
     for row in read_rows(DOCS / "leaderboard"):
