@@ -17,7 +17,11 @@ from distillgame.students import CUSTOM, Student, suite_of
 
 
 def student_rows(
-    played: Sequence[PlannedStudent], config: GameConfig, store: Store, reader: ScoreReader, facts: FactReader
+    played: Sequence[PlannedStudent],
+    config: GameConfig,
+    store: Store,
+    reader: ScoreReader,
+    facts: FactReader | None = None,
 ) -> list[StudentRow]:
     """Return the rows of a round; attackers' p-values are corrected for how many of them were tried."""
     scores = {student.choice.label: reader.read(student.evaluations) for student in played}
@@ -29,7 +33,8 @@ def student_rows(
             label = student.choice.label
             gaps = {f"over_{base}": found.get(label) for base, found in over.items()}
             row = _row(student, scores[label], gaps, config, store)
-            rows.append(row.model_copy(update={"facts": facts.learnt(student, scores[label])}))
+            learnt = None if facts is None else facts.learnt(student, scores[label])
+            rows.append(row.model_copy(update={"facts": learnt}))
     return rows
 
 
