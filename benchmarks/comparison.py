@@ -56,7 +56,7 @@ STUDENTS = [PASSIVE, *(StudentChoice(name="adaptive", options={"eta": eta}) for 
 def main(folder: str) -> None:
     quiet()
     out = Path(folder)
-    config = load_config(None, overrides=CHANGES)
+    config = load_config("leg_counting", overrides=CHANGES)
     families, chosen, rows = FAMILIES, None, []
     for goal in GOALS:
         found = {name: candidates(config, *family, goal, out) for name, family in families.items()}

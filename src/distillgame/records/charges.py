@@ -22,10 +22,6 @@ class Charge:
     v_gap: float | None
     kl: float | None
 
-    def measured(self, name: str) -> float | None:
-        """Return one of the two."""
-        return self.v_gap if name == "v_gap" else self.kl
-
 
 def read_charges(path: Path) -> list[Charge]:
     """Return the charges of a trace file, None where nothing was measured.

@@ -42,9 +42,9 @@ def predictors(path: Path, knowledge: Knowledge) -> list[Predictor]:
     """
     found = []
     rows = read_charges(path)
-    for name in ("v_gap", "kl"):
-        pairs = [(row.measured(name), _facts(knowledge, row.completion)) for row in rows]
-        known = [(value, count) for value, count in pairs if value is not None]
+    counts = [_facts(knowledge, row.completion) for row in rows]
+    for name, values in (("v_gap", [row.v_gap for row in rows]), ("kl", [row.kl for row in rows])):
+        known = [(value, count) for value, count in zip(values, counts, strict=True) if value is not None]
         if predictor := _predictor(name, known):
             found.append(predictor)
     return found
