@@ -2,7 +2,7 @@
 
 from distillgame.students import attackers  # noqa: F401  (they register themselves)
 from distillgame.students.base import Objective, Prepared, Student, StudentChoice, make_student, students
-from distillgame.students.lessons import Desk, Lesson, Soft
+from distillgame.students.lessons import Desk, Lesson, Phase, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
 from distillgame.students.supplies import Needs, Supplies
 from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill
@@ -15,6 +15,7 @@ __all__ = [
     "LoraSettings",
     "Needs",
     "Objective",
+    "Phase",
     "Prepared",
     "Soft",
     "Student",

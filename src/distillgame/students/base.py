@@ -11,7 +11,7 @@ import torch
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.registry import Registry
-from distillgame.students.lessons import Desk, Lesson
+from distillgame.students.lessons import Desk, Lesson, Phase
 from distillgame.students.supplies import Needs
 
 Objective = Literal["reference", "released", "clean"]
@@ -59,6 +59,10 @@ class Student(ABC):
             desk: The traces, everything else the student was supplied with, and its base model.
         """
         return desk.lessons(desk.supplies.traces)
+
+    def phases(self, desk: Desk) -> list[Phase]:
+        """Return what it trains on, one phase after the other; by default one, of what :meth:`prepare` returns."""
+        return [Phase(self.prepare(desk))]
 
     @abstractmethod
     def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

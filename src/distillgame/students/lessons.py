@@ -49,6 +49,19 @@ class Lesson:
     soft: Soft | None = None
 
 
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training, with a schedule of its own.
+
+    Attributes:
+        lessons: What it trains on.
+        rate: Its peak learning rate, as a share of the settings'.
+    """
+
+    lessons: Sequence[Lesson]
+    rate: float = 1.0
+
+
 def encode(model: LanguageModel, trace: ReleasedTrace, max_length: int) -> Lesson | None:
     """Encode released text for a student, cut to ``max_length``; None if nothing would be left to learn."""
     example = training_example(model.tokenizer, trace.messages, trace.finish_reason == "stop")

@@ -85,6 +85,9 @@ TRAININGS = {
     "embedded:student-bpe": TrainingSettings(
         epochs=4, min_steps=125, batch_size=48, learning_rate=2e-4, schedule="cosine", max_length=384, value_step=1e-3
     ),
+    "embedded:bestiary-student": TrainingSettings(
+        epochs=5, min_steps=250, batch_size=24, learning_rate=4e-3, schedule="cosine", max_length=256, value_step=1e-3
+    ),
     "": TrainingSettings(
         epochs=3,
         batch_size=6,

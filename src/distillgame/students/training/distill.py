@@ -4,7 +4,7 @@ import json
 import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
 from distillgame.students.base import Student
-from distillgame.students.lessons import Desk, Lesson, encode
+from distillgame.students.lessons import Desk, Lesson, Phase, encode
 from distillgame.students.supplies import Supplies
 from distillgame.students.training.environment import own_settings
 from distillgame.students.training.settings import TrainingSettings
@@ -22,7 +22,7 @@ from distillgame.students.training.settings import TrainingSettings
 if TYPE_CHECKING:
     from transformers import TrainingArguments
 
-    from distillgame.students.training.trainer import Progress
+    from distillgame.students.training.trainer import DistillTrainer, Progress
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class TrainingReport:
     """The outcome of a training.
 
     Attributes:
-        traces: Number of traces trained on.
+        traces: Number of traces (and public solutions) trained on, of all phases.
         cut: Number of those that were longer than ``max_length``.
         steps: Optimiser steps.
         loss: Mean over steps of the weighted negative log-likelihood per token, in nats.
@@ -84,36 +84,77 @@ def distill(
     Raises:
         DistillgameError: If there is nothing to train on, or no objective although the student needs one.
     """
-    # It imports the Hugging Face Trainer, which takes seconds.
-    from distillgame.students.training.trainer import DistillTrainer
-
     torch.manual_seed(seed)
     targets = [lesson for trace in objective if (lesson := encode(model, trace, settings.max_length)) is not None]
     if student.needs_objective or student.needs_values:
         _require_values(model, student, targets)
     desk = Desk(model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step)
-    lessons = student.prepare(desk)
-    if not lessons and desk.lessons(supplies.traces):
+    phases = [phase for phase in student.phases(desk) if phase.lessons]
+    if not phases and desk.lessons(supplies.traces):
         # A student that finds nothing worth learning keeps its base model.
         return LanguageModel(model.model.eval(), model.tokenizer, model.source), NOTHING
     # The desk may hold tensors as large as the model.
     del desk
-    if not lessons:
+    if not phases:
         raise DistillgameError(
             "there is no trace to train on: every completion is empty, or longer prompts fill max_length"
         )
     torch.manual_seed(seed)
     network = model.model if settings.lora is None else _with_adapters(model, settings)
+    trained = LanguageModel(network, model.tokenizer, model.source)
+    trainers = _train(trained, student, phases, targets, settings, seed, checkpoints, progress)
+    return replace(trained, model=network.eval()), _report(phases, trainers)
+
+
+def _train(
+    model: LanguageModel,
+    student: Student,
+    phases: Sequence[Phase],
+    targets: Sequence[Lesson],
+    settings: TrainingSettings,
+    seed: int,
+    checkpoints: Path | None,
+    progress: "Progress | None",
+) -> "list[DistillTrainer]":
+    """Train in place, phase by phase, and return the trainers.
+
+    A phase that a killed training had finished goes on from its own last checkpoint, and ends with the same weights.
+    """
+    # It imports the Hugging Face Trainer, which takes seconds.
+    from distillgame.students.training.trainer import DistillTrainer
+
+    pad = model.tokenizer.pad_token_id
+    steps = [_steps(settings, len(phase.lessons)) for phase in phases]
+    trainers = []
     with tempfile.TemporaryDirectory() as scratch, own_settings():
-        arguments = _arguments(settings, seed, checkpoints or Path(scratch), len(lessons), model)
-        trainer = DistillTrainer(
-            network, student, lessons, targets, settings, arguments, model.tokenizer.pad_token_id, progress
-        )
-        trainer.resume(checkpoints)
-    means = (sum(values) / len(values) for values in (trainer.losses, trainer.divergences, trainer.effective_shares))
-    cut = sum(lesson.cut for lesson in lessons)
-    report = TrainingReport(len(lessons), cut, trainer.state.global_step, *means)
-    return LanguageModel(network.eval(), model.tokenizer, model.source), report
+        for place, phase in enumerate(phases):
+            folder = None if checkpoints is None else _folder(checkpoints, place)
+            own = settings.model_copy(update={"learning_rate": phase.rate * settings.learning_rate})
+            arguments = _arguments(own, seed, folder or Path(scratch), len(phase.lessons), model)
+            told = progress and _shifted(progress, sum(steps[:place]), sum(steps))
+            trainer = DistillTrainer(model.model, student, phase.lessons, targets, own, arguments, pad, told)
+            trainer.resume(folder)
+            trainers.append(trainer)
+    return trainers
+
+
+def _folder(checkpoints: Path, place: int) -> Path:
+    """Return a phase's folder of checkpoints; the first's is the training's own."""
+    return checkpoints if place == 0 else checkpoints / f"phase-{place}"
+
+
+def _shifted(progress: "Progress", before: int, total: int) -> "Progress":
+    """Return a report of a phase's steps as steps of the whole training."""
+    return lambda done, _: progress(before + done, total)
+
+
+def _report(phases: Sequence[Phase], trainers: "Sequence[DistillTrainer]") -> TrainingReport:
+    columns = zip(*((t.losses, t.divergences, t.effective_shares) for t in trainers), strict=True)
+    joined = [[value for part in column for value in part] for column in columns]
+    means = (sum(values) / len(values) for values in joined)
+    lessons = [lesson for phase in phases for lesson in phase.lessons]
+    steps = sum(trainer.state.global_step for trainer in trainers)
+    return TrainingReport(len(lessons), sum(lesson.cut for lesson in lessons), steps, *means)
 
 
 def _require_values(model: LanguageModel, student: Student, targets: Sequence[Lesson]) -> None:
@@ -152,17 +193,14 @@ def _arguments(
 ) -> "TrainingArguments":
     from transformers import TrainingArguments
 
-    steps_per_epoch = math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulate)
-    epochs = max(settings.epochs, math.ceil(settings.min_steps / steps_per_epoch))
-    steps = epochs * steps_per_epoch
     arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.accumulate,
-        num_train_epochs=epochs,
+        num_train_epochs=_epochs(settings, examples),
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.schedule if settings.warmup == 0 else _with_warmup(settings.schedule),
-        warmup_steps=round(settings.warmup * steps),
+        warmup_steps=round(settings.warmup * _steps(settings, examples)),
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
         seed=seed,
@@ -180,6 +218,18 @@ def _arguments(
     # On a machine with several GPUs the Trainer would split minibatches over them and enlarge them.
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
+
+
+def _epochs(settings: TrainingSettings, examples: int) -> int:
+    return max(settings.epochs, math.ceil(settings.min_steps / _steps_per_epoch(settings, examples)))
+
+
+def _steps(settings: TrainingSettings, examples: int) -> int:
+    return _epochs(settings, examples) * _steps_per_epoch(settings, examples)
+
+
+def _steps_per_epoch(settings: TrainingSettings, examples: int) -> int:
+    return math.ceil(math.ceil(examples / settings.batch_size) / settings.accumulate)
 
 
 def _with_warmup(schedule: str) -> str:
