@@ -46,7 +46,21 @@ def test_another_objective_or_another_models_training_is_custom() -> None:
     assert suite_of("passive", {}, "org/model-3B", TRAININGS[BASE], "reference") == CUSTOM
 
 
-@pytest.mark.parametrize("config", ["suite", "sweep", "leg_counting", "tokenizers", "gsm8k", "math"])
+@pytest.mark.parametrize(
+    "config",
+    [
+        "suite",
+        "equal_kl",
+        "bestiary",
+        "queries",
+        "leg_counting_suite",
+        "sweep",
+        "leg_counting",
+        "tokenizers",
+        "gsm8k",
+        "math",
+    ],
+)
 def test_shipped_configurations_train_as_frozen(config: str) -> None:
     found = load_config(config)
     assert suite_of("passive", {}, found.student.source, found.training, found.attacker.objective) == "standard v1"

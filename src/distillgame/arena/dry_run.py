@@ -12,7 +12,9 @@ from distillgame.arena.run.scheduler import in_order
 from distillgame.arena.stages import (
     CostStage,
     DistillStage,
+    ExpandStage,
     FormStage,
+    InverterStage,
     ProbeStage,
     ProxyGradientStage,
     RewriteStage,
@@ -94,9 +96,11 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
         return 6 * proxy * stage.problems.size * length
     if isinstance(stage, DistillStage):
         operations = 10 if stage.student.student.needs_values else 6
-        examples = stage.queries or (stage.references.size if stage.references is not None else 0)
+        examples = stage.queries + (stage.references.size if stage.references is not None else 0)
         tokens = examples * min(length, stage.training.max_length)
         return operations * student * stage.training.epochs * tokens
+    if isinstance(stage, InverterStage):
+        return 6 * student * stage.training.epochs * stage.examples * min(2 * length, stage.training.max_length)
     if isinstance(stage, CostStage):
         repeated = stage.settings.prompts * stage.settings.repetitions * (len(stage.policies) + 1)
         return 2 * (teacher + 2 * sum(proxies.values())) * repeated * length
@@ -107,7 +111,7 @@ def _reading_flops(stage: Stage, length: int, teacher: float, student: float, pr
     """Of stages that read or rewrite traces which are there already."""
     if isinstance(stage, FormStage):
         return 2 * teacher * stage.count * length if make_form(stage.form).needs_summary else 0.0
-    if isinstance(stage, RewriteStage):
+    if isinstance(stage, RewriteStage | ExpandStage):
         return 2 * student * stage.count * (length + stage.sampling.max_new_tokens)
     if isinstance(stage, ProbeStage):
         knowledge = stage.task.task.knowledge()

@@ -4,13 +4,14 @@ from distillgame.students import attackers  # noqa: F401  (they register themsel
 from distillgame.students.base import Objective, Prepared, Student, StudentChoice, make_student, students
 from distillgame.students.lessons import Desk, Lesson, Phase, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
-from distillgame.students.supplies import Needs, Supplies
+from distillgame.students.supplies import Inversion, Needs, Supplies
 from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill
 
 __all__ = [
     "CUSTOM",
     "SUITES",
     "Desk",
+    "Inversion",
     "Lesson",
     "LoraSettings",
     "Needs",

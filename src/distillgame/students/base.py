@@ -116,6 +116,16 @@ def require_eta(student: str, eta: float) -> None:
         raise DistillgameError(f"student '{student}': eta must be a number at least 0 (found {eta!r})")
 
 
+def require_rate(student: str, rate: float) -> None:
+    """Check a student's learning rate, which is a share of the settings'.
+
+    Raises:
+        DistillgameError: If it is not above 0 and at most 1.
+    """
+    if not 0 < rate <= 1:
+        raise DistillgameError(f"student '{student}': rate must be above 0 and at most 1 (found {rate!r})")
+
+
 def require_at_least(student: str, name: str, value: int, least: int) -> None:
     """Check a student's setting that is a count.
 

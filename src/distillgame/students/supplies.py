@@ -9,6 +9,22 @@ from distillgame.records import ReleasedLogprobs, ReleasedTrace
 
 
 @dataclass(frozen=True)
+class Inversion:
+    """The way to an inverter, a model that writes a whole solution from a prompt and the solution's reduction.
+
+    It learns from public solutions, and from completions of the asked prompts by a student of those solutions.
+
+    Attributes:
+        draws: Completions per prompt.
+        rate: That student's learning rate, as a share of the settings': it has to take up the method and to forget
+            nothing else, such as the names that are asked about.
+    """
+
+    draws: int
+    rate: float
+
+
+@dataclass(frozen=True)
 class Needs:
     """The supplies that a student asks for besides released traces.
 
@@ -19,6 +35,7 @@ class Needs:
         references: Public worked solutions to train on.
         own_samples: Completions per prompt by its own base model, graded.
         rewrites: Rewritings per trace by its own base model.
+        inversion: The way to an inverter, if it asks for expansions by one.
         logprobs: Released log-probabilities of the likeliest tokens at each position.
         proxy: The defender's proxy.
     """
@@ -29,8 +46,14 @@ class Needs:
     references: bool = False
     own_samples: int = 0
     rewrites: int = 0
+    inversion: Inversion | None = None
     logprobs: bool = False
     proxy: bool = False
+
+    @property
+    def asks_own(self) -> bool:
+        """True if a model of the attacker's answers the asked problems."""
+        return self.own_samples > 0 or (self.inversion is not None and self.inversion.draws > 0)
 
     @property
     def level(self) -> Literal["text", "assisted", "informed"]:
@@ -52,6 +75,7 @@ class Supplies:
         verdicts: Whether each trace's final answer is right.
         pass_rates: Right completions and all completions of the base model on each trace's problem.
         rewrites: Rewritings of each trace, in the order they were sampled.
+        expansions: What an inverter makes of each trace.
         logprobs: The log-probabilities that the server exposed with each trace.
         references: Public worked solutions.
         proxy: The defender's proxy.
@@ -64,6 +88,7 @@ class Supplies:
     verdicts: Sequence[bool] = ()
     pass_rates: Sequence[tuple[int, int]] = ()
     rewrites: Sequence[Sequence[ReleasedTrace]] = ()
+    expansions: Sequence[ReleasedTrace] = ()
     logprobs: Sequence[ReleasedLogprobs] = ()
     references: Sequence[ReleasedTrace] = ()
     proxy: LanguageModel | None = None

@@ -29,6 +29,15 @@ Here is your solution:
 Summarise it in a few sentences, without its intermediate calculations, and end with the same final answer."""
 """The prompt that asks a teacher to summarise its own completion."""
 
+EXPANDING = """{question}
+
+Here is a solution without all of its working:
+
+{completion}
+
+Write it out in full, step by step, and end with the same final answer."""
+"""The prompt that asks an inverter for the working behind a trace."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -75,6 +84,10 @@ class Task(ABC):
     def rewriting(self, prompt: list[Message], completion: str) -> list[Message]:
         """Return the messages that ask a student's own base model to rewrite a completion of ``prompt``."""
         return _about(prompt, completion, REWRITING)
+
+    def expanding(self, prompt: list[Message], completion: str) -> list[Message]:
+        """Return the messages that ask an inverter, which was trained on them, for the working behind a completion."""
+        return _about(prompt, completion, EXPANDING)
 
     def summarising(self, prompt: list[Message], completion: str) -> list[Message]:
         """Return the messages that ask the teacher to summarise its completion of ``prompt``."""

@@ -64,6 +64,11 @@ class Counting(Task):
         """Return the prompt itself: these models follow no instructions, so a rewriting is their own completion."""
         return prompt
 
+    def expanding(self, prompt: list[Message], completion: str) -> list[Message]:
+        """Return the prompt with the completion behind it: an inverter learns this notation's prompts anew anyway."""
+        *before, last = prompt
+        return [*before, {"role": "user", "content": f"{last['content']} {completion}"}]
+
     def summary(self, completion: str) -> str | None:
         """Return the completion without its working: the terse style."""
         return WORKING.sub("", completion)

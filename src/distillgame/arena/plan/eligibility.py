@@ -25,7 +25,7 @@ def lacking(
         "the teacher's vocabulary": needs.logprobs and not shares_vocabulary,
         "several draws of a prompt": needs.draws > 1 and not target.can_ask,
         f"at least {needs.draws} queries": needs.traces and needs.draws > queries,
-        "the problems that the traces answer": needs.own_samples > 0 and not target.can_ask,
+        "the problems that the traces answer": needs.asks_own and not target.can_ask,
         "to know which answers are right": needs.verdicts and not target.verdicts,
     }
     return next((what for what, is_lacking in reasons.items() if is_lacking), None)

@@ -4,8 +4,18 @@ from dataclasses import dataclass
 
 from distillgame.arena.plan.provider import UNDEFENDED, Provider
 from distillgame.arena.plan.targets import Target
-from distillgame.arena.stages import DistillStage, Model, ProbeStage, ProblemSet, RewriteStage, SampleStage, TracesStage
-from distillgame.students import Objective, Student, StudentChoice
+from distillgame.arena.stages import (
+    DistillStage,
+    ExpandStage,
+    InverterStage,
+    Model,
+    ProbeStage,
+    ProblemSet,
+    RewriteStage,
+    SampleStage,
+    TracesStage,
+)
+from distillgame.students import Inversion, Objective, Student, StudentChoice
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class Planner(Provider):
             # Draw 0 would share its randomness with the teacher's traces.
             own=tuple(self._own("train", seed, draw) for draw in range(1, needs.own_samples + 1)),
             rewrites=self._rewrites(traces, needs.rewrites, seed) if traces is not None and needs.rewrites else None,
+            expansions=self._expansions(target, traces, needs.inversion, seed, asked),
             exposed=target.exposed(self, "train", seed) if needs.logprobs else None,
             references=self.references() if needs.references else None,
             proxy=self.known_proxy(target) if needs.proxy else None,
@@ -113,6 +124,39 @@ class Planner(Provider):
             seed=seed,
             draw=draw,
         )
+
+    def _expansions(
+        self, target: Target, traces: TracesStage | None, inversion: Inversion | None, seed: int, asked: int
+    ) -> ExpandStage | None:
+        """Return the stage that writes the traces out, where a student asks for an inverter."""
+        if traces is None or inversion is None:
+            return None
+        sampling = self.config.evaluation.model_copy(update={"temperature": self.config.sampling.temperature or 1.0})
+        method = self.distill(target, StudentChoice(name="reference"), seed)
+        slow = method.training.learning_rate * inversion.rate
+        # It takes up the method and nothing else: what it says about private matters is made up.
+        method = method.model_copy(update={"training": method.training.model_copy(update={"learning_rate": slow})})
+        own = tuple(
+            SampleStage(
+                problems=self.problems("train").part(0, asked),
+                model=self.model("student"),
+                trained=method,
+                policy=UNDEFENDED,
+                sampling=sampling,
+                seed=seed,
+                draw=draw,
+            )
+            for draw in range(1, inversion.draws + 1)
+        )
+        inverter = InverterStage(
+            base=self.model("student"),
+            references=self.references(),
+            own=own,
+            task=self.config.task,
+            training=self.config.training,
+            seed=seed,
+        )
+        return ExpandStage(traces=traces, inverter=inverter, task=self.config.task, sampling=self.config.evaluation)
 
     def _rewrites(self, traces: TracesStage, k: int, seed: int) -> RewriteStage:
         temperature = self.config.sampling.temperature or 1.0

@@ -16,6 +16,7 @@ from distillgame.arena.stages.inputs import (
     TrainingStage,
     read_report,
 )
+from distillgame.arena.stages.invert import ExpandStage, InverterStage
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.precision import PrecisionStage, read_precisions
 from distillgame.arena.stages.probe import ProbedFacts, ProbeStage, read_probes
@@ -33,9 +34,11 @@ __all__ = [
     "TRACES",
     "CostStage",
     "DistillStage",
+    "ExpandStage",
     "FormStage",
     "GivenStage",
     "GradientStage",
+    "InverterStage",
     "Model",
     "PrecisionStage",
     "ProbeStage",

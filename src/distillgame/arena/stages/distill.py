@@ -31,6 +31,7 @@ class DistillStage(TrainingStage):
         further: Further draws of the same prompts.
         own: The base model's own completions of the prompts, one stage per completion.
         rewrites: The base model's rewritings of the traces.
+        expansions: The traces as an inverter writes them out.
         exposed: The same traces with released log-probabilities, where the server exposes them.
         references: Public worked solutions to train on.
         proxy: The defender's proxy, where the student knows it.
@@ -52,6 +53,7 @@ class DistillStage(TrainingStage):
     further: tuple[TracesStage, ...] = ()
     own: tuple[TracesStage, ...] = ()
     rewrites: TracesStage | None = None
+    expansions: TracesStage | None = None
     exposed: SampleStage | None = None
     references: ProblemSet | None = None
     proxy: Model | None = None
@@ -100,6 +102,7 @@ class DistillStage(TrainingStage):
             verdicts=[] if path is None else (read_verdicts(path) or [])[:count],
             pass_rates=self._pass_rates(context, count),
             rewrites=[rewrites[k * i : k * (i + 1)] for i in range(min(count, len(rewrites) // k))],
+            expansions=self._expansions(context, count),
             logprobs=self._logprobs(context, count),
             references=[] if self.references is None else self.references.reference_solutions(),
             proxy=None if self.proxy is None else self.proxy.load(context.device),
@@ -110,6 +113,11 @@ class DistillStage(TrainingStage):
     def _pass_rates(self, context: StageContext, count: int) -> list[tuple[int, int]]:
         columns = [read_verdicts(context.folder(stage) / TRACES) or [] for stage in self.own]
         return [(sum(verdicts), len(verdicts)) for verdicts in zip(*columns, strict=True)][:count]
+
+    def _expansions(self, context: StageContext, count: int) -> list[ReleasedTrace]:
+        if self.expansions is None:
+            return []
+        return read_released(context.folder(self.expansions) / TRACES)[:count]
 
     def _logprobs(self, context: StageContext, count: int) -> list[ReleasedLogprobs]:
         if self.exposed is None:

@@ -3,6 +3,7 @@
 from distillgame.students.attackers.assisted import Curriculum, Mixed, Reconstructed
 from distillgame.students.attackers.controls import EtaZero, Oracle, Reference, Shuffled, Untrained
 from distillgame.students.attackers.informed import Logit, ProxyAware
+from distillgame.students.attackers.inverting import Inverted
 from distillgame.students.attackers.phased import Primed, TwoPhase
 from distillgame.students.attackers.selecting import AnswerOnly, BestOfK, Filter, LossMasked, Truncated, Verified
 from distillgame.students.attackers.weighing import Adaptive, AdaptiveOnce, Passive
@@ -15,6 +16,7 @@ __all__ = [
     "Curriculum",
     "EtaZero",
     "Filter",
+    "Inverted",
     "Logit",
     "LossMasked",
     "Mixed",

@@ -90,13 +90,14 @@ class Reconstructed(Prepared):
         """Return the traces, rewritten where possible."""
         chosen = []
         for trace, rewrites in zip(desk.supplies.traces, desk.supplies.rewrites, strict=True):
-            answer = extract_answer(trace.messages[-1]["content"])
-            same = (rewrite for rewrite in rewrites if _comes_to(answer, rewrite))
+            same = (rewrite for rewrite in rewrites if comes_to_same(trace, rewrite))
             chosen.append(next(same, trace))
         return desk.lessons(chosen)
 
 
-def _comes_to(answer: str | None, rewrite: ReleasedTrace) -> bool:
+def comes_to_same(trace: ReleasedTrace, rewrite: ReleasedTrace) -> bool:
+    """Return whether a rewriting of a trace comes to the same answer; False if the trace has none."""
+    answer = extract_answer(trace.messages[-1]["content"])
     try:
         return answer is not None and grade(rewrite.messages[-1]["content"], answer).correct
     except DistillgameError:

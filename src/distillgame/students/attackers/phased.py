@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from distillgame.errors import DistillgameError
-from distillgame.students.base import Prepared, students
+from distillgame.students.base import Prepared, require_rate, students
 from distillgame.students.lessons import Desk, Lesson, Phase
 from distillgame.students.supplies import Needs
 
@@ -19,8 +19,7 @@ class Phased(Prepared):
     rate: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 < self.rate <= 1:
-            raise DistillgameError(f"student '{self.name}': rate must be above 0 and at most 1 (found {self.rate!r})")
+        require_rate(self.name, self.rate)
 
     @property
     def needs(self) -> Needs:
