@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from distillgame.arena import load_config
-from distillgame.arena.plan import Planner
+from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.display import Silent
-from distillgame.arena.run.scheduler import Pool, execute
+from distillgame.arena.run.scheduler import Pool, by_urgency, execute, in_order
 from distillgame.arena.run.store import Store
+from distillgame.arena.stages import DistillStage, Stage, TrainingStage
 from distillgame.policies import PolicyChoice
 
 
@@ -25,3 +26,33 @@ def test_a_worker_that_dies_while_idle_is_replaced(tiny: dict[str, Any], tmp_pat
             time.sleep(0.01)
         execute([second], pool, Silent())
         assert store.has(second)
+
+
+def _makespan(stages: list[Stage], workers: int) -> float:
+    """Return when workers that always start the first ready stage of a list are done with it."""
+    waiting, now = list(stages), 0.0
+    running: list[tuple[float, Stage]] = []
+    done: set[Stage] = set()
+    while waiting or running:
+        for stage in [stage for stage in waiting if done.issuperset(stage.inputs())][: workers - len(running)]:
+            waiting.remove(stage)
+            running.append((now + stage.effort, stage))
+        now, finished = min(running, key=lambda pair: pair[0])
+        running.remove((now, finished))
+        done.add(finished)
+    return now
+
+
+def test_long_ways_start_first_and_readers_of_students_at_once() -> None:
+    config = load_config("bestiary", quick=True)
+    stages = [stage for stage in in_order(Lineup(Planner(config, resolve=False)).plan().stages) if not stage.exclusive]
+    urgent = by_urgency(stages)
+    assert sorted(map(id, urgent)) == sorted(map(id, stages))
+    total = sum(stage.effort for stage in stages)
+    assert _makespan(urgent, 1) == total
+    assert _makespan(urgent, 2) <= total / 2 + 1
+    assert _makespan(urgent, 2) < _makespan(stages, 2)
+    readers = [any(isinstance(needed, TrainingStage) for needed in stage.inputs()) for stage in urgent]
+    assert readers == sorted(readers, reverse=True)
+    trainings = [stage for stage in urgent if isinstance(stage, DistillStage)]
+    assert [stage.effort for stage in trainings] == sorted((stage.effort for stage in trainings), reverse=True)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from distillgame.arena.run.store import Store
-from distillgame.arena.stages import Stage
+from distillgame.arena.stages import Stage, TrainingStage
 from distillgame.errors import DistillgameError
 from distillgame.fork_server import fork_server, start_worker
 
@@ -68,6 +68,24 @@ def in_order(targets: Iterable[Stage]) -> list[Stage]:
     return list(ordered)
 
 
+def by_urgency(stages: Sequence[Stage]) -> list[Stage]:
+    """Return stages in the order in which they should start, as far as their inputs allow.
+
+    Readers of trained students come first, so that few of those lie on the disk at a time. Then comes whatever has the
+    longest way to the end of the game, so that no long training is left for the end, where other workers would wait.
+
+    Args:
+        stages: The stages, each after its inputs.
+    """
+    ways: dict[Stage, float] = {}
+    for stage in reversed(stages):
+        ways[stage] = ways.get(stage, 0.0) + stage.effort
+        for needed in stage.inputs():
+            ways[needed] = max(ways.get(needed, 0.0), ways[stage])
+    reads = {stage: any(isinstance(needed, TrainingStage) for needed in stage.inputs()) for stage in stages}
+    return sorted(stages, key=lambda stage: (not reads[stage], -ways[stage]))
+
+
 class Pool:
     """Worker processes that stay for as long as the pool is open; each starts when it is first needed.
 
@@ -119,7 +137,7 @@ def execute(
         DistillgameError: The first failure of a stage; what was finished until then is kept.
     """
     stages = in_order(targets)
-    waiting = [stage for stage in stages if not pool.store.has(stage)]
+    waiting = by_urgency([stage for stage in stages if not pool.store.has(stage)])
     display.plan(len(stages), len(stages) - len(waiting))
     running: dict[_Worker, Stage] = {}
     while waiting or running:

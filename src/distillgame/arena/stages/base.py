@@ -78,6 +78,11 @@ class Stage(Strict):
     def run(self, context: StageContext) -> None:
         """Do the work and leave the result in ``context.out``."""
 
+    @property
+    def effort(self) -> float:
+        """How long it takes, roughly, in samplings of a split; only the order in which stages start depends on it."""
+        return 1.0
+
     def inputs(self) -> list["Stage"]:
         """Return the stages whose results this one reads."""
         values: list[Any] = []

@@ -75,6 +75,11 @@ class DistillStage(TrainingStage):
         """The base model in full precision, in which students train."""
         return self.base.spec.in_full_precision()
 
+    @property
+    def effort(self) -> float:
+        """Some samplings, and more where traces are valued at every step."""
+        return 5.0 if self.student.student.needs_values else 3.0
+
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
         model, report = distill(

@@ -55,6 +55,11 @@ class InverterStage(TrainingStage):
         """Number of solutions it learns from, if all completions end by themselves."""
         return self.references.size + sum(stage.count for stage in self.own)
 
+    @property
+    def effort(self) -> float:
+        """A training, and one more per draw."""
+        return 3.0 * (1 + len(self.own))
+
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
         solutions = self.references.reference_solutions()
