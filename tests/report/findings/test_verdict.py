@@ -81,7 +81,9 @@ def test_students_that_were_not_chosen_are_called_so() -> None:
 
 def test_a_defense_without_students_is_not_judged() -> None:
     results = game([STANDARD, Defense("poe", {"gamma": 0.5}, 0.8, 0.5, 0.7)]).model_copy(update={"students": []})
-    assert verdict(results).headline == "No defense was played."
+    assert verdict(results).headline == (
+        "Defenses are not compared: no student that has released text only attacked one."
+    )
 
 
 def test_public_solutions_that_teach_as_much_are_said() -> None:

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from distillgame.arena.stages.base import StageContext
-from distillgame.arena.stages.inputs import MODEL, REPORT, TRACES, TracesStage, TrainingStage
+from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage, write_training
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import SampleStage
@@ -92,9 +92,7 @@ class DistillStage(TrainingStage):
             checkpoints=context.out / "checkpoints" if self.training.checkpoint_every else None,
             progress=context.progress,
         )
-        model.model.save_pretrained(context.out / MODEL)
-        model.tokenizer.save_pretrained(context.out / MODEL)
-        report.write(context.out / REPORT)
+        write_training(context.out, model, report)
 
     def _supplies(self, context: StageContext) -> Supplies:
         count = self.queries // (1 + len(self.further))

@@ -63,6 +63,13 @@ class TrainingStage(Stage):
         return load_model(spec, context.device)
 
 
+def write_training(out: Path, model: LanguageModel, report: TrainingReport) -> None:
+    """Write a trained student and the report on it where a :class:`TrainingStage` leaves them."""
+    model.model.save_pretrained(out / MODEL)
+    model.tokenizer.save_pretrained(out / MODEL)
+    report.write(out / REPORT)
+
+
 def read_report(folder: Path) -> TrainingReport:
     """Return the report of a finished training."""
     return TrainingReport(**json.loads((folder / REPORT).read_text(encoding="utf-8")))

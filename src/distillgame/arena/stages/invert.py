@@ -6,7 +6,7 @@ from typing import ClassVar
 from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.engine import make_engine
-from distillgame.arena.stages.inputs import MODEL, REPORT, TRACES, TracesStage, TrainingStage
+from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage, write_training
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.decoding import Request
@@ -77,9 +77,7 @@ class InverterStage(TrainingStage):
             checkpoints=context.out / "checkpoints" if self.training.checkpoint_every else None,
             progress=context.progress,
         )
-        model.model.save_pretrained(context.out / MODEL)
-        model.tokenizer.save_pretrained(context.out / MODEL)
-        report.write(context.out / REPORT)
+        write_training(context.out, model, report)
 
     def _pair(self, solution: ReleasedTrace, generator: random.Random) -> ReleasedTrace:
         task, (*prompt, answer) = self.task.task, solution.messages

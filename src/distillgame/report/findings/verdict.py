@@ -37,7 +37,7 @@ def verdict(results: Results) -> Verdict:
             f"on what it released solves {_share(before.row)}{_untrained(results, undefended)}."
         )
     if not ranked:
-        return Verdict("No defense was played.", sentences, None)
+        return Verdict(_nothing_to_rank(results), sentences, None)
     least, student = ranked[0]
     name = name_of(least)
     fewer = f", {_change(student.accuracy - before.row.accuracy)}" if before else ""
@@ -87,6 +87,13 @@ def _ranked(results: Results) -> list[tuple[TeacherRow, StudentRow]]:
     rows = [row for row in results.teachers if row.defense != picks.UNDEFENDED and not picks.is_control(row)]
     found = [(row, pick.row) for row in rows if (pick := picks.strongest(results, row))]
     return sorted(found, key=lambda pair: pair[1].accuracy)
+
+
+def _nothing_to_rank(results: Results) -> str:
+    """Return the reason why no defense was ranked."""
+    if all(row.defense == picks.UNDEFENDED or picks.is_control(row) for row in results.teachers):
+        return "No defense was played."
+    return "Defenses are not compared: no student that has released text only attacked one."
 
 
 def _none_protects(
