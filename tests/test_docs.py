@@ -16,7 +16,7 @@ from distillgame.arena import load_config
 from distillgame.cli.main import main
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts, policies, release
-from distillgame.records import ReleasedTrace, read_results
+from distillgame.records import ReleasedTrace, Results, TeacherRow, read_results
 from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
 from distillgame.stats import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
@@ -269,3 +269,29 @@ def test_the_committed_bench_is_what_its_rows_say() -> None:
     names = ("bench-epyc.json", "bench-xeon.json", "bench-2026-11-22.json")
     results = [json.loads((DOCS / name).read_text()) for name in names]
     assert (DOCS / "bench.md").read_text() == render_bench(*results)
+
+
+def test_the_table_of_the_strongest_students_is_what_the_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-suite.json")
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    for teacher in results.teachers:
+        assert f"| {' | '.join(strongest_cells(results, teacher))} |" in lines, teacher.defense
+
+
+def strongest_cells(results: Results, teacher: TeacherRow) -> list[str]:
+    """A defense's row: teacher, passive student, the strongest with and without public solutions, and its facts."""
+    found = [row for row in results.of(teacher) if row.strongest]
+    text, assisted = (next(row for row in found if row.threat_model.level == level) for level in ("text", "assisted"))
+    passive, released = results.find(teacher.defense, "passive"), results.released(teacher.defense, 1500)
+    assert released is not None
+    assert text.facts is not None
+    return [
+        name_of(teacher),
+        percent(teacher.accuracy, teacher.standard_error),
+        f"{teacher.kl_per_trace:.2f}",
+        percent(passive.accuracy, passive.standard_error),
+        f"{percent(text.accuracy, text.standard_error)} ({text.student})",
+        percent(assisted.accuracy, assisted.standard_error),
+        f"{released.derivable.mean:.0f}",
+        f"{text.facts.forced.mean:.0f}",
+    ]

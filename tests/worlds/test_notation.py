@@ -50,6 +50,18 @@ def test_connectives_stand_before_some_steps_but_never_in_the_reference() -> Non
     assert any("next 3" in text for text in texts)
 
 
+def test_a_reduced_solution_lost_the_working_of_some_steps_and_nothing_else() -> None:
+    task, generator, lost = Bestiary(1, 1, 1), random.Random(0), []
+    full, terse = "3 ant : 3 x 6 = 18 total 18", "3 ant total 18"
+    for _ in range(300):
+        steps = task.reduced(" . ".join([full] * 4), generator).split(" . ")
+        assert set(steps) <= {full, terse}
+        lost.append(steps.count(terse))
+    # With a uniform share, every number of lost workings from 0 to 4 is equally likely: chi-square with 4 degrees of
+    # freedom exceeds 18.5 by chance once in a thousand times.
+    assert sum((lost.count(k) - 60) ** 2 / 60 for k in range(5)) < 18.5
+
+
 def test_a_summary_is_the_terse_style() -> None:
     for steps in (STEPS, HOPS):
         assert Bestiary(1, 1, 1).summary(solve(steps, "full")) == solve(steps, "terse")

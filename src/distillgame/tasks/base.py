@@ -1,5 +1,6 @@
 """The base class of tasks: their problems, the prompts that ask them, and the grading of answers."""
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -96,6 +97,15 @@ class Task(ABC):
     def summary(self, completion: str) -> str | None:
         """Return a completion's summary if the task's notation defines one; with None, the teacher is asked for it."""
         return None
+
+    def reduced(self, completion: str, generator: random.Random) -> str:
+        """Return a solution without some of its working, as a defense may release it; an inverter learns from such.
+
+        Lines are dropped, each with one probability that is drawn per solution; the last, with the answer, stays.
+        """
+        *lines, last = completion.splitlines() or [""]
+        share = generator.random()
+        return "\n".join([*(line for line in lines if generator.random() >= share), last])
 
     def grade(self, completion: str, problem: Problem) -> Grade:
         """Grade one completion of ``problem``."""

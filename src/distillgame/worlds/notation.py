@@ -73,6 +73,11 @@ class Counting(Task):
         """Return the completion without its working: the terse style."""
         return WORKING.sub("", completion)
 
+    def reduced(self, completion: str, generator: random.Random) -> str:
+        """Return the completion without some steps' working, each left out with one probability, drawn per solution."""
+        share = generator.random()
+        return WORKING.sub(lambda found: "" if generator.random() < share else found[0], completion)
+
 
 def ask(steps: Sequence[Step]) -> str:
     """Return the prompt of a problem."""

@@ -10,42 +10,53 @@ from distillgame.arena.plan import DefenseTarget, Planner
 from distillgame.arena.plan.eligibility import lacking
 from distillgame.arena.plan.targets import GivenTarget
 from distillgame.arena.run import Run
-from distillgame.arena.stages import TRACES, ExpandStage, GivenStage
-from distillgame.records import read_released, read_traces
+from distillgame.arena.stages import TRACES, ExpandStage, GivenStage, StageContext, read_report
+from distillgame.records import read_released
 from distillgame.students import StudentChoice
 from distillgame.worlds.notation import WORKING
 
 
 @pytest.fixture
 def stage(tiny: dict[str, Any]) -> ExpandStage:
-    """The expansion of traces without their working; the untrained student knows the world, as its inverter does."""
-    tiny["policies"] = [{"standard": {"form": "summary"}}]
-    tiny["training"] |= {"epochs": 40, "learning_rate": 2e-3}
     planner = Planner(load_config(tiny))
-    (defense,) = planner.config.policies
-    choice = StudentChoice(name="inverted", options={"draws": 1})
-    found = planner.distill(DefenseTarget.of(defense), choice, seed=0).expansions
+    (_, poe, _) = planner.config.policies
+    choice = StudentChoice(name="inverted", options={"draws": 2, "rate": 0.5})
+    found = planner.distill(DefenseTarget.of(poe), choice, seed=0).expansions
     assert isinstance(found, ExpandStage)
     return found
 
 
 def test_the_inverter_learns_from_public_solutions_and_completions_of_the_asked_prompts(stage: ExpandStage) -> None:
-    assert stage.inverter.references.size == 12
-    (own,) = stage.inverter.own
-    assert own.count == stage.count == 24
-    assert own.trained.label == "distill reference from public solutions seed=0"  # type: ignore[attr-defined]
-    assert stage.inverter.examples == 36
+    inverter = stage.inverter
+    assert inverter.references.size == 12
+    assert [own.count for own in inverter.own] == [stage.count, stage.count] == [24, 24]
+    assert inverter.examples == 12 + 2 * 24
+    method = inverter.own[0].trained  # type: ignore[attr-defined]
+    assert method.label == "distill reference from public solutions seed=0"
+    assert method.training.learning_rate == inverter.training.learning_rate / 2
 
 
-def test_working_that_was_not_released_is_restored(stage: ExpandStage, tiny: dict[str, Any], tmp_path: Path) -> None:
+def test_it_is_asked_for_whole_solutions_from_their_reductions_and_then_for_traces(
+    stage: ExpandStage, tiny: dict[str, Any], tmp_path: Path
+) -> None:
+    inverter = stage.inverter
     with Run(tmp_path, load_config(tiny), progress=False) as run:
         run.compute([stage])
-        released = read_traces(run.folder(stage.traces) / TRACES)
-        expanded = read_released(run.folder(stage) / TRACES)
+        context = StageContext(tmp_path, run.folder, "cpu", lambda done, total: None)
+        pairs = inverter.pairs(context)
+        own = [trace for each in inverter.own for trace in read_released(run.folder(each) / TRACES)]
+        released, expanded = (read_released(run.folder(each) / TRACES) for each in (stage.traces, stage))
+        assert read_report(run.folder(inverter)).traces == len(pairs)
+    solutions = inverter.references.reference_solutions() + [trace for trace in own if trace.finish_reason == "stop"]
+    assert [pair.messages[-1] for pair in pairs] == [solution.messages[-1] for solution in solutions]
+    for pair, solution in zip(pairs, solutions, strict=True):
+        question, answer = (message["content"] for message in solution.messages)
+        (asked, _) = (message["content"] for message in pair.messages)
+        assert asked.startswith(f"{question} ")
+        assert WORKING.sub("", asked) == f"{question} {WORKING.sub('', answer)}"
+    shown = [len(WORKING.findall(pair.messages[0]["content"])) for pair in pairs[:12]]
+    assert 0 < sum(shown) < sum(len(WORKING.findall(pair.messages[1]["content"])) for pair in pairs[:12])
     assert [trace.messages[:-1] for trace in expanded] == [trace.messages[:-1] for trace in released]
-    assert not any(WORKING.search(trace.messages[-1]["content"]) for trace in released)
-    texts = [trace.messages[-1]["content"] for trace in expanded]
-    assert sum(WORKING.search(text) is not None for text in texts) > len(texts) / 2
 
 
 def test_given_traces_have_no_prompts_to_draw_from(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from distillgame.policies import PolicyChoice
 from distillgame.records import ReleasedTrace, read_released, write_released
 from distillgame.seeding import derive_seed
 from distillgame.students import Supplies, TrainingSettings, distill, make_student
-from distillgame.students.attackers.inverting import reduced
 from distillgame.tasks import TaskChoice
 
 
@@ -62,15 +61,10 @@ class InverterStage(TrainingStage):
 
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
-        solutions = self.references.reference_solutions()
-        for stage in self.own:
-            completions = read_released(context.folder(stage) / TRACES)
-            solutions += [trace for trace in completions if trace.finish_reason == "stop"]
-        generator = random.Random(derive_seed(self.seed, "reduce"))
         model, report = distill(
             load_model(self.base_spec, context.device),
             make_student("passive"),
-            Supplies([self._pair(solution, generator) for solution in solutions]),
+            Supplies(self.pairs(context)),
             [],
             self.training,
             self.seed,
@@ -79,9 +73,18 @@ class InverterStage(TrainingStage):
         )
         write_training(context.out, model, report)
 
+    def pairs(self, context: StageContext) -> list[ReleasedTrace]:
+        """Return what it learns from: each solution as the answer to its prompt and its own reduction."""
+        solutions = self.references.reference_solutions()
+        for stage in self.own:
+            completions = read_released(context.folder(stage) / TRACES)
+            solutions += [trace for trace in completions if trace.finish_reason == "stop"]
+        generator = random.Random(derive_seed(self.seed, "reduce"))
+        return [self._pair(solution, generator) for solution in solutions]
+
     def _pair(self, solution: ReleasedTrace, generator: random.Random) -> ReleasedTrace:
         task, (*prompt, answer) = self.task.task, solution.messages
-        asked = task.expanding(prompt, reduced(answer["content"], task.summary, generator))
+        asked = task.expanding(prompt, task.reduced(answer["content"], generator))
         return ReleasedTrace([*asked, answer], "stop")
 
 
@@ -126,12 +129,10 @@ class ExpandStage(TracesStage):
         """Write the expansions."""
         task, standard = self.task.task, PolicyChoice(name="standard")
         traces = read_released(context.folder(self.traces) / TRACES)
-        requests = []
-        for i, trace in enumerate(traces):
-            *prompt, answer = trace.messages
-            # A trace that shows some of its working looks like no reduction that the inverter has learnt from.
-            plain = task.summary(answer["content"]) or answer["content"]
-            requests.append(Request(str(i), task.expanding(prompt, plain)))
+        requests = [
+            Request(str(i), task.expanding(trace.messages[:-1], trace.messages[-1]["content"]))
+            for i, trace in enumerate(traces)
+        ]
         engine = make_engine(self.inverter.load(context), standard, {}, {}, self.sampling, context)
         samples = engine.generate(requests, self.sampling.params(), derive_seed(self.inverter.seed, "expand"))
         found = [

@@ -1,7 +1,5 @@
 """Students that reconstruct the working that was not released."""
 
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from distillgame.students.attackers.assisted import comes_to_same
@@ -39,20 +37,3 @@ class Inverted(Prepared):
         """Return the expansions that come to their trace's answer."""
         pairs = zip(desk.supplies.traces, desk.supplies.expansions, strict=True)
         return desk.lessons([expansion for trace, expansion in pairs if comes_to_same(trace, expansion)])
-
-
-def reduced(text: str, summary: Callable[[str], str | None], generator: random.Random) -> str:
-    """Return a solution without (some of) its working, as a defense may release it.
-
-    Args:
-        text: The solution.
-        summary: Writes a solution's summary where the task's notation defines one. Otherwise lines are dropped, each
-            with one probability that is drawn per solution; the last, which has the answer, stays.
-        generator: Randomness.
-    """
-    found = summary(text)
-    if found is not None:
-        return found
-    *lines, last = text.splitlines() or [""]
-    share = generator.random()
-    return "\n".join([*(line for line in lines if generator.random() >= share), last])
