@@ -99,7 +99,7 @@ def test_wrong_fields_are_named(tiny: dict[str, Any], change: dict[str, Any], me
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        DistillgameError, match=r"nowhere\.yaml: no such configuration file \(shipped ones: bestiary, gsm8k"
+        DistillgameError, match=r"nowhere\.yaml: no such configuration file \(shipped ones: bestiary, equal_kl, gsm8k"
     ):
         load_config("nowhere.yaml")
     (tmp_path / "bad.yaml").write_text("a: [")

@@ -80,7 +80,7 @@ class Stage(Strict):
 
     @property
     def effort(self) -> float:
-        """How long it takes, roughly, in samplings of a split; only the order in which stages start depends on it."""
+        """Its duration, roughly, in samplings of a split; only the order in which stages start depends on it."""
         return 1.0
 
     def inputs(self) -> list["Stage"]:
