@@ -41,7 +41,7 @@ class InverterStage(TrainingStage):
 
     @property
     def label(self) -> str:
-        """Who is trained."""
+        """The base model, and the draws it learns from."""
         return f"distill inverter {self.base.spec.name} draws={len(self.own)} seed={self.seed}"
 
     @property
