@@ -65,9 +65,9 @@ def test_the_example_selecting_student_keeps_the_longest(examples: dict[str, Any
     traces = [
         ReleasedTrace([{"role": "user", "content": "1 dog"}, {"role": "assistant", "content": text}]) for text in texts
     ]
-    kept = make_student("longest", {"share": 0.5}).prepare(Desk(teacher, Supplies(traces), (), 256, 4, 1e-3))
+    kept = make_student("longest", {"share": 0.5}).prepare(Desk(teacher, Supplies(traces), (), 256, 4, 1e-3, 1e-3))
     assert [lesson.example.target for lesson in kept] == [
-        lesson.example.target for lesson in Desk(teacher, Supplies(), (), 256, 4, 1e-3).lessons(traces[1:])
+        lesson.example.target for lesson in Desk(teacher, Supplies(), (), 256, 4, 1e-3, 1e-3).lessons(traces[1:])
     ]
 
 

@@ -22,7 +22,7 @@ class NamedChoice(Strict):
     @property
     def label(self) -> str:
         """The name with its options, as in ``poe gamma=0.3 proxies=small:1,large:2``."""
-        return " ".join([self.name, *(f"{key}={_shown(value)}" for key, value in self.options.items())])
+        return " ".join([self.name, *(f"{key}={shown(value)}" for key, value in self.options.items())])
 
 
 def expanded(data: Any) -> Any:
@@ -35,9 +35,10 @@ def expanded(data: Any) -> Any:
     return data
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """Return an option's value as labels show it."""
     if isinstance(value, Mapping):
-        return ",".join(f"{name}:{_shown(part)}" for name, part in value.items())
+        return ",".join(f"{name}:{shown(part)}" for name, part in value.items())
     if isinstance(value, list | tuple):
-        return ",".join(map(_shown, value))
+        return ",".join(map(shown, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from distillgame.choices import shown
 from distillgame.records.facts import LearntFacts
 from distillgame.records.intervals import ConfidenceInterval, MedianRange
 from distillgame.strict import Strict
@@ -141,7 +142,7 @@ class StudentRow(MeasuredRow):
 
     defense: str
     student: str
-    settings: dict[str, float]
+    settings: dict[str, float | str]
     suite: str
     threat_model: ThreatModel
     control: bool
@@ -156,7 +157,7 @@ class StudentRow(MeasuredRow):
     @property
     def label(self) -> str:
         """The student's name with its settings."""
-        return " ".join([self.student, *(f"{key}={value:g}" for key, value in self.settings.items())])
+        return " ".join([self.student, *(f"{key}={shown(value)}" for key, value in self.settings.items())])
 
 
 class ComparisonRow(Strict):

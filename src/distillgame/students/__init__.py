@@ -6,6 +6,7 @@ from distillgame.students.lessons import Desk, Lesson, Phase, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
 from distillgame.students.supplies import Inversion, Needs, Supplies
 from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill
+from distillgame.students.valuation import Value, Valuing, appraise
 
 __all__ = [
     "CUSTOM",
@@ -25,6 +26,9 @@ __all__ = [
     "Supplies",
     "TrainingReport",
     "TrainingSettings",
+    "Value",
+    "Valuing",
+    "appraise",
     "distill",
     "make_student",
     "students",

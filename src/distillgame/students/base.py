@@ -26,7 +26,6 @@ class Student(ABC):
         trains: Whether it is trained at all.
         needs_values: Whether the trainer has to value each trace at each step (one more forward pass).
         needs_likelihood: Whether its values are the traces' mean log-likelihoods at the current parameters instead.
-        needs_objective: Whether it takes a gradient of the attacker's validation objective at all.
         objective: The validation objective it insists on; None for the attacker's own.
         whole_set: Whether the weights from :meth:`prepare` are relative to the whole set of traces, where their
             mean is one, rather than to the minibatch.
@@ -38,7 +37,6 @@ class Student(ABC):
     trains: ClassVar[bool] = True
     needs_values: ClassVar[bool] = False
     needs_likelihood: ClassVar[bool] = False
-    needs_objective: ClassVar[bool] = False
     objective: ClassVar[Objective | None] = None
     whole_set: ClassVar[bool] = False
 
@@ -48,9 +46,15 @@ class Student(ABC):
         return Needs()
 
     @property
-    def settings(self) -> Mapping[str, float]:
-        """The student's parameters by name: the fields of its dataclass."""
-        return {field.name: getattr(self, field.name) for field in fields(self)} if is_dataclass(self) else {}
+    def needs_objective(self) -> bool:
+        """Whether it uses the attacker's validation objective at all."""
+        return self.needs_values
+
+    @property
+    def settings(self) -> Mapping[str, float | str]:
+        """The student's parameters by name: the fields of its dataclass, names of things only where not the default."""
+        pairs = [(field, getattr(self, field.name)) for field in fields(self)] if is_dataclass(self) else []
+        return {field.name: value for field, value in pairs if not isinstance(value, str) or value != field.default}
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Select, rewrite and weigh the traces once before training; by default keep all of them as they are.

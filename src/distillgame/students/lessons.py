@@ -1,22 +1,14 @@
 """Lessons, the training examples of a student, and the desk at which it prepares them before training."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import torch
 
-from distillgame.errors import DistillgameError
 from distillgame.models import Example, LanguageModel, training_example
 from distillgame.records import ReleasedTrace
 from distillgame.students.supplies import Supplies
-from distillgame.values import (
-    IGNORED,
-    Direction,
-    collate,
-    objective_gradient,
-    token_logprobs,
-    v_grad_difference,
-)
+from distillgame.values import IGNORED, collate, token_logprobs
 
 
 @dataclass(frozen=True)
@@ -112,6 +104,7 @@ class Desk:
         max_length: Most tokens of prompt and completion together.
         batch_size: Examples in a forward pass.
         value_step: Finite-difference step along the unit-norm g.
+        trace_rate: Peak learning rate of the training to come, divided by the traces of an optimiser step.
     """
 
     model: LanguageModel
@@ -120,7 +113,7 @@ class Desk:
     max_length: int
     batch_size: int
     value_step: float
-    _direction: Direction = field(default_factory=dict)
+    trace_rate: float
 
     def lessons(self, traces: Sequence[ReleasedTrace]) -> list[Lesson]:
         """Encode traces, dropping those of which nothing would be left."""
@@ -131,30 +124,19 @@ class Desk:
         """Encode one trace."""
         return encode(self.model, trace, self.max_length)
 
-    def values(self, lessons: Sequence[Lesson]) -> list[float]:
-        """Return v_grad of each lesson at the base model, by a central difference, with g on the whole objective."""
-        if not self.objective:
-            raise DistillgameError("values need validation examples, and there are none")
-        if not self._direction:
-            self._direction = objective_gradient(self.model.model, list(self._batches(self.objective)))
-        found = [
-            v_grad_difference(self.model.model, batch, self._direction, self.value_step)
-            for batch in self._batches(lessons)
-        ]
-        return [float(value) for batch in found for value in batch]
-
     @torch.no_grad()
     def token_logprobs(self, lessons: Sequence[Lesson]) -> list[torch.Tensor]:
         """Return the base model's log-probabilities of each lesson's target tokens, (T,) each."""
         found = []
-        for start, batch in zip(range(0, len(lessons), self.batch_size), self._batches(lessons), strict=True):
+        for start, batch in zip(range(0, len(lessons), self.batch_size), self.batches(lessons), strict=True):
             rows = token_logprobs(self.model.model, batch)
             for lesson, row in zip(lessons[start : start + self.batch_size], rows, strict=True):
                 first = len(lesson.example.prompt) - 1
                 found.append(row[first : first + len(lesson.example.target)].cpu())
         return found
 
-    def _batches(self, lessons: Sequence[Lesson]) -> Iterator[dict[str, torch.Tensor]]:
+    def batches(self, lessons: Sequence[Lesson]) -> Iterator[dict[str, torch.Tensor]]:
+        """Yield lessons as padded batches, in their order."""
         pad = self.model.tokenizer.pad_token_id
         for start in range(0, len(lessons), self.batch_size):
             yield collate_lessons(lessons[start : start + self.batch_size], pad, self.model.device)

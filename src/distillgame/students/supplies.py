@@ -38,6 +38,7 @@ class Needs:
         inversion: The way to an inverter, if it asks for expansions by one.
         logprobs: Released log-probabilities of the likeliest tokens at each position.
         proxy: The defender's proxy.
+        reader: A passive student of the same traces.
     """
 
     traces: bool = True
@@ -49,6 +50,7 @@ class Needs:
     inversion: Inversion | None = None
     logprobs: bool = False
     proxy: bool = False
+    reader: bool = False
 
     @property
     def asks_own(self) -> bool:
@@ -79,6 +81,7 @@ class Supplies:
         logprobs: The log-probabilities that the server exposed with each trace.
         references: Public worked solutions.
         proxy: The defender's proxy.
+        reader: A passive student of the traces.
         temperature: The temperature at which the traces were sampled; the attacker asked for it.
         final_answer: Writes an answer as the task writes its last line.
     """
@@ -92,5 +95,6 @@ class Supplies:
     logprobs: Sequence[ReleasedLogprobs] = ()
     references: Sequence[ReleasedTrace] = ()
     proxy: LanguageModel | None = None
+    reader: LanguageModel | None = None
     temperature: float = 1.0
     final_answer: Callable[[str], str] = str.strip

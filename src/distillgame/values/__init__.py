@@ -8,6 +8,7 @@ from distillgame.values.gradient import (
     v_grad_difference,
     v_grad_jvp,
 )
+from distillgame.values.influence import heldout_drop, preconditioned, second_moments
 from distillgame.values.likelihood import IGNORED, Batch, collate, mean_logprob, token_logprobs
 from distillgame.values.perturbed import check_direction, float_view, low_rank_pair, moved_copy
 
@@ -18,11 +19,14 @@ __all__ = [
     "check_direction",
     "collate",
     "float_view",
+    "heldout_drop",
     "low_rank_pair",
     "mean_logprob",
     "moved",
     "moved_copy",
     "objective_gradient",
+    "preconditioned",
+    "second_moments",
     "token_logprobs",
     "trainable",
     "v_grad_difference",

@@ -53,7 +53,9 @@ def test_it_is_asked_for_whole_solutions_from_their_reductions_and_then_for_trac
         question, answer = (message["content"] for message in solution.messages)
         (asked, _) = (message["content"] for message in pair.messages)
         assert asked.startswith(f"{question} ")
-        assert WORKING.sub("", asked) == f"{question} {WORKING.sub('', answer)}"
+        left = iter(answer.split())
+        assert all(word in left for word in asked.removeprefix(question).split())
+        assert asked.split()[-2:] == answer.split()[-2:]
     shown = [len(WORKING.findall(pair.messages[0]["content"])) for pair in pairs[:12]]
     assert 0 < sum(shown) < sum(len(WORKING.findall(pair.messages[1]["content"])) for pair in pairs[:12])
     assert [trace.messages[:-1] for trace in expanded] == [trace.messages[:-1] for trace in released]

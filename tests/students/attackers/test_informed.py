@@ -47,7 +47,7 @@ def test_all_released_logprobs_and_the_proxy_give_the_reference_teacher(
     """Why released log-probabilities are off by default: with the proxy known, PoE hides nothing of the teacher."""
     trace, exposed = released(teacher, proxy, 0.4, teacher.logit_count)
     supplies = Supplies([trace], logprobs=[exposed], proxy=proxy, temperature=TEMPERATURE)
-    (lesson,) = make_student("logit", {"gamma": 0.4}).prepare(Desk(teacher, supplies, (), 256, 4, 1e-3))
+    (lesson,) = make_student("logit", {"gamma": 0.4}).prepare(Desk(teacher, supplies, (), 256, 4, 1e-3, 1e-3))
     assert lesson.soft is not None
     exact = reference_logprobs(teacher, exposed.token_ids.tolist()).gather(-1, lesson.soft.tokens.long())
     likely = exact > -12
@@ -57,7 +57,7 @@ def test_all_released_logprobs_and_the_proxy_give_the_reference_teacher(
 def test_without_inversion_the_targets_are_what_was_released(teacher: LanguageModel, proxy: LanguageModel) -> None:
     trace, exposed = released(teacher, proxy, 0.4, 5)
     supplies = Supplies([trace], logprobs=[exposed], temperature=TEMPERATURE)
-    (lesson,) = make_student("logit").prepare(Desk(teacher, supplies, (), 256, 4, 1e-3))
+    (lesson,) = make_student("logit").prepare(Desk(teacher, supplies, (), 256, 4, 1e-3, 1e-3))
     assert lesson.soft is not None
     assert torch.allclose(lesson.soft.logprobs, torch.log_softmax(torch.tensor(exposed.top_logprobs), -1), atol=1e-5)
     assert lesson.example.target == tuple(exposed.token_ids)
@@ -68,7 +68,7 @@ def test_a_certain_soft_target_counts_like_the_token(teacher: LanguageModel, pro
     certain = ReleasedLogprobs(
         exposed.token_ids, exposed.token_ids[:, None], np.zeros((len(exposed.token_ids), 1), np.float32)
     )
-    desk = Desk(teacher, Supplies([trace], logprobs=[certain]), (), 256, 4, 1e-3)
+    desk = Desk(teacher, Supplies([trace], logprobs=[certain]), (), 256, 4, 1e-3, 1e-3)
     (lesson,) = make_student("logit").prepare(desk)
     with torch.no_grad():
         soft, hard = (
@@ -91,7 +91,7 @@ def test_another_vocabulary_is_refused(teacher: LanguageModel) -> None:
     other = load_model("embedded:student-bpe")
     supplies = Supplies([], logprobs=[], proxy=other)
     with pytest.raises(DistillgameError, match="have different vocabularies"):
-        make_student("logit", {"gamma": 0.5}).prepare(Desk(teacher, supplies, (), 256, 4, 1e-3))
+        make_student("logit", {"gamma": 0.5}).prepare(Desk(teacher, supplies, (), 256, 4, 1e-3, 1e-3))
 
 
 def test_proxy_aware_weighs_by_the_proxys_surprise(teacher: LanguageModel, proxy: LanguageModel) -> None:
@@ -99,8 +99,8 @@ def test_proxy_aware_weighs_by_the_proxys_surprise(teacher: LanguageModel, proxy
         ReleasedTrace([*PROMPT, {"role": "assistant", "content": text}])
         for text in ("4 cockroach total 24 . #### 24", "4 dog : 4 x 4 = 16 total 16 . #### 16")
     ]
-    desk = Desk(teacher, Supplies(traces, proxy=proxy), (), 256, 4, 1e-3)
+    desk = Desk(teacher, Supplies(traces, proxy=proxy), (), 256, 4, 1e-3, 1e-3)
     lessons = make_student("proxy_aware", {"eta": 2.0}).prepare(desk)
-    at_proxy = Desk(proxy, Supplies(), (), 256, 4, 1e-3)
+    at_proxy = Desk(proxy, Supplies(), (), 256, 4, 1e-3, 1e-3)
     surprise = [-float(row.mean()) for row in at_proxy.token_logprobs(at_proxy.lessons(traces))]
     assert [lesson.log_weight for lesson in lessons] == pytest.approx([2 * value for value in surprise])

@@ -19,7 +19,7 @@ def test_only_expansions_that_come_to_the_released_answer_are_learnt(teacher: La
     traces = [conversation(TERSE), conversation(TERSE), conversation("no answer here")]
     wrong = FULL.replace("36", "35")
     supplies = Supplies(traces, expansions=[conversation(FULL), conversation(wrong), conversation(FULL)])
-    lessons = make_student("inverted").prepare(Desk(teacher, supplies, [], 256, 4, 1e-3))
+    lessons = make_student("inverted").prepare(Desk(teacher, supplies, [], 256, 4, 1e-3, 1e-3))
     shown = [teacher.tokenizer.decode(lesson.example.target, skip_special_tokens=True).strip() for lesson in lessons]
     assert shown == [FULL]
 

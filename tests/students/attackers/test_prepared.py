@@ -1,6 +1,7 @@
 """What each student makes of released traces before training."""
 
 import copy
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -10,8 +11,9 @@ import torch
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
-from distillgame.students import Desk, Lesson, Supplies, TrainingSettings, distill, make_student
+from distillgame.students import Desk, Lesson, Supplies, TrainingSettings, appraise, distill, make_student
 from distillgame.students.lessons import encode
+from distillgame.students.valuation import VALUES
 from distillgame.values import collate, mean_logprob, objective_gradient, v_grad_jvp
 
 
@@ -30,7 +32,7 @@ REFERENCES = [conversation("3 crab", "3 crab : 3 x 10 = 30 total 30 . #### 30")]
 
 def desk(model: LanguageModel, traces: Sequence[ReleasedTrace] = TRACES, **supplied: object) -> Desk:
     objective = [lesson for trace in TRACES[:3] if (lesson := encode(model, trace, 256)) is not None]
-    return Desk(model, Supplies(traces=traces, **supplied), objective, 256, 4, 1e-3)  # type: ignore[arg-type]
+    return Desk(model, Supplies(traces=traces, **supplied), objective, 256, 4, 1e-3, 1e-3)  # type: ignore[arg-type]
 
 
 def texts(model: LanguageModel, lessons: Sequence[Lesson]) -> list[str]:
@@ -44,7 +46,40 @@ def test_values_at_the_desk_are_the_directional_derivative(teacher: LanguageMode
     eager.set_attn_implementation("eager")
     direction = objective_gradient(eager, [collate([lesson.example for lesson in at.objective], 0)])
     exact = v_grad_jvp(eager, collate([lesson.example for lesson in lessons], 0), direction)
-    assert at.values(lessons) == pytest.approx(exact.tolist(), rel=0.1, abs=0.02)
+    assert appraise(at, lessons, "grad") == pytest.approx(exact.tolist(), rel=0.1, abs=0.02)
+
+
+def test_the_gap_is_what_the_reader_finds_likelier_than_the_base_model(teacher: LanguageModel) -> None:
+    network = copy.deepcopy(teacher.model)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.mul_(0.9)
+    student = dataclasses.replace(teacher, model=network)
+    at = desk(student, reader=teacher)
+    lessons = at.lessons(TRACES)
+    batch = collate([lesson.example for lesson in lessons], 0)
+    with torch.no_grad():
+        expected = mean_logprob(teacher.model, batch) - mean_logprob(student.model, batch)
+    assert appraise(at, lessons, "gap") == pytest.approx(expected.tolist(), abs=1e-3)
+
+
+def test_values_differ_in_kind_and_need_what_they_take(teacher: LanguageModel) -> None:
+    at = desk(teacher)
+    lessons = at.lessons(TRACES)
+    found = {value: appraise(at, lessons, value) for value in VALUES if value != "gap"}
+    assert all(len(values) == len(lessons) for values in found.values())
+    assert len({tuple(values) for values in found.values()}) == 3
+    student = make_student("filter", {"share": 0.3, "value": "gap"})
+    assert (student.needs.reader, student.needs_objective) == (True, False)
+    with pytest.raises(DistillgameError, match="values need validation examples, and there are none"):
+        appraise(dataclasses.replace(at, objective=()), lessons, "influence")
+    with pytest.raises(DistillgameError, match="student 'filter': value"):
+        make_student("filter", {"share": 0.3, "value": "luck"})
+
+
+def test_the_name_of_a_value_is_a_setting_where_it_is_not_the_usual_one() -> None:
+    assert make_student("filter", {"share": 0.3, "value": "grad"}).settings == {"share": 0.3}
+    assert make_student("filter", {"share": 0.3, "value": "gap"}).settings == {"share": 0.3, "value": "gap"}
 
 
 def test_token_logprobs_average_to_the_likelihood(teacher: LanguageModel) -> None:
@@ -60,13 +95,13 @@ def test_adaptive_once_weighs_the_whole_set_with_mean_one(teacher: LanguageModel
     lessons = make_student("adaptive_once", {"eta": 5.0}).prepare(at)
     weights = [math.exp(lesson.log_weight) for lesson in lessons]
     assert sum(weights) / len(weights) == pytest.approx(1)
-    values = at.values(lessons)
+    values = appraise(at, lessons, "grad")
     assert math.log(weights[0] / weights[1]) == pytest.approx(5 * (values[0] - values[1]), abs=1e-4)
 
 
 def test_filter_keeps_the_most_valuable_in_order(teacher: LanguageModel) -> None:
     at = desk(teacher)
-    values = at.values(at.lessons(TRACES))
+    values = appraise(at, at.lessons(TRACES), "grad")
     best = sorted(sorted(range(8), key=lambda i: -values[i])[:3])
     kept = make_student("filter", {"share": 0.3}).prepare(at)
     assert texts(teacher, kept) == texts(teacher, at.lessons([TRACES[i] for i in best]))
@@ -76,7 +111,7 @@ def test_best_of_k_keeps_one_trace_a_prompt(teacher: LanguageModel) -> None:
     groups = TRACES[:4], TRACES[4:]
     at = desk(teacher, groups[0], further=[groups[1]])
     kept = make_student("best_of_k", {"k": 2}).prepare(at)
-    values = [at.values(at.lessons(group)) for group in groups]
+    values = [appraise(at, at.lessons(group), "grad") for group in groups]
     expected = [groups[0][i] if values[0][i] >= values[1][i] else groups[1][i] for i in range(4)]
     assert texts(teacher, kept) == texts(teacher, at.lessons(expected))
 

@@ -111,8 +111,10 @@ class GameConfig(Strict):
             raise ValueError("splits.holdout: needed for the attacker's validation objective and public solutions")
         for student in made:
             for name, value in student.settings.items():
-                if isinstance(value, bool) or not isinstance(value, int | float):
-                    raise ValueError(f"student '{student.name}': {name} is reported as a number (found {value!r})")
+                if isinstance(value, bool) or not isinstance(value, int | float | str):
+                    raise ValueError(
+                        f"student '{student.name}': {name} is reported as a number or a name (found {value!r})"
+                    )
         if self.attacker.references is not None and self.attacker.references > holdout:
             raise ValueError(f"attacker.references: the holdout has only {holdout} problems")
         self._check_sweep()

@@ -17,6 +17,8 @@ from distillgame.arena.stages import (
 )
 from distillgame.students import Inversion, Objective, Student, StudentChoice
 
+PASSIVE = StudentChoice(name="passive")
+
 
 @dataclass(frozen=True)
 class Planner(Provider):
@@ -58,6 +60,7 @@ class Planner(Provider):
             exposed=target.exposed(self, "train", seed) if needs.logprobs else None,
             references=self.references() if needs.references else None,
             proxy=self.known_proxy(target) if needs.proxy else None,
+            reader=self.distill(target, PASSIVE, seed, queries) if needs.reader else None,
             **self._objective(target, choice.student, seed, objective_traces),
             task=self.config.task,
             training=self.config.training,

@@ -96,12 +96,12 @@ def _students(rows: Sequence[StudentRow]) -> Iterator[FlagRow]:
 
 def _strongest(rows: Sequence[StudentRow]) -> Iterator[FlagRow]:
     reference = next((row for row in rows if row.student == "reference"), None)
-    etas = [row.settings["eta"] for row in rows if row.student == "adaptive"]
+    etas = [float(row.settings["eta"]) for row in rows if row.student == "adaptive"]
     for row in rows:
         if not row.strongest:
             continue
         if row.student == "adaptive" and row.settings["eta"] == max(etas) and len(etas) > 1:
-            yield _flag("edge_of_suite", row.defense, row, f"eta {row.settings['eta']:g} is the largest that was tried")
+            yield _flag("edge_of_suite", row.defense, row, f"eta {max(etas):g} is the largest that was tried")
         if reference is not None and row.threat_model.level == "text" and reference.interval.high >= row.accuracy:
             yield _flag(
                 "references_suffice", row.defense, row,

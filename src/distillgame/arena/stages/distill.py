@@ -35,6 +35,7 @@ class DistillStage(TrainingStage):
         exposed: The same traces with released log-probabilities, where the server exposes them.
         references: Public worked solutions to train on.
         proxy: The defender's proxy, where the student knows it.
+        reader: The passive student of the traces, where the student reads them as it does.
         objective: The validation objective, where the student has one.
         holdout: Its problems, for ``reference``.
         holdout_traces: Its traces, for ``released`` and ``clean``; those whose answer is right are used.
@@ -57,6 +58,7 @@ class DistillStage(TrainingStage):
     exposed: SampleStage | None = None
     references: ProblemSet | None = None
     proxy: Model | None = None
+    reader: TrainingStage | None = None
     objective: Objective | None = None
     holdout: ProblemSet | None = None
     holdout_traces: TracesStage | None = None
@@ -109,6 +111,7 @@ class DistillStage(TrainingStage):
             logprobs=self._logprobs(context, count),
             references=[] if self.references is None else self.references.reference_solutions(),
             proxy=None if self.proxy is None else self.proxy.load(context.device),
+            reader=None if self.reader is None else self.reader.load(context),
             temperature=1.0 if self.exposed is None else self.exposed.sampling.temperature,
             final_answer=self.task.task.final_answer,
         )

@@ -1,5 +1,6 @@
 """The narrow table of a game for terminals and Markdown: one row per defense with utility, leakage and cost."""
 
+from distillgame.choices import shown
 from distillgame.records import Difference, Results, StudentRow, TeacherRow
 from distillgame.report.findings import name_of, number, percent, picks, points, relative
 
@@ -110,4 +111,4 @@ def _students(results: Results) -> list[str]:
 
 
 def _with_settings(row: StudentRow) -> str:
-    return " ".join([row.student, *(f"{value:g}" for value in row.settings.values())])
+    return " ".join([row.student, *map(shown, row.settings.values())])

@@ -1,6 +1,6 @@
 """Students that know more than released text: log-probabilities that a server exposed, or the defender's proxy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -38,7 +38,7 @@ class ProxyAware(Student):
         """Return all traces, weighed by the proxy's part of v_gap."""
         proxy = desk.supplies.proxy
         assert proxy is not None
-        at_proxy = Desk(proxy, desk.supplies, (), desk.max_length, desk.batch_size, desk.value_step)
+        at_proxy = replace(desk, model=proxy)
         pairs = [
             (ours, theirs)
             for trace in desk.supplies.traces

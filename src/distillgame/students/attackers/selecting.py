@@ -8,48 +8,49 @@ from distillgame.records import ReleasedTrace
 from distillgame.students.base import Prepared, PreparedShare, require_at_least, students
 from distillgame.students.lessons import Desk, Lesson
 from distillgame.students.supplies import Needs
+from distillgame.students.valuation import Value, Valuing, appraise
 from distillgame.tasks import extract_answer
 
 
 @students.register("filter")
 @dataclass(frozen=True)
-class Filter(PreparedShare):
+class Filter(Valuing, PreparedShare):
     """Trains on the most valuable ``share`` of the traces, valued once at the base model."""
 
+    value: Value = "grad"
     name = "filter"
-    needs_objective = True
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return the most valuable traces in their original order."""
         lessons = super().prepare(desk)
-        values = desk.values(lessons)
+        values = appraise(desk, lessons, self.value)
         kept = sorted(range(len(lessons)), key=lambda i: -values[i])[: math.ceil(self.share * len(lessons))]
         return [lessons[i] for i in sorted(kept)]
 
 
 @students.register("best_of_k")
 @dataclass(frozen=True)
-class BestOfK(Prepared):
+class BestOfK(Valuing):
     """Asks each prompt ``k`` times and keeps the most valuable trace; for equal queries it asks 1/k of the prompts."""
 
     k: int
+    value: Value = "grad"
     name = "best_of_k"
-    needs_objective = True
 
     def __post_init__(self) -> None:
         require_at_least(self.name, "k", self.k, 2)
 
     @property
     def needs(self) -> Needs:
-        """``k`` traces per prompt."""
-        return Needs(draws=self.k)
+        """``k`` traces per prompt, and what their values take."""
+        return replace(super().needs, draws=self.k)
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return the most valuable trace of each prompt."""
         chosen = []
         for group in zip(desk.supplies.traces, *desk.supplies.further, strict=True):
             chosen.append([lesson for trace in group if (lesson := desk.lesson(trace)) is not None])
-        values = iter(desk.values([lesson for group in chosen for lesson in group]))
+        values = iter(appraise(desk, [lesson for group in chosen for lesson in group], self.value))
         valued = [[(next(values), lesson) for lesson in group] for group in chosen]
         return [max(group, key=lambda pair: pair[0])[1] for group in valued if group]
 

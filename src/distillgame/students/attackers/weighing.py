@@ -7,6 +7,7 @@ import torch
 
 from distillgame.students.base import Prepared, Student, require_eta, students
 from distillgame.students.lessons import Desk, Lesson, reweighed
+from distillgame.students.valuation import Value, Valuing, appraise
 
 
 @students.register("passive")
@@ -29,7 +30,6 @@ class Adaptive(Student):
     eta: float
     name = "adaptive"
     needs_values = True
-    needs_objective = True
 
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
@@ -41,7 +41,7 @@ class Adaptive(Student):
 
 @students.register("adaptive_once")
 @dataclass(frozen=True)
-class AdaptiveOnce(Prepared):
+class AdaptiveOnce(Valuing):
     """Weights w ∝ exp(eta·v) computed once over the whole set, as in the published code but with the right sign.
 
     Values are taken over all parameters of the base model, even when adapters are trained: at their start, half of
@@ -49,8 +49,8 @@ class AdaptiveOnce(Prepared):
     """
 
     eta: float
+    value: Value = "grad"
     name = "adaptive_once"
-    needs_objective = True
     whole_set = True
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class AdaptiveOnce(Prepared):
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return all traces, each weighed by its value; the mean weight is one."""
         lessons = super().prepare(desk)
-        tilts = [self.eta * value for value in desk.values(lessons)]
+        tilts = [self.eta * value for value in appraise(desk, lessons, self.value)]
         peak = max(tilts, default=0.0)
         mean = math.log(sum(math.exp(tilt - peak) for tilt in tilts) / max(1, len(tilts))) + peak if tilts else 0.0
         return reweighed(lessons, [tilt - mean for tilt in tilts])

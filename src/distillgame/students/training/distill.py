@@ -88,7 +88,9 @@ def distill(
     targets = [lesson for trace in objective if (lesson := encode(model, trace, settings.max_length)) is not None]
     if student.needs_objective or student.needs_values:
         _require_values(model, student, targets)
-    desk = Desk(model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step)
+    desk = Desk(
+        model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step, _trace_rate(settings)
+    )
     phases = [phase for phase in student.phases(desk) if phase.lessons]
     if not phases and desk.lessons(supplies.traces):
         # A student that finds nothing worth learning keeps its base model.
@@ -218,6 +220,10 @@ def _arguments(
     # On a machine with several GPUs the Trainer would split minibatches over them and enlarge them.
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
+
+
+def _trace_rate(settings: TrainingSettings) -> float:
+    return settings.learning_rate / (settings.batch_size * settings.accumulate)
 
 
 def _epochs(settings: TrainingSettings, examples: int) -> int:
