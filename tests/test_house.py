@@ -34,7 +34,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
     "arena": [
         {"sweep"},
-        {"dry_run", "one_stage", "play", "solve", "tune"},
+        {"dry_run", "one_stage", "play", "solve", "tune", "values"},
         {"bench", "calibrate"},
         {"results", "precision"},
         {"plan"},
@@ -54,7 +54,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"ids"},
     ],
     "report": [{"page", "studies", "tables"}, {"figures"}, {"findings"}],
-    "students": [{"suites"}, {"attackers", "training"}, {"base"}, {"lessons"}, {"supplies"}],
+    "students": [{"suites"}, {"attackers", "training"}, {"valuation"}, {"base"}, {"lessons"}, {"supplies"}],
     "decoding": [{"engine", "precision"}, {"batching", "speculation"}, {"drawing", "networks"}, {"request"}],
     "worlds": [
         {"build"},

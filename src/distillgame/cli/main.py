@@ -21,6 +21,7 @@ VERBS = {
     "report": "distillgame.cli.report",
     "leaderboard": "distillgame.cli.leaderboard",
     "tune": "distillgame.cli.tune",
+    "values": "distillgame.cli.values",
     "calibrate": "distillgame.cli.calibrate",
     "serve": "distillgame.cli.serve",
     "keys": "distillgame.cli.keys",

@@ -77,9 +77,9 @@ def facts(traces: Path, share: float | None) -> None:
         click.echo(f"{name:<12} stated {stated:>4}  derivable {derivable:>4}  of {len(group)}")
     working, totals = shown_shares(completions)
     click.echo(f"{100 * working:.0f}% of all steps show their working, {100 * totals:.0f}% a running total")
-    for each in predictors(traces, knowledge):
-        reach = f"{each.low:+.2f} to {each.high:+.2f}"
-        click.echo(f"rank correlation of facts with {each.name:<5} {each.correlation:+.2f} ({reach})")
+    for name, ranked in predictors(traces, knowledge).items():
+        reach = f"{ranked.low:+.2f} to {ranked.high:+.2f}"
+        click.echo(f"rank correlation of facts with {name:<5} {ranked.value:+.2f} ({reach})")
 
 
 def _show(found: dict[str, dict[str, float]]) -> None:

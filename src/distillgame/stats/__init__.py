@@ -4,6 +4,7 @@ from distillgame.stats.accuracies import accuracy_interval, accuracy_intervals
 from distillgame.stats.flag_kinds import FLAGS, FlagKind
 from distillgame.stats.frontiers import area_between
 from distillgame.stats.intervals import Estimated, estimate, holm, relative_gain, standard_error
+from distillgame.stats.ranks import RankCorrelation, rank_correlation
 from distillgame.stats.roots import OutOfReachError, Trial, find_root
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Estimated",
     "FlagKind",
     "OutOfReachError",
+    "RankCorrelation",
     "Trial",
     "accuracy_interval",
     "accuracy_intervals",
@@ -18,6 +20,7 @@ __all__ = [
     "estimate",
     "find_root",
     "holm",
+    "rank_correlation",
     "relative_gain",
     "standard_error",
 ]

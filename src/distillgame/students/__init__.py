@@ -5,12 +5,13 @@ from distillgame.students.base import Objective, Prepared, Student, StudentChoic
 from distillgame.students.lessons import Desk, Lesson, Phase, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
 from distillgame.students.supplies import Inversion, Needs, Supplies
-from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill
-from distillgame.students.valuation import Value, Valuing, appraise
+from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill, open_desk
+from distillgame.students.valuation import VALUES, Value, Valuing, appraise
 
 __all__ = [
     "CUSTOM",
     "SUITES",
+    "VALUES",
     "Desk",
     "Inversion",
     "Lesson",
@@ -31,6 +32,7 @@ __all__ = [
     "appraise",
     "distill",
     "make_student",
+    "open_desk",
     "students",
     "suite_of",
 ]

@@ -47,14 +47,15 @@ class Student(ABC):
 
     @property
     def needs_objective(self) -> bool:
-        """Whether it uses the attacker's validation objective at all."""
+        """True if it uses the attacker's validation objective at all."""
         return self.needs_values
 
     @property
     def settings(self) -> Mapping[str, float | str]:
         """The student's parameters by name: the fields of its dataclass, names of things only where not the default."""
-        pairs = [(field, getattr(self, field.name)) for field in fields(self)] if is_dataclass(self) else []
-        return {field.name: value for field, value in pairs if not isinstance(value, str) or value != field.default}
+        usual: dict[str, object] = {f.name: f.default for f in fields(self)} if is_dataclass(self) else {}
+        found = {name: getattr(self, name) for name in usual}
+        return {name: value for name, value in found.items() if not isinstance(value, str) or value != usual[name]}
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Select, rewrite and weigh the traces once before training; by default keep all of them as they are.

@@ -1,5 +1,6 @@
 """The stages of a game."""
 
+from distillgame.arena.stages.appraise import AppraisalStage, read_appraisal
 from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec
 from distillgame.arena.stages.cost import COSTS, CostStage
 from distillgame.arena.stages.distill import DistillStage
@@ -32,6 +33,7 @@ __all__ = [
     "REPORT",
     "STAGES",
     "TRACES",
+    "AppraisalStage",
     "CostStage",
     "DistillStage",
     "ExpandStage",
@@ -53,6 +55,7 @@ __all__ = [
     "TrainingStage",
     "ValueStage",
     "library_versions",
+    "read_appraisal",
     "read_precisions",
     "read_probes",
     "read_report",

@@ -55,6 +55,22 @@ NOTHING = TrainingReport(traces=0, cut=0, steps=0, loss=0.0, rho=0.0, effective_
 """The report of a student that selected no trace at all."""
 
 
+def open_desk(
+    model: LanguageModel, supplies: Supplies, objective: Sequence[ReleasedTrace], settings: TrainingSettings
+) -> Desk:
+    """Return the desk at which a student prepares a training with these settings.
+
+    Args:
+        model: The student's base model.
+        supplies: Everything it is given.
+        objective: Its validation examples; those of which nothing would be left are dropped.
+        settings: The settings of the training to come.
+    """
+    targets = [lesson for trace in objective if (lesson := encode(model, trace, settings.max_length)) is not None]
+    share = settings.learning_rate / (settings.batch_size * settings.accumulate)
+    return Desk(model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step, share)
+
+
 def distill(
     model: LanguageModel,
     student: Student,
@@ -85,12 +101,10 @@ def distill(
         DistillgameError: If there is nothing to train on, or no objective although the student needs one.
     """
     torch.manual_seed(seed)
-    targets = [lesson for trace in objective if (lesson := encode(model, trace, settings.max_length)) is not None]
+    desk = open_desk(model, supplies, objective, settings)
+    targets = desk.objective
     if student.needs_objective or student.needs_values:
         _require_values(model, student, targets)
-    desk = Desk(
-        model, supplies, targets, settings.max_length, settings.batch_size, settings.value_step, _trace_rate(settings)
-    )
     phases = [phase for phase in student.phases(desk) if phase.lessons]
     if not phases and desk.lessons(supplies.traces):
         # A student that finds nothing worth learning keeps its base model.
@@ -220,10 +234,6 @@ def _arguments(
     # On a machine with several GPUs the Trainer would split minibatches over them and enlarge them.
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
-
-
-def _trace_rate(settings: TrainingSettings) -> float:
-    return settings.learning_rate / (settings.batch_size * settings.accumulate)
 
 
 def _epochs(settings: TrainingSettings, examples: int) -> int:
