@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from distillgame.choices import NamedChoice
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedLogprobs, ReleasedTrace
 
@@ -34,11 +35,11 @@ class Needs:
         verdicts: Whether each trace's final answer is right, which an attacker can tell where answers are public.
         references: Public worked solutions to train on.
         own_samples: Completions per prompt by its own base model, graded.
-        rewrites: Rewritings per trace by its own base model.
+        rewrites: Rewritings per trace by its own base model or, where it has a reader, the reader's completions.
         inversion: The way to an inverter, if it asks for expansions by one.
         logprobs: Released log-probabilities of the likeliest tokens at each position.
         proxy: The defender's proxy.
-        reader: A passive student of the same traces.
+        reader: Another student of the same traces, which it makes use of.
     """
 
     traces: bool = True
@@ -50,7 +51,7 @@ class Needs:
     inversion: Inversion | None = None
     logprobs: bool = False
     proxy: bool = False
-    reader: bool = False
+    reader: NamedChoice | None = None
 
     @property
     def asks_own(self) -> bool:
@@ -76,12 +77,12 @@ class Supplies:
         further: More draws of the same prompts.
         verdicts: Whether each trace's final answer is right.
         pass_rates: Right completions and all completions of the base model on each trace's problem.
-        rewrites: Rewritings of each trace, in the order they were sampled.
+        rewrites: Rewritings of each trace, or a reader's completions of its prompt, in the order they were sampled.
         expansions: What an inverter makes of each trace.
         logprobs: The log-probabilities that the server exposed with each trace.
         references: Public worked solutions.
         proxy: The defender's proxy.
-        reader: A passive student of the traces.
+        reader: A trained student of the traces.
         temperature: The temperature at which the traces were sampled; the attacker asked for it.
         final_answer: Writes an answer as the task writes its last line.
     """

@@ -5,7 +5,9 @@ from dataclasses import replace
 from itertools import islice
 from typing import Literal, get_args
 
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.records import ReleasedTrace
 from distillgame.students.base import Prepared
 from distillgame.students.lessons import Desk, Lesson
 from distillgame.students.supplies import Needs
@@ -29,6 +31,8 @@ Value = Literal["grad", "influence", "gap", "heldout"]
   trace and expensive.
 """
 
+PASSIVE = NamedChoice(name="passive")
+
 VALUES: tuple[Value, ...] = get_args(Value)
 
 MOMENTS = 32
@@ -50,7 +54,7 @@ class Valuing(Prepared):
     @property
     def needs(self) -> Needs:
         """A reader, where it compares likelihoods."""
-        return Needs(reader=self.value == "gap")
+        return Needs(reader=PASSIVE if self.value == "gap" else None)
 
     @property
     def needs_objective(self) -> bool:
@@ -76,6 +80,18 @@ def appraise(desk: Desk, lessons: Sequence[Lesson], value: Value) -> list[float]
         direction = preconditioned(direction, _moments(desk, lessons))
     found = [v_grad_difference(network, batch, direction, desk.value_step) for batch in desk.batches(lessons)]
     return [float(each) for batch in found for each in batch]
+
+
+def most_valuable(desk: Desk, groups: Sequence[Sequence[ReleasedTrace]], value: Value) -> list[Lesson]:
+    """Return the most valuable trace of each group, the first of several alike; groups without any are left out.
+
+    Raises:
+        DistillgameError: If there is no validation objective and the value needs one.
+    """
+    encoded = [desk.lessons(group) for group in groups]
+    values = iter(appraise(desk, [lesson for group in encoded for lesson in group], value))
+    valued = [[(next(values), lesson) for lesson in group] for group in encoded]
+    return [max(group, key=lambda pair: pair[0])[1] for group in valued if group]
 
 
 def _moments(desk: Desk, lessons: Sequence[Lesson]) -> Direction:

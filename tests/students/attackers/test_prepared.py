@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
@@ -70,7 +71,8 @@ def test_values_differ_in_kind_and_need_what_they_take(teacher: LanguageModel) -
     assert all(len(values) == len(lessons) for values in found.values())
     assert len({tuple(values) for values in found.values()}) == 3
     student = make_student("filter", {"share": 0.3, "value": "gap"})
-    assert (student.needs.reader, student.needs_objective) == (True, False)
+    assert student.needs.reader == NamedChoice(name="passive")
+    assert not student.needs_objective
     with pytest.raises(DistillgameError, match="values need validation examples, and there are none"):
         appraise(dataclasses.replace(at, objective=()), lessons, "influence")
     with pytest.raises(DistillgameError, match="student 'filter': value"):

@@ -11,13 +11,13 @@ from distillgame.arena.stages import (
     Model,
     ProbeStage,
     ProblemSet,
+    RetellStage,
     RewriteStage,
     SampleStage,
     TracesStage,
 )
+from distillgame.choices import NamedChoice
 from distillgame.students import Inversion, Objective, Student, StudentChoice
-
-PASSIVE = StudentChoice(name="passive")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class Planner(Provider):
         needs = choice.student.needs
         asked = target.queries(self, queries) if needs.traces else 0
         traces = target.traces(self, "train", seed) if needs.traces else None
+        reader = None if needs.reader is None else self._reader(target, needs.reader, seed, asked, objective_traces)
         return DistillStage(
             student=choice,
             base=self.model("student"),
@@ -55,12 +56,12 @@ class Planner(Provider):
             ),
             # Draw 0 would share its randomness with the teacher's traces.
             own=tuple(self._own("train", seed, draw) for draw in range(1, needs.own_samples + 1)),
-            rewrites=self._rewrites(traces, needs.rewrites, seed) if traces is not None and needs.rewrites else None,
+            rewrites=self._rewrites(traces, needs.rewrites, reader, seed),
             expansions=self._expansions(target, traces, needs.inversion, seed, asked),
             exposed=target.exposed(self, "train", seed) if needs.logprobs else None,
             references=self.references() if needs.references else None,
             proxy=self.known_proxy(target) if needs.proxy else None,
-            reader=self.distill(target, PASSIVE, seed, queries) if needs.reader else None,
+            reader=reader,
             **self._objective(target, choice.student, seed, objective_traces),
             task=self.config.task,
             training=self.config.training,
@@ -161,9 +162,20 @@ class Planner(Provider):
         )
         return ExpandStage(traces=traces, inverter=inverter, task=self.config.task, sampling=self.config.evaluation)
 
-    def _rewrites(self, traces: TracesStage, k: int, seed: int) -> RewriteStage:
-        temperature = self.config.sampling.temperature or 1.0
-        sampling = self.config.evaluation.model_copy(update={"temperature": temperature})
-        return RewriteStage(
-            traces=traces, task=self.config.task, base=self.model("student"), sampling=sampling, k=k, seed=seed
-        )
+    def _reader(
+        self, target: Target, choice: NamedChoice, seed: int, queries: int, objective_traces: TracesStage | None
+    ) -> DistillStage:
+        reader = StudentChoice(name=choice.name, options=choice.options)
+        return self.distill(target, reader, seed, queries, objective_traces)
+
+    def _rewrites(
+        self, traces: TracesStage | None, k: int, reader: DistillStage | None, seed: int
+    ) -> RewriteStage | None:
+        """Return the stage of the traces' rewritings, where a student asks for them."""
+        if traces is None or k == 0:
+            return None
+        sampling = self.config.evaluation.model_copy(update={"temperature": self.config.sampling.temperature or 1.0})
+        fields = {"traces": traces, "task": self.config.task, "base": self.model("student"), "sampling": sampling}
+        if reader is None:
+            return RewriteStage(**fields, k=k, seed=seed)
+        return RetellStage(**fields, k=k, seed=seed, reader=reader)

@@ -22,7 +22,7 @@ from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.precision import PrecisionStage, read_precisions
 from distillgame.arena.stages.probe import ProbedFacts, ProbeStage, read_probes
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.rewrite import RewriteStage
+from distillgame.arena.stages.rewrite import RetellStage, RewriteStage
 from distillgame.arena.stages.sample import SampleStage
 from distillgame.arena.stages.value import ValueStage, read_values
 
@@ -47,6 +47,7 @@ __all__ = [
     "ProbedFacts",
     "ProblemSet",
     "ProxyGradientStage",
+    "RetellStage",
     "RewriteStage",
     "SampleStage",
     "Stage",

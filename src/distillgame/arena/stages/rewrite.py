@@ -1,17 +1,18 @@
-"""Let a student's own base model rewrite released traces before it trains on them."""
+"""Let a model of the attacker's own rewrite released traces before a student trains on them."""
 
 from typing import ClassVar
 
 from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.engine import make_engine
-from distillgame.arena.stages.inputs import TRACES, TracesStage
+from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage
 from distillgame.arena.stages.model import Model
 from distillgame.decoding import Request
+from distillgame.models import LanguageModel
 from distillgame.policies import PolicyChoice
 from distillgame.records import ReleasedTrace, read_released, write_released
 from distillgame.seeding import derive_seed
-from distillgame.tasks import TaskChoice
+from distillgame.tasks import Message, TaskChoice
 
 
 class RewriteStage(TracesStage):
@@ -57,17 +58,11 @@ class RewriteStage(TracesStage):
 
     def run(self, context: StageContext) -> None:
         """Write the rewritings."""
-        task = self.task.task
         traces = read_released(context.folder(self.traces) / TRACES)
-        engine = make_engine(
-            self.base.load(context.device), PolicyChoice(name="standard"), {}, {}, self.sampling, context
-        )
+        engine = make_engine(self._author(context), PolicyChoice(name="standard"), {}, {}, self.sampling, context)
         found: list[ReleasedTrace] = []
         for place in range(self.k):
-            requests = [
-                Request(str(i), task.rewriting(trace.messages[:-1], trace.messages[-1]["content"]))
-                for i, trace in enumerate(traces)
-            ]
+            requests = [Request(str(i), self._asked(trace)) for i, trace in enumerate(traces)]
             samples = engine.generate(requests, self.sampling.params(), derive_seed(self.seed, place, "rewrite"))
             for trace, sample in zip(traces, samples, strict=True):
                 answer = {"role": "assistant", "content": sample.completion}
@@ -75,3 +70,37 @@ class RewriteStage(TracesStage):
             context.progress(place + 1, self.k)
         order = [found[place * len(traces) + i] for i in range(len(traces)) for place in range(self.k)]
         write_released(context.out / TRACES, order)
+
+    def _author(self, context: StageContext) -> LanguageModel:
+        return self.base.load(context.device)
+
+    def _asked(self, trace: ReleasedTrace) -> list[Message]:
+        return self.task.task.rewriting(trace.messages[:-1], trace.messages[-1]["content"])
+
+
+class RetellStage(RewriteStage):
+    """``k`` completions of every trace's prompt by a student that has read the traces.
+
+    Attributes:
+        reader: The student.
+    """
+
+    kind: ClassVar[str] = "retell"
+
+    reader: TrainingStage
+
+    @property
+    def label(self) -> str:
+        """The traces, and who tells them anew."""
+        return f"retell {self.traces.defense} by {self.reader.label.removeprefix('distill ')}"
+
+    @property
+    def effort(self) -> float:
+        """One sampling per completion."""
+        return float(self.k)
+
+    def _author(self, context: StageContext) -> LanguageModel:
+        return self.reader.load(context)
+
+    def _asked(self, trace: ReleasedTrace) -> list[Message]:
+        return trace.messages[:-1]

@@ -8,7 +8,7 @@ from distillgame.records import ReleasedTrace
 from distillgame.students.base import Prepared, PreparedShare, require_at_least, students
 from distillgame.students.lessons import Desk, Lesson
 from distillgame.students.supplies import Needs
-from distillgame.students.valuation import Value, Valuing, appraise
+from distillgame.students.valuation import Value, Valuing, appraise, most_valuable
 from distillgame.tasks import extract_answer
 
 
@@ -47,12 +47,8 @@ class BestOfK(Valuing):
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return the most valuable trace of each prompt."""
-        chosen = []
-        for group in zip(desk.supplies.traces, *desk.supplies.further, strict=True):
-            chosen.append([lesson for trace in group if (lesson := desk.lesson(trace)) is not None])
-        values = iter(appraise(desk, [lesson for group in chosen for lesson in group], self.value))
-        valued = [[(next(values), lesson) for lesson in group] for group in chosen]
-        return [max(group, key=lambda pair: pair[0])[1] for group in valued if group]
+        groups = list(zip(desk.supplies.traces, *desk.supplies.further, strict=True))
+        return most_valuable(desk, groups, self.value)
 
 
 @students.register("verified")

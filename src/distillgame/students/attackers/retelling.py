@@ -1,0 +1,55 @@
+"""Students that learn from what another student made of the traces."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from distillgame.choices import NamedChoice
+from distillgame.records import ReleasedTrace
+from distillgame.students.attackers.assisted import comes_to_same
+from distillgame.students.base import require_at_least, students
+from distillgame.students.lessons import Desk, Lesson
+from distillgame.students.supplies import Needs
+from distillgame.students.valuation import PASSIVE, Value, Valuing, most_valuable
+
+
+@students.register("retold")
+@dataclass(frozen=True)
+class Retold(Valuing):
+    """Lets a passive student of the traces answer the same prompts, and trains on the best that comes to the same.
+
+    A student knows more of what it read than it says: a defense may have taught it the habit of leaving out its
+    working, and sampled often enough it still shows some. Of each prompt, the most valuable among the trace and the
+    ``k`` completions that come to the trace's answer is kept. With further ``rounds``, the student of one round is the
+    next one's reader. No query is spent on it.
+
+    Keeping one's own completions that come to a known answer is the step of STaR (Zelikman et al., "STaR: Bootstrapping
+    Reasoning With Reasoning"). Here the provider gave the answers, and the value chooses among what is kept.
+    """
+
+    k: int = 8
+    rounds: int = 1
+    value: Value = "grad"
+    name = "retold"
+
+    def __post_init__(self) -> None:
+        require_at_least(self.name, "k", self.k, 1)
+        require_at_least(self.name, "rounds", self.rounds, 1)
+
+    @property
+    def needs(self) -> Needs:
+        """A reader and its completions."""
+        before = {"k": self.k, "rounds": self.rounds - 1, "value": self.value}
+        return Needs(
+            rewrites=self.k, reader=NamedChoice(name=self.name, options=before) if self.rounds > 1 else PASSIVE
+        )
+
+    def prepare(self, desk: Desk) -> list[Lesson]:
+        """Return the most valuable telling of each trace."""
+        pairs = zip(desk.supplies.traces, desk.supplies.rewrites, strict=True)
+        return most_valuable(desk, [_tellings(trace, rewrites) for trace, rewrites in pairs], self.value)
+
+
+def _tellings(trace: ReleasedTrace, rewrites: Sequence[ReleasedTrace]) -> list[ReleasedTrace]:
+    """Return the trace and the rewritings that end by themselves and come to its answer, each text once."""
+    same = [each for each in rewrites if each.finish_reason == "stop" and comes_to_same(trace, each)]
+    return list({each.messages[-1]["content"]: each for each in [trace, *same]}.values())

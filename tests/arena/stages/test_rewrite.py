@@ -1,0 +1,41 @@
+"""Rewritings by the base model, and tellings by a student of the traces."""
+
+from pathlib import Path
+from typing import Any
+
+from distillgame.arena import load_config
+from distillgame.arena.plan import DefenseTarget, Planner
+from distillgame.arena.run import Run
+from distillgame.arena.stages import TRACES, DistillStage, RetellStage, read_report
+from distillgame.records import read_released
+from distillgame.students import StudentChoice
+
+
+def stage(tiny: dict[str, Any], rounds: int) -> DistillStage:
+    planner = Planner(load_config(tiny))
+    choice = StudentChoice(name="retold", options={"k": 2, "rounds": rounds})
+    return planner.distill(DefenseTarget.of(planner.config.policies[1]), choice, seed=0)
+
+
+def test_a_student_of_the_traces_answers_their_prompts(tiny: dict[str, Any], tmp_path: Path) -> None:
+    trained = stage(tiny, rounds=1)
+    retold = trained.rewrites
+    assert isinstance(retold, RetellStage)
+    assert retold.reader.label == "distill passive from 24 of poe gamma=0.5 seed=0"
+    assert retold.count == 2 * retold.traces.count == 48
+    with Run(tmp_path, load_config(tiny), progress=False) as run:
+        run.compute([trained])
+        traces, tellings = (read_released(run.folder(each) / TRACES) for each in (retold.traces, retold))
+        assert read_report(run.folder(trained)).traces == len(traces)
+    assert [telling.messages[:-1] for telling in tellings] == [t.messages[:-1] for t in traces for _ in range(2)]
+    assert len({telling.messages[-1]["content"] for telling in tellings}) > len(traces)
+
+
+def test_the_student_of_one_round_reads_for_the_next(tiny: dict[str, Any]) -> None:
+    second = stage(tiny, rounds=2)
+    assert isinstance(second.rewrites, RetellStage)
+    first = second.rewrites.reader
+    assert isinstance(first, DistillStage)
+    assert first.student.label == "retold k=2 rounds=1 value=grad"
+    assert isinstance(first.rewrites, RetellStage)
+    assert first.rewrites.reader.label.startswith("distill passive")

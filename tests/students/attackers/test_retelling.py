@@ -1,0 +1,51 @@
+"""Tellings of a trace by a student that has read it: which of them are learnt, and whose they are."""
+
+import pytest
+
+from distillgame.choices import NamedChoice
+from distillgame.errors import DistillgameError
+from distillgame.models import LanguageModel
+from distillgame.records import ReleasedTrace
+from distillgame.students import Desk, Supplies, appraise, make_student
+
+FULL = "4 cockroach : 4 x 6 = 24 total 24 . 3 dog : 3 x 4 = 12 total 36 . #### 36"
+TERSE = "4 cockroach total 24 . 3 dog total 36 . #### 36"
+HALF = "4 cockroach : 4 x 6 = 24 total 24 . 3 dog total 36 . #### 36"
+
+
+def telling(completion: str, finish_reason: str = "stop") -> ReleasedTrace:
+    return ReleasedTrace(
+        [{"role": "user", "content": "4 cockroach , 3 dog"}, {"role": "assistant", "content": completion}],
+        finish_reason,
+    )
+
+
+def text(model: LanguageModel, target: tuple[int, ...]) -> str:
+    return str(model.tokenizer.decode(target, skip_special_tokens=True)).strip()
+
+
+def test_of_each_trace_the_most_valuable_telling_with_its_answer_is_learnt(teacher: LanguageModel) -> None:
+    wrong, cut = telling(FULL.replace("36", "35")), telling(FULL, "length")
+    supplies = Supplies([telling(TERSE), telling("#### 12")], rewrites=[[telling(HALF), wrong, cut], [wrong, wrong]])
+    plain = Desk(teacher, supplies, [], 256, 4, 1e-3, 1e-3)
+    (full, terse, half) = plain.lessons([telling(FULL), telling(TERSE), telling(HALF)])
+    for objective in (full, terse):
+        at = Desk(teacher, supplies, [objective], 256, 4, 1e-3, 1e-3)
+        values = dict(zip((TERSE, HALF), appraise(at, [terse, half], "grad"), strict=True))
+        lessons = make_student("retold", {"k": 3}).prepare(at)
+        best = max(values, key=lambda shown: values[shown])
+        # Nothing that the reader said comes to the second trace's answer, which stays as it is.
+        assert [text(teacher, lesson.example.target) for lesson in lessons] == [best, "#### 12"]
+
+
+def test_its_reader_is_a_passive_student_or_that_of_the_round_before() -> None:
+    needs = make_student("retold", {"k": 2}).needs
+    assert (needs.reader, needs.rewrites, needs.level) == (NamedChoice(name="passive"), 2, "text")
+    reader = make_student("retold", {"k": 2, "rounds": 3, "value": "influence"}).needs.reader
+    assert reader == NamedChoice(name="retold", options={"k": 2, "rounds": 2, "value": "influence"})
+
+
+@pytest.mark.parametrize("options", [{"k": 0}, {"rounds": 0}])
+def test_bad_settings_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(DistillgameError, match=r"student 'retold': (k|rounds) must be at least 1"):
+        make_student("retold", options)
