@@ -17,11 +17,13 @@ class Inversion:
 
     Attributes:
         draws: Completions per prompt.
+        expansions: Expansions per trace.
         rate: That student's learning rate, as a share of the settings': it has to take up the method and to forget
             nothing else, such as the names that are asked about.
     """
 
     draws: int
+    expansions: int
     rate: float
 
 
@@ -78,7 +80,7 @@ class Supplies:
         verdicts: Whether each trace's final answer is right.
         pass_rates: Right completions and all completions of the base model on each trace's problem.
         rewrites: Rewritings of each trace, or a reader's completions of its prompt, in the order they were sampled.
-        expansions: What an inverter makes of each trace.
+        expansions: Expansions of each trace by an inverter, in the order they were sampled.
         logprobs: The log-probabilities that the server exposed with each trace.
         references: Public worked solutions.
         proxy: The defender's proxy.
@@ -92,7 +94,7 @@ class Supplies:
     verdicts: Sequence[bool] = ()
     pass_rates: Sequence[tuple[int, int]] = ()
     rewrites: Sequence[Sequence[ReleasedTrace]] = ()
-    expansions: Sequence[ReleasedTrace] = ()
+    expansions: Sequence[Sequence[ReleasedTrace]] = ()
     logprobs: Sequence[ReleasedLogprobs] = ()
     references: Sequence[ReleasedTrace] = ()
     proxy: LanguageModel | None = None

@@ -34,12 +34,6 @@ SIGNS = (":", "x", "=", "total", ".", ",", "####")
 WORKING = re.compile(r" :(?: [a-z-]+(?: [a-z]+)? :)? \d+ x \d+ = \d+")
 """The part of a step that a terse solution leaves out."""
 
-SHOWN = re.compile(WORKING.pattern + r"(?P<total>(?: total \d+)?)")
-"""The part of a step that a bare solution leaves out, where its working is shown."""
-
-CUT = 4
-"""One reduction in this many leaves out the last steps, or all, as forms of release do."""
-
 RESERVED = 4
 """One problem in this many is kept out of the models' training; the game draws only from those."""
 
@@ -80,22 +74,9 @@ class Counting(Task):
         return WORKING.sub("", completion)
 
     def reduced(self, completion: str, generator: random.Random) -> str:
-        """Return the completion with some steps in terse or bare style, and some completions without their last steps.
-
-        Both probabilities, that a step loses its working and that such a step loses its total, too, are drawn per
-        solution. One solution in :data:`CUT` breaks off after any number of steps, none included, and gives its answer.
-        """
-        terse, bare = generator.random(), generator.random()
-        *steps, answer = completion.split(" . ")
-        if generator.random() < 1 / CUT:
-            completion = " . ".join([*steps[: generator.randint(0, len(steps))], answer])
-
-        def shown(step: re.Match[str]) -> str:
-            if generator.random() >= terse:
-                return step[0]
-            return "" if generator.random() < bare else step["total"]
-
-        return SHOWN.sub(shown, completion)
+        """Return the completion without some steps' working, each left out with one probability, drawn per solution."""
+        share = generator.random()
+        return WORKING.sub(lambda found: "" if generator.random() < share else found[0], completion)
 
 
 def ask(steps: Sequence[Step]) -> str:

@@ -20,7 +20,7 @@ from distillgame.worlds.notation import WORKING
 def stage(tiny: dict[str, Any]) -> ExpandStage:
     planner = Planner(load_config(tiny))
     (_, poe, _) = planner.config.policies
-    choice = StudentChoice(name="inverted", options={"draws": 2, "rate": 0.5})
+    choice = StudentChoice(name="inverted", options={"draws": 2, "k": 2, "rate": 0.5})
     found = planner.distill(DefenseTarget.of(poe), choice, seed=0).expansions
     assert isinstance(found, ExpandStage)
     return found
@@ -29,7 +29,7 @@ def stage(tiny: dict[str, Any]) -> ExpandStage:
 def test_the_inverter_learns_from_public_solutions_and_completions_of_the_asked_prompts(stage: ExpandStage) -> None:
     inverter = stage.inverter
     assert inverter.references.size == 12
-    assert [own.count for own in inverter.own] == [stage.count, stage.count] == [24, 24]
+    assert [own.count for own in inverter.own] == [stage.traces.count] * 2 == [24, 24]
     assert inverter.examples == 12 + 2 * 24
     method = inverter.own[0].trained  # type: ignore[attr-defined]
     assert method.label == "distill reference from public solutions seed=0"
@@ -53,12 +53,10 @@ def test_it_is_asked_for_whole_solutions_from_their_reductions_and_then_for_trac
         question, answer = (message["content"] for message in solution.messages)
         (asked, _) = (message["content"] for message in pair.messages)
         assert asked.startswith(f"{question} ")
-        left = iter(answer.split())
-        assert all(word in left for word in asked.removeprefix(question).split())
-        assert asked.split()[-2:] == answer.split()[-2:]
+        assert WORKING.sub("", asked) == f"{question} {WORKING.sub('', answer)}"
     shown = [len(WORKING.findall(pair.messages[0]["content"])) for pair in pairs[:12]]
     assert 0 < sum(shown) < sum(len(WORKING.findall(pair.messages[1]["content"])) for pair in pairs[:12])
-    assert [trace.messages[:-1] for trace in expanded] == [trace.messages[:-1] for trace in released]
+    assert [trace.messages[:-1] for trace in expanded] == [t.messages[:-1] for t in released for _ in range(2)]
 
 
 def test_given_traces_have_no_prompts_to_draw_from(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -71,3 +69,20 @@ def test_given_traces_have_no_prompts_to_draw_from(tiny: dict[str, Any], tmp_pat
     for draws, reason in ((1, "the problems that the traces answer"), (0, None)):
         choice = StudentChoice(name="inverted", options={"draws": draws})
         assert lacking(choice, target, 1, config, True) == reason
+
+
+def test_an_inverter_of_a_form_learns_from_solutions_in_that_form(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny["policies"] = [{"standard": {"form": form}} for form in ("answer_only", "summary")]
+    planner = Planner(load_config(tiny))
+    choice = StudentChoice(name="inverted", options={"draws": 0, "k": 1})
+    context = StageContext(tmp_path, lambda stage: tmp_path, "cpu", lambda done, total: None)
+    shown = []
+    for defense in planner.config.policies:
+        found = planner.distill(DefenseTarget.of(defense), choice, seed=0).expansions
+        assert isinstance(found, ExpandStage)
+        (pair, *_) = found.inverter.pairs(context)
+        (asked, answer) = (message["content"] for message in pair.messages)
+        question = found.inverter.references.load()[0].question
+        shown.append(asked.removeprefix(question).strip())
+        assert answer == found.inverter.references.reference_solutions()[0].messages[-1]["content"]
+    assert shown == [answer[answer.index("####") :], WORKING.sub("", answer)]

@@ -17,16 +17,26 @@ def conversation(completion: str) -> ReleasedTrace:
 
 def test_only_expansions_that_come_to_the_released_answer_are_learnt(teacher: LanguageModel) -> None:
     traces = [conversation(TERSE), conversation(TERSE), conversation("no answer here")]
-    wrong = FULL.replace("36", "35")
-    supplies = Supplies(traces, expansions=[conversation(FULL), conversation(wrong), conversation(FULL)])
-    lessons = make_student("inverted").prepare(Desk(teacher, supplies, [], 256, 4, 1e-3, 1e-3))
-    shown = [teacher.tokenizer.decode(lesson.example.target, skip_special_tokens=True).strip() for lesson in lessons]
-    assert shown == [FULL]
+    wrong = conversation(FULL.replace("36", "35"))
+    supplies = Supplies(traces, expansions=[[wrong, conversation(FULL)], [wrong, wrong], [conversation(FULL)]])
+    assert learnt(teacher, supplies) == [FULL]
+
+
+def test_an_expansion_that_keeps_the_traces_numbers_comes_before_one_that_does_not(teacher: LanguageModel) -> None:
+    other = "4 cockroach : 4 x 7 = 28 total 28 . 3 dog : 3 x 4 = 12 total 36 . #### 36"
+    expansions = [[conversation(other), conversation(FULL)], [conversation(other)]]
+    supplies = Supplies([conversation(TERSE)] * 2, expansions=expansions)
+    assert learnt(teacher, supplies) == [FULL, other]
+
+
+def learnt(model: LanguageModel, supplies: Supplies) -> list[str]:
+    lessons = make_student("inverted").prepare(Desk(model, supplies, [], 256, 4, 1e-3, 1e-3))
+    return [model.tokenizer.decode(lesson.example.target, skip_special_tokens=True).strip() for lesson in lessons]
 
 
 def test_what_it_needs_follows_from_its_draws() -> None:
     needs = make_student("inverted", {"draws": 2}).needs
-    assert needs.inversion == Inversion(draws=2, rate=0.05)
+    assert needs.inversion == Inversion(draws=2, expansions=4, rate=0.05)
     assert (needs.references, needs.level) == (True, "assisted")
     with pytest.raises(DistillgameError, match="student 'inverted': draws must be at least 0"):
         make_student("inverted", {"draws": -1})

@@ -156,11 +156,20 @@ class Planner(Provider):
             base=self.model("student"),
             references=self.references(),
             own=own,
+            form=target.form,
             task=self.config.task,
             training=self.config.training,
             seed=seed,
         )
-        return ExpandStage(traces=traces, inverter=inverter, task=self.config.task, sampling=self.config.evaluation)
+        return ExpandStage(
+            traces=traces,
+            task=self.config.task,
+            base=self.model("student"),
+            sampling=sampling,
+            k=inversion.expansions,
+            seed=seed,
+            inverter=inverter,
+        )
 
     def _reader(
         self, target: Target, choice: NamedChoice, seed: int, queries: int, objective_traces: TracesStage | None

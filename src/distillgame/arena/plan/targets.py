@@ -6,7 +6,11 @@ from typing import Self
 
 from distillgame.arena.plan.provider import Provider
 from distillgame.arena.stages import GivenStage, SampleStage, TracesStage
+from distillgame.choices import NamedChoice
 from distillgame.policies import Defense
+
+FULL = NamedChoice(name="full")
+"""The form of whole completions."""
 
 EXPOSED = 20
 """Released log-probabilities at each position that a server exposes, as common servers do."""
@@ -23,6 +27,7 @@ class Target(ABC):
         verdicts: Whether the attacker can tell which answers are right.
         is_control: Whether it is a policy that is there to be compared with.
         proxies: Names of the proxies that defend it, as far as they are known.
+        form: The form in which completions are released, which anybody can see.
     """
 
     label: str
@@ -31,6 +36,7 @@ class Target(ABC):
     verdicts: bool
     is_control: bool = False
     proxies: tuple[str, ...] = ()
+    form: NamedChoice = FULL
 
     @abstractmethod
     def queries(self, provider: Provider, asked: int | None) -> int:
@@ -75,6 +81,7 @@ class DefenseTarget(Target):
             verdicts=True,
             is_control=policy.control,
             proxies=policy.proxy_names,
+            form=defense.form,
             defense=defense,
         )
 

@@ -99,15 +99,13 @@ class DistillStage(TrainingStage):
     def _supplies(self, context: StageContext) -> Supplies:
         count = self.queries // (1 + len(self.further))
         path = None if self.traces is None else context.folder(self.traces) / TRACES
-        rewrites = [] if self.rewrites is None else read_released(context.folder(self.rewrites) / TRACES)
-        k = 1 if self.rewrites is None or self.traces is None else self.rewrites.count // self.traces.count
         return Supplies(
             traces=[] if path is None else read_released(path)[:count],
             further=[read_released(context.folder(stage) / TRACES)[:count] for stage in self.further],
             verdicts=[] if path is None else (read_verdicts(path) or [])[:count],
             pass_rates=self._pass_rates(context, count),
-            rewrites=[rewrites[k * i : k * (i + 1)] for i in range(min(count, len(rewrites) // k))],
-            expansions=self._expansions(context, count),
+            rewrites=self._grouped(self.rewrites, context, count),
+            expansions=self._grouped(self.expansions, context, count),
             logprobs=self._logprobs(context, count),
             references=[] if self.references is None else self.references.reference_solutions(),
             proxy=None if self.proxy is None else self.proxy.load(context.device),
@@ -120,10 +118,12 @@ class DistillStage(TrainingStage):
         columns = [read_verdicts(context.folder(stage) / TRACES) or [] for stage in self.own]
         return [(sum(verdicts), len(verdicts)) for verdicts in zip(*columns, strict=True)][:count]
 
-    def _expansions(self, context: StageContext, count: int) -> list[ReleasedTrace]:
-        if self.expansions is None:
+    def _grouped(self, made: TracesStage | None, context: StageContext, count: int) -> list[list[ReleasedTrace]]:
+        """Return what was made of each of the first traces, several texts per trace."""
+        if made is None or self.traces is None:
             return []
-        return read_released(context.folder(self.expansions) / TRACES)[:count]
+        k, texts = made.count // self.traces.count, read_released(context.folder(made) / TRACES)
+        return [texts[k * i : k * (i + 1)] for i in range(count)]
 
     def _logprobs(self, context: StageContext, count: int) -> list[ReleasedLogprobs]:
         if self.exposed is None:

@@ -3,19 +3,18 @@
 import random
 from typing import ClassVar
 
-from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
-from distillgame.arena.stages.engine import make_engine
 from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage, write_training
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.decoding import Request
-from distillgame.models import ModelSpec, load_model
-from distillgame.policies import PolicyChoice
-from distillgame.records import ReleasedTrace, read_released, write_released
+from distillgame.arena.stages.rewrite import RewriteStage
+from distillgame.choices import NamedChoice
+from distillgame.models import LanguageModel, ModelSpec, load_model
+from distillgame.policies.forms import make_form
+from distillgame.records import ReleasedTrace, read_released
 from distillgame.seeding import derive_seed
 from distillgame.students import Supplies, TrainingSettings, distill, make_student
-from distillgame.tasks import TaskChoice
+from distillgame.tasks import Message, TaskChoice
 
 
 class InverterStage(TrainingStage):
@@ -25,6 +24,7 @@ class InverterStage(TrainingStage):
         base: The attacker's base model.
         references: The problems whose solutions are public.
         own: Completions, wherever they end by themselves, of a student of those solutions.
+        form: The form in which completions are released: it is seen in every trace, and solutions can be put into it.
         task: Whose way to ask for an expansion it is.
         training: The trainer's settings.
         seed: Seed of data order, adapters and reductions.
@@ -35,14 +35,15 @@ class InverterStage(TrainingStage):
     base: Model
     references: ProblemSet
     own: tuple[TracesStage, ...] = ()
+    form: NamedChoice
     task: TaskChoice
     training: TrainingSettings
     seed: int
 
     @property
     def label(self) -> str:
-        """The base model, and the draws it learns from."""
-        return f"distill inverter {self.base.spec.name} draws={len(self.own)} seed={self.seed}"
+        """The base model, the form that it inverts, and the draws it learns from."""
+        return f"distill inverter {self.base.spec.name} of {self.form.label} draws={len(self.own)} seed={self.seed}"
 
     @property
     def base_spec(self) -> ModelSpec:
@@ -84,61 +85,33 @@ class InverterStage(TrainingStage):
 
     def _pair(self, solution: ReleasedTrace, generator: random.Random) -> ReleasedTrace:
         task, (*prompt, answer) = self.task.task, solution.messages
-        asked = task.expanding(prompt, task.reduced(answer["content"], generator))
-        return ReleasedTrace([*asked, answer], "stop")
+        form, text = make_form(self.form), answer["content"]
+        if self.form.name == "full":
+            # Within whole completions, a policy decides what is left out.
+            shown = task.reduced(text, generator)
+        else:
+            shown = form.release(text, task.summary(text) or task.reduced(text, generator), task.final_answer)
+        return ReleasedTrace([*task.expanding(prompt, shown), answer], "stop")
 
 
-class ExpandStage(TracesStage):
-    """Traces as an inverter writes them out, greedily, trace by trace.
+class ExpandStage(RewriteStage):
+    """``k`` expansions of every trace by an inverter.
 
     Attributes:
-        traces: The released traces.
-        inverter: Who writes them out.
-        task: Whose way to ask for an expansion it is.
-        sampling: How it is sampled.
+        inverter: The inverter.
     """
 
     kind: ClassVar[str] = "expand"
 
-    traces: TracesStage
     inverter: InverterStage
-    task: TaskChoice
-    sampling: Generation
 
     @property
     def label(self) -> str:
         """The traces, and who expands them."""
         return f"expand {self.traces.label} by {self.inverter.label.removeprefix('distill ')}"
 
-    @property
-    def defense(self) -> str:
-        """The defense of the traces."""
-        return self.traces.defense
+    def _author(self, context: StageContext) -> LanguageModel:
+        return self.inverter.load(context)
 
-    @property
-    def count(self) -> int:
-        """Number of traces."""
-        return self.traces.count
-
-    @property
-    def verdicts(self) -> bool:
-        """False: expansions are not graded."""
-        return False
-
-    def run(self, context: StageContext) -> None:
-        """Write the expansions."""
-        task, standard = self.task.task, PolicyChoice(name="standard")
-        traces = read_released(context.folder(self.traces) / TRACES)
-        requests = [
-            Request(str(i), task.expanding(trace.messages[:-1], trace.messages[-1]["content"]))
-            for i, trace in enumerate(traces)
-        ]
-        engine = make_engine(self.inverter.load(context), standard, {}, {}, self.sampling, context)
-        samples = engine.generate(requests, self.sampling.params(), derive_seed(self.inverter.seed, "expand"))
-        found = [
-            ReleasedTrace(
-                [*trace.messages[:-1], {"role": "assistant", "content": sample.completion}], sample.finish_reason
-            )
-            for trace, sample in zip(traces, samples, strict=True)
-        ]
-        write_released(context.out / TRACES, found)
+    def _asked(self, trace: ReleasedTrace) -> list[Message]:
+        return self.task.task.expanding(trace.messages[:-1], trace.messages[-1]["content"])

@@ -1,11 +1,16 @@
 """Students that reconstruct the working that was not released."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
 from distillgame.students.base import Prepared, require_at_least, require_rate, students
 from distillgame.students.lessons import Desk, Lesson
 from distillgame.students.supplies import Inversion, Needs
+
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 @students.register("inverted")
@@ -16,24 +21,39 @@ class Inverted(Prepared):
     The inverter is the base model, trained to write a whole solution from the prompt and the solution's reduction. It
     learns from public solutions, and from ``draws`` completions of each prompt by a student that those solutions taught
     the method, at ``rate`` of the learning rate: a solution that is wrong about the world still shows how its working
-    follows from its reduction. Traces whose expansion comes to another answer are dropped, for they would teach to
-    leave the working out.
+    follows from its reduction. Of ``k`` expansions of a trace, the first is taken that comes to its answer and has all
+    its numbers, in their order; else the first that comes to its answer. Traces whose expansions all come to another
+    answer are dropped, for they would teach to leave the working out.
     """
 
-    draws: int = 1
+    draws: int = 8
+    k: int = 4
     rate: float = 0.05
     name = "inverted"
 
     def __post_init__(self) -> None:
         require_at_least(self.name, "draws", self.draws, 0)
+        require_at_least(self.name, "k", self.k, 1)
         require_rate(self.name, self.rate)
 
     @property
     def needs(self) -> Needs:
         """Public solutions, and an inverter."""
-        return Needs(references=True, inversion=Inversion(self.draws, self.rate))
+        return Needs(references=True, inversion=Inversion(self.draws, self.k, self.rate))
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return the expansions that come to their trace's answer."""
         pairs = zip(desk.supplies.traces, desk.supplies.expansions, strict=True)
-        return desk.lessons([expansion for trace, expansion in pairs if comes_to_same(trace, expansion)])
+        chosen = (_chosen(trace, expansions) for trace, expansions in pairs)
+        return desk.lessons([expansion for expansion in chosen if expansion is not None])
+
+
+def _chosen(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> ReleasedTrace | None:
+    same = [each for each in expansions if comes_to_same(trace, each)]
+    return next((each for each in same if _keeps_numbers(trace, each)), next(iter(same), None))
+
+
+def _keeps_numbers(trace: ReleasedTrace, expansion: ReleasedTrace) -> bool:
+    """Return whether all numbers of a trace stand in its expansion, in their order."""
+    left = iter(NUMBER.findall(expansion.messages[-1]["content"]))
+    return all(number in left for number in NUMBER.findall(trace.messages[-1]["content"]))

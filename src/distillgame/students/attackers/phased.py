@@ -16,7 +16,7 @@ class Phased(Prepared):
         rate: The learning rate of the second phase, as a share of the first's.
     """
 
-    rate: float = 0.1
+    rate: float = 0.01
 
     def __post_init__(self) -> None:
         require_rate(self.name, self.rate)
