@@ -1,6 +1,7 @@
 """The built-in students, one file per family; importing this package registers them."""
 
 from distillgame.students.attackers.assisted import Curriculum, Mixed, Reconstructed
+from distillgame.students.attackers.comparing import Deduplicated, Majority
 from distillgame.students.attackers.controls import EtaZero, Oracle, Reference, Shuffled, Untrained
 from distillgame.students.attackers.informed import Logit, ProxyAware
 from distillgame.students.attackers.inverting import Inverted
@@ -15,11 +16,13 @@ __all__ = [
     "AnswerOnly",
     "BestOfK",
     "Curriculum",
+    "Deduplicated",
     "EtaZero",
     "Filter",
     "Inverted",
     "Logit",
     "LossMasked",
+    "Majority",
     "Mixed",
     "Oracle",
     "Passive",
