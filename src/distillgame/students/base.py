@@ -10,6 +10,7 @@ import torch
 
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.records import ReleasedTrace
 from distillgame.registry import Registry
 from distillgame.students.lessons import Desk, Lesson, Phase
 from distillgame.students.supplies import Needs
@@ -24,26 +25,33 @@ class Student(ABC):
         name: The registered name.
         control: Whether it exists for comparison rather than to attack.
         trains: Whether it is trained at all.
-        needs_values: Whether the trainer has to value each trace at each step (one more forward pass).
-        needs_likelihood: Whether its values are the traces' mean log-likelihoods at the current parameters instead.
         objective: The validation objective it insists on; None for the attacker's own.
-        whole_set: Whether the weights from :meth:`prepare` are relative to the whole set of traces, where their
-            mean is one, rather than to the minibatch.
-        needs: The supplies it asks for.
     """
 
     name: ClassVar[str]
     control: ClassVar[bool] = False
     trains: ClassVar[bool] = True
-    needs_values: ClassVar[bool] = False
-    needs_likelihood: ClassVar[bool] = False
     objective: ClassVar[Objective | None] = None
-    whole_set: ClassVar[bool] = False
 
     @property
     def needs(self) -> Needs:
         """Released traces only."""
         return Needs()
+
+    @property
+    def needs_values(self) -> bool:
+        """True if the trainer has to value each trace at each step, which takes one more forward pass."""
+        return False
+
+    @property
+    def needs_likelihood(self) -> bool:
+        """True if its values are the traces' mean log-likelihoods at the current parameters instead."""
+        return False
+
+    @property
+    def whole_set(self) -> bool:
+        """True if the lessons' weights are relative to the whole set, where their mean is one, not to the minibatch."""
+        return False
 
     @property
     def needs_objective(self) -> bool:
@@ -86,6 +94,18 @@ class Prepared(Student):
     def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return equal weights."""
         return torch.zeros_like(values)
+
+
+class Editing(Prepared):
+    """A prepared student that makes traces of traces: it drops some, or puts others in their place."""
+
+    @abstractmethod
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
+        """Return the traces that it would train on."""
+
+    def prepare(self, desk: Desk) -> list[Lesson]:
+        """Return them as lessons."""
+        return desk.lessons(self.edited(desk))
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,9 @@ class Suite:
         """Name and version, as in a row."""
         return f"{self.name} v{self.version}"
 
-    def holds(self, student: str, settings: Mapping[str, Any]) -> bool:
+    def holds(self, student: str, settings: Mapping[str, float | str]) -> bool:
         """Return whether a student with these settings is a member."""
-        return any(student == member.name and dict(settings) == member.options for member in self.members)
+        return any(student == member.name and settings == member.student.settings for member in self.members)
 
 
 def _choices(*members: tuple[str, dict[str, Any]]) -> tuple[StudentChoice, ...]:
@@ -107,7 +107,9 @@ OBJECTIVE = "reference"
 """The validation objective under which suites were frozen."""
 
 
-def suite_of(student: str, settings: Mapping[str, Any], base: str, training: TrainingSettings, objective: str) -> str:
+def suite_of(
+    student: str, settings: Mapping[str, float | str], base: str, training: TrainingSettings, objective: str
+) -> str:
     """Return the label of the suite that holds a student with these settings, or :data:`CUSTOM`.
 
     Args:

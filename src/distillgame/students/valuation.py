@@ -82,15 +82,17 @@ def appraise(desk: Desk, lessons: Sequence[Lesson], value: Value) -> list[float]
     return [float(each) for batch in found for each in batch]
 
 
-def most_valuable(desk: Desk, groups: Sequence[Sequence[ReleasedTrace]], value: Value) -> list[Lesson]:
-    """Return the most valuable trace of each group, the first of several alike; groups without any are left out.
+def most_valuable(desk: Desk, groups: Sequence[Sequence[ReleasedTrace]], value: Value) -> list[ReleasedTrace]:
+    """Return the most valuable trace of each group, the first of several alike.
+
+    Traces of which nothing could be learnt do not count, nor do groups without any other.
 
     Raises:
         DistillgameError: If there is no validation objective and the value needs one.
     """
-    encoded = [desk.lessons(group) for group in groups]
-    values = iter(appraise(desk, [lesson for group in encoded for lesson in group], value))
-    valued = [[(next(values), lesson) for lesson in group] for group in encoded]
+    usable = [[trace for trace in group if desk.lesson(trace) is not None] for group in groups]
+    values = iter(appraise(desk, desk.lessons([trace for group in usable for trace in group]), value))
+    valued = [[(next(values), trace) for trace in group] for group in usable]
     return [max(group, key=lambda pair: pair[0])[1] for group in valued if group]
 
 

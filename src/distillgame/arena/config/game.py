@@ -142,7 +142,7 @@ class GameConfig(Strict):
         known = {(choice.name, *choice.student.settings.items()) for choice in self.students}
         return [
             *self.students,
-            *(choice for choice in members if (choice.name, *choice.options.items()) not in known),
+            *(choice for choice in members if (choice.name, *choice.student.settings.items()) not in known),
         ]
 
 

@@ -2,6 +2,7 @@
 
 from distillgame.students.attackers.assisted import Curriculum, Mixed, Reconstructed
 from distillgame.students.attackers.comparing import Deduplicated, Majority
+from distillgame.students.attackers.composing import Composed
 from distillgame.students.attackers.controls import EtaZero, Oracle, Reference, Shuffled, Untrained
 from distillgame.students.attackers.informed import Logit, ProxyAware
 from distillgame.students.attackers.inverting import Inverted
@@ -15,6 +16,7 @@ __all__ = [
     "AdaptiveOnce",
     "AnswerOnly",
     "BestOfK",
+    "Composed",
     "Curriculum",
     "Deduplicated",
     "EtaZero",

@@ -6,7 +6,7 @@ from itertools import cycle, islice
 
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
-from distillgame.students.base import Prepared, PreparedShare, require_at_least, students
+from distillgame.students.base import Editing, Prepared, PreparedShare, require_at_least, students
 from distillgame.students.lessons import Desk, Lesson, reweighed
 from distillgame.students.supplies import Needs
 from distillgame.tasks import extract_answer, grade
@@ -69,7 +69,7 @@ class Curriculum(Prepared):
 
 @students.register("reconstructed")
 @dataclass(frozen=True)
-class Reconstructed(Prepared):
+class Reconstructed(Editing):
     """Lets its own base model rewrite each trace, and trains on a rewriting that reaches the same answer.
 
     The first such rewriting of ``k`` is taken; if none reaches the same answer, the trace stays as released.
@@ -86,13 +86,13 @@ class Reconstructed(Prepared):
         """Rewritings by its base model."""
         return Needs(rewrites=self.k)
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the traces, rewritten where possible."""
         chosen = []
         for trace, rewrites in zip(desk.supplies.traces, desk.supplies.rewrites, strict=True):
             same = (rewrite for rewrite in rewrites if comes_to_same(trace, rewrite))
             chosen.append(next(same, trace))
-        return desk.lessons(chosen)
+        return chosen
 
 
 def comes_to_same(trace: ReleasedTrace, rewrite: ReleasedTrace) -> bool:

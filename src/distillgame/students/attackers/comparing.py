@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
-from distillgame.students.base import Prepared, require_at_least, students
-from distillgame.students.lessons import Desk, Lesson
+from distillgame.students.base import Editing, require_at_least, students
+from distillgame.students.lessons import Desk
 from distillgame.students.supplies import Needs
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -16,7 +16,7 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 @students.register("deduplicated")
 @dataclass(frozen=True)
-class Deduplicated(Prepared):
+class Deduplicated(Editing):
     """Drops traces that repeat others, in whatever words they share.
 
     A trace is dropped if at least ``overlap`` of its distinct runs of ``n`` words occur in a trace before it that was
@@ -34,7 +34,7 @@ class Deduplicated(Prepared):
                 f"student 'deduplicated': overlap must be above 0 and at most 1 (found {self.overlap!r})"
             )
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the traces that say something new, in their order."""
         seen: set[tuple[str, ...]] = set()
         kept = []
@@ -43,7 +43,7 @@ class Deduplicated(Prepared):
             if len(runs & seen) < self.overlap * len(runs):
                 seen |= runs
                 kept.append(trace)
-        return desk.lessons(kept)
+        return kept
 
     def _runs(self, text: str) -> set[tuple[str, ...]]:
         words = WORD.findall(text.casefold())
@@ -52,7 +52,7 @@ class Deduplicated(Prepared):
 
 @students.register("majority")
 @dataclass(frozen=True)
-class Majority(Prepared):
+class Majority(Editing):
     """Asks each prompt ``k`` times and keeps the traces whose answer most draws share; it asks 1/k of the prompts.
 
     Where no answer comes twice, nothing of the prompt is kept: an attacker without a key takes agreement for
@@ -70,10 +70,10 @@ class Majority(Prepared):
         """``k`` traces per prompt."""
         return Needs(draws=self.k)
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the agreeing traces, prompt by prompt."""
         groups = zip(desk.supplies.traces, *desk.supplies.further, strict=True)
-        return desk.lessons([trace for group in groups for trace in _agreeing(group)])
+        return [trace for group in groups for trace in _agreeing(group)]
 
 
 def _agreeing(draws: Sequence[ReleasedTrace]) -> list[ReleasedTrace]:

@@ -24,10 +24,14 @@ class ProxyAware(Student):
 
     eta: float
     name = "proxy_aware"
-    needs_likelihood = True
 
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
+
+    @property
+    def needs_likelihood(self) -> bool:
+        """True."""
+        return True
 
     @property
     def needs(self) -> Needs:

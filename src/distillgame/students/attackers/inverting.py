@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
-from distillgame.students.base import Prepared, require_at_least, require_rate, students
-from distillgame.students.lessons import Desk, Lesson
+from distillgame.students.base import Editing, require_at_least, require_rate, students
+from distillgame.students.lessons import Desk
 from distillgame.students.supplies import Inversion, Needs
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -15,7 +15,7 @@ NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 @students.register("inverted")
 @dataclass(frozen=True)
-class Inverted(Prepared):
+class Inverted(Editing):
     """Trains on the traces as an inverter writes them out, where that comes to the released answer.
 
     The inverter is the base model, trained to write a whole solution from the prompt and the solution's reduction. It
@@ -41,11 +41,11 @@ class Inverted(Prepared):
         """Public solutions, and an inverter."""
         return Needs(references=True, inversion=Inversion(self.draws, self.k, self.rate))
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the expansions that come to their trace's answer."""
         pairs = zip(desk.supplies.traces, desk.supplies.expansions, strict=True)
         chosen = (_chosen(trace, expansions) for trace, expansions in pairs)
-        return desk.lessons([expansion for expansion in chosen if expansion is not None])
+        return [expansion for expansion in chosen if expansion is not None]
 
 
 def _chosen(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> ReleasedTrace | None:

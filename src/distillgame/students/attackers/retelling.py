@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from distillgame.choices import NamedChoice
 from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
-from distillgame.students.base import require_at_least, students
-from distillgame.students.lessons import Desk, Lesson
+from distillgame.students.base import Editing, require_at_least, students
+from distillgame.students.lessons import Desk
 from distillgame.students.supplies import Needs
 from distillgame.students.valuation import PASSIVE, Value, Valuing, most_valuable
 
 
 @students.register("retold")
 @dataclass(frozen=True)
-class Retold(Valuing):
+class Retold(Editing, Valuing):
     """Lets a passive student of the traces answer the same prompts, and trains on the best that comes to the same.
 
     A student knows more of what it read than it says: a defense may have taught it the habit of leaving out its
@@ -43,7 +43,7 @@ class Retold(Valuing):
             rewrites=self.k, reader=NamedChoice(name=self.name, options=before) if self.rounds > 1 else PASSIVE
         )
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the most valuable telling of each trace."""
         pairs = zip(desk.supplies.traces, desk.supplies.rewrites, strict=True)
         return most_valuable(desk, [_tellings(trace, rewrites) for trace, rewrites in pairs], self.value)

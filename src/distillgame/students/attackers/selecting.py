@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from distillgame.models import Example
 from distillgame.records import ReleasedTrace
-from distillgame.students.base import Prepared, PreparedShare, require_at_least, students
+from distillgame.students.base import Editing, PreparedShare, require_at_least, students
 from distillgame.students.lessons import Desk, Lesson
 from distillgame.students.supplies import Needs
 from distillgame.students.valuation import Value, Valuing, appraise, most_valuable
@@ -14,23 +14,23 @@ from distillgame.tasks import extract_answer
 
 @students.register("filter")
 @dataclass(frozen=True)
-class Filter(Valuing, PreparedShare):
+class Filter(Editing, Valuing, PreparedShare):
     """Trains on the most valuable ``share`` of the traces, valued once at the base model."""
 
     value: Value = "grad"
     name = "filter"
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the most valuable traces in their original order."""
-        lessons = super().prepare(desk)
-        values = appraise(desk, lessons, self.value)
-        kept = sorted(range(len(lessons)), key=lambda i: -values[i])[: math.ceil(self.share * len(lessons))]
-        return [lessons[i] for i in sorted(kept)]
+        traces = [trace for trace in desk.supplies.traces if desk.lesson(trace) is not None]
+        values = appraise(desk, desk.lessons(traces), self.value)
+        kept = sorted(range(len(traces)), key=lambda i: -values[i])[: math.ceil(self.share * len(traces))]
+        return [traces[i] for i in sorted(kept)]
 
 
 @students.register("best_of_k")
 @dataclass(frozen=True)
-class BestOfK(Valuing):
+class BestOfK(Editing, Valuing):
     """Asks each prompt ``k`` times and keeps the most valuable trace; for equal queries it asks 1/k of the prompts."""
 
     k: int
@@ -45,7 +45,7 @@ class BestOfK(Valuing):
         """``k`` traces per prompt, and what their values take."""
         return replace(super().needs, draws=self.k)
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the most valuable trace of each prompt."""
         groups = list(zip(desk.supplies.traces, *desk.supplies.further, strict=True))
         return most_valuable(desk, groups, self.value)
@@ -53,7 +53,7 @@ class BestOfK(Valuing):
 
 @students.register("verified")
 @dataclass(frozen=True)
-class Verified(Prepared):
+class Verified(Editing):
     """Keeps the traces whose final answer is right, where answers are public."""
 
     name = "verified"
@@ -63,21 +63,20 @@ class Verified(Prepared):
         """Verdicts on the final answers."""
         return Needs(verdicts=True)
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the traces with right answers."""
         pairs = zip(desk.supplies.traces, desk.supplies.verdicts, strict=True)
-        right = [trace for trace, is_right in pairs if is_right]
-        return desk.lessons(right)
+        return [trace for trace, is_right in pairs if is_right]
 
 
 @students.register("answer_only")
 @dataclass(frozen=True)
-class AnswerOnly(Prepared):
+class AnswerOnly(Editing):
     """Trains on the final answers alone: the leakage without any reasoning."""
 
     name = "answer_only"
 
-    def prepare(self, desk: Desk) -> list[Lesson]:
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return each trace reduced to its final answer; traces without one are dropped."""
         reduced = []
         for trace in desk.supplies.traces:
@@ -85,7 +84,7 @@ class AnswerOnly(Prepared):
             if answer is not None:
                 text = desk.supplies.final_answer(answer)
                 reduced.append(ReleasedTrace([*trace.messages[:-1], {"role": "assistant", "content": text}]))
-        return desk.lessons(reduced)
+        return reduced
 
 
 @students.register("truncated")

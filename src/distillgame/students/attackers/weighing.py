@@ -29,10 +29,14 @@ class Adaptive(Student):
 
     eta: float
     name = "adaptive"
-    needs_values = True
 
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
+
+    @property
+    def needs_values(self) -> bool:
+        """True."""
+        return True
 
     def log_weights(self, values: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return eta·v."""
@@ -51,10 +55,14 @@ class AdaptiveOnce(Valuing):
     eta: float
     value: Value = "grad"
     name = "adaptive_once"
-    whole_set = True
 
     def __post_init__(self) -> None:
         require_eta(self.name, self.eta)
+
+    @property
+    def whole_set(self) -> bool:
+        """True."""
+        return True
 
     def prepare(self, desk: Desk) -> list[Lesson]:
         """Return all traces, each weighed by its value; the mean weight is one."""
