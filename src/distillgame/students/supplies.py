@@ -34,6 +34,8 @@ class Needs:
     Attributes:
         traces: Whether it needs released traces at all.
         draws: Traces per prompt; with k of them it asks 1/k of the prompts, so that its queries stay the same.
+        rounds: Rounds of queries, its option of that name: in each but the first, it asks about what a student like it
+            with a round less gets wrong.
         verdicts: Whether each trace's final answer is right, which an attacker can tell where answers are public.
         references: Public worked solutions to train on.
         own_samples: Completions per prompt by its own base model, graded.
@@ -46,6 +48,7 @@ class Needs:
 
     traces: bool = True
     draws: int = 1
+    rounds: int = 1
     verdicts: bool = False
     references: bool = False
     own_samples: int = 0
@@ -58,7 +61,7 @@ class Needs:
     @property
     def asks_own(self) -> bool:
         """True if a model of the attacker's answers the asked problems."""
-        return self.own_samples > 0 or (self.inversion is not None and self.inversion.draws > 0)
+        return self.rounds > 1 or self.own_samples > 0 or (self.inversion is not None and self.inversion.draws > 0)
 
     @property
     def level(self) -> Literal["text", "assisted", "informed"]:
@@ -72,11 +75,13 @@ class Needs:
 class Supplies:
     """Everything that a student may use.
 
-    All sequences except ``references`` have one entry per trace; ``further`` has such a sequence per further draw.
+    All sequences except ``references`` and ``later`` have one entry per trace; ``further`` has such a sequence per
+    further draw.
 
     Attributes:
         traces: The released traces.
         further: More draws of the same prompts.
+        later: The traces of all rounds of queries after the first.
         verdicts: Whether each trace's final answer is right.
         pass_rates: Right completions and all completions of the base model on each trace's problem.
         rewrites: Rewritings of each trace, or a reader's completions of its prompt, in the order they were sampled.
@@ -91,6 +96,7 @@ class Supplies:
 
     traces: Sequence[ReleasedTrace] = ()
     further: Sequence[Sequence[ReleasedTrace]] = ()
+    later: Sequence[ReleasedTrace] = ()
     verdicts: Sequence[bool] = ()
     pass_rates: Sequence[tuple[int, int]] = ()
     rewrites: Sequence[Sequence[ReleasedTrace]] = ()

@@ -19,12 +19,13 @@ def lacking(
         shares_vocabulary: Whether teacher, student and proxies have one vocabulary.
     """
     needs = choice.student.needs
+    least = max(needs.draws, needs.rounds)
     reasons = {
         "a proxy in the configuration": needs.proxy and not config.all_proxies,
         "log-probabilities": needs.logprobs and not target.exposes,
         "the teacher's vocabulary": needs.logprobs and not shares_vocabulary,
         "several draws of a prompt": needs.draws > 1 and not target.can_ask,
-        f"at least {needs.draws} queries": needs.traces and needs.draws > queries,
+        f"at least {least} queries": needs.traces and least > queries,
         "the problems that the traces answer": needs.asks_own and not target.can_ask,
         "to know which answers are right": needs.verdicts and not target.verdicts,
     }

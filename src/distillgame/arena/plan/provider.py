@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.stages import (
+    AskStage,
     CostStage,
     FormStage,
     Model,
     ProblemSet,
     ProxyGradientStage,
     SampleStage,
+    TracesStage,
     ValueStage,
 )
 from distillgame.errors import DistillgameError
@@ -64,8 +66,22 @@ class Provider:
         self, defense: Defense, split: str, seed: int, draw: int = 0, first: int | None = None
     ) -> SampleStage | FormStage:
         """Return the stage of a split as a defense releases it."""
-        sampled = self.sample(defense, split, seed, draw, first)
-        return sampled if defense.form.name == "full" else FormStage(traces=sampled, form=defense.form)
+        return _in_form(self.sample(defense, split, seed, draw, first), defense)
+
+    def ask(
+        self, defense: Defense, seed: int, answers: SampleStage, before: tuple[TracesStage, ...], queries: int
+    ) -> SampleStage | FormStage:
+        """Return the stage of one more round of queries, as a defense releases what is asked.
+
+        Args:
+            defense: The defense.
+            seed: Seed of the random streams.
+            answers: The student's answers to the whole training split.
+            before: The rounds before, of which the first ``queries`` traces each were asked for.
+            queries: How many traces are asked for.
+        """
+        fields = dict(self.sample(defense, "train", seed, draw=len(before)))
+        return _in_form(AskStage(**fields, answers=answers, before=before, queries=queries), defense)
 
     def gradient(self, proxy: str, seed: int) -> ProxyGradientStage:
         """Return the stage of the defender's gradient at one of its proxies."""
@@ -123,3 +139,7 @@ class Provider:
         """Return all models of the game by role or name."""
         proxies = {name: self.proxy(name) for name in self.config.all_proxies}
         return {"teacher": self.model("teacher"), "student": self.model("student"), **proxies}
+
+
+def _in_form(sample: SampleStage, defense: Defense) -> SampleStage | FormStage:
+    return sample if defense.form.name == "full" else FormStage(traces=sample, form=defense.form)

@@ -7,6 +7,7 @@ from typing import Self
 from distillgame.arena.plan.provider import Provider
 from distillgame.arena.stages import GivenStage, SampleStage, TracesStage
 from distillgame.choices import NamedChoice
+from distillgame.errors import DistillgameError
 from distillgame.policies import Defense
 
 FULL = NamedChoice(name="full")
@@ -54,6 +55,23 @@ class Target(ABC):
             first: Ask only the first so many problems.
         """
 
+    def later(
+        self, provider: Provider, seed: int, answers: SampleStage, before: tuple[TracesStage, ...], queries: int
+    ) -> TracesStage:
+        """Return the traces of one more round of queries.
+
+        Args:
+            provider: The game's provider.
+            seed: Seed of the game.
+            answers: The answers of the student of the rounds before to the whole training split.
+            before: The traces of those rounds, of which the first ``queries`` each were asked for.
+            queries: How many traces are asked for.
+
+        Raises:
+            DistillgameError: If it cannot be asked.
+        """
+        raise DistillgameError(f"'{self.label}' cannot be asked anything")
+
     def exposed(self, provider: Provider, split: str, seed: int) -> SampleStage | None:
         """Return the same traces with released log-probabilities, where they can be had."""
         return None
@@ -92,6 +110,12 @@ class DefenseTarget(Target):
     def traces(self, provider: Provider, split: str, seed: int, draw: int = 0, first: int | None = None) -> TracesStage:
         """Return a sample of the teacher in the form in which the defense releases it."""
         return provider.release(self.defense, split, seed, draw, first)
+
+    def later(
+        self, provider: Provider, seed: int, answers: SampleStage, before: tuple[TracesStage, ...], queries: int
+    ) -> TracesStage:
+        """Return a sample of the teacher about what the student gets wrong."""
+        return provider.ask(self.defense, seed, answers, before, queries)
 
     def exposed(self, provider: Provider, split: str, seed: int) -> SampleStage | None:
         """Return the same sample with log-probabilities, where completions are released in full."""

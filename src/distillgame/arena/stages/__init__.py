@@ -1,6 +1,7 @@
 """The stages of a game."""
 
 from distillgame.arena.stages.appraise import AppraisalStage, read_appraisal
+from distillgame.arena.stages.ask import AskStage
 from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec
 from distillgame.arena.stages.cost import COSTS, CostStage
 from distillgame.arena.stages.distill import DistillStage
@@ -34,6 +35,7 @@ __all__ = [
     "STAGES",
     "TRACES",
     "AppraisalStage",
+    "AskStage",
     "CostStage",
     "DistillStage",
     "ExpandStage",

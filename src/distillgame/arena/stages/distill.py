@@ -29,6 +29,7 @@ class DistillStage(TrainingStage):
         traces: The released traces it trains on, or None if it needs none.
         queries: How many of them it asks for, further draws included.
         further: Further draws of the same prompts.
+        later: What it asked in all rounds after the first.
         own: The base model's own completions of the prompts, one stage per completion.
         rewrites: The base model's rewritings of the traces.
         expansions: The traces as an inverter writes them out.
@@ -52,6 +53,7 @@ class DistillStage(TrainingStage):
     traces: TracesStage | None = None
     queries: int
     further: tuple[TracesStage, ...] = ()
+    later: tuple[TracesStage, ...] = ()
     own: tuple[TracesStage, ...] = ()
     rewrites: TracesStage | None = None
     expansions: TracesStage | None = None
@@ -97,11 +99,12 @@ class DistillStage(TrainingStage):
         write_training(context.out, model, report)
 
     def _supplies(self, context: StageContext) -> Supplies:
-        count = self.queries // (1 + len(self.further))
+        count = self.queries // (1 + len(self.further) + len(self.later))
         path = None if self.traces is None else context.folder(self.traces) / TRACES
         return Supplies(
             traces=[] if path is None else read_released(path)[:count],
             further=[read_released(context.folder(stage) / TRACES)[:count] for stage in self.further],
+            later=[trace for stage in self.later for trace in read_released(context.folder(stage) / TRACES)],
             verdicts=[] if path is None else (read_verdicts(path) or [])[:count],
             pass_rates=self._pass_rates(context, count),
             rewrites=self._grouped(self.rewrites, context, count),

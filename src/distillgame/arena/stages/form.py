@@ -48,9 +48,10 @@ class FormStage(TracesStage):
 
     def run(self, context: StageContext) -> None:
         """Write the traces."""
-        task, problems = self.traces.problems.task.task, self.traces.problems.load()
+        task, known = self.traces.problems.task.task, {p.id: p for p in self.traces.problems.load()}
         form = make_form(self.form)
         traces = read_traces(context.folder(self.traces) / TRACES)
+        problems = [known[trace.problem_id] for trace in traces]
         summaries = self._summaries(context, task, problems, traces) if form.needs_summary else [""] * len(traces)
         released = []
         for problem, trace, summary in zip(problems, traces, summaries, strict=True):

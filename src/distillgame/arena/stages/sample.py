@@ -84,7 +84,7 @@ class SampleStage(TracesStage):
 
     def run(self, context: StageContext) -> None:
         """Write the traces."""
-        problems = self.problems.load()
+        problems = self.asked(context)
         task = self.problems.task.task
         recorded = context.out / CALIBRATION
         engine = make_engine(
@@ -103,6 +103,10 @@ class SampleStage(TracesStage):
         write_traces(context.out / TRACES, traces)
         for path, _ in self._shards(context.out, problems):
             path.unlink()
+
+    def asked(self, context: StageContext) -> list[Problem]:
+        """Return the problems that are asked."""
+        return self.problems.load()
 
     def _answerer(self, context: StageContext) -> LanguageModel:
         return self.model.load(context.device) if self.trained is None else self.trained.load(context)
