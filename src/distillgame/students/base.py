@@ -12,7 +12,7 @@ from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
 from distillgame.registry import Registry
-from distillgame.students.lessons import Desk, Lesson, Phase
+from distillgame.students.lessons import Desk, Lesson, Phase, Preference
 from distillgame.students.supplies import Needs
 
 Objective = Literal["reference", "released", "clean"]
@@ -52,6 +52,11 @@ class Student(ABC):
     def whole_set(self) -> bool:
         """True if the lessons' weights are relative to the whole set, where their mean is one, not to the minibatch."""
         return False
+
+    @property
+    def preference(self) -> Preference | None:
+        """Its preference for targets over rejected ones, where its lessons have such."""
+        return None
 
     @property
     def needs_objective(self) -> bool:

@@ -32,6 +32,7 @@ class Lesson:
         log_weight: Log of its weight, up to a constant.
         keep: Which target tokens are trained on; None for all.
         soft: Distributions to be learnt instead of the target tokens.
+        rejected: The same prompt with another target, which is to become less likely than this one.
     """
 
     example: Example
@@ -39,6 +40,24 @@ class Lesson:
     log_weight: float = 0.0
     keep: tuple[bool, ...] | None = None
     soft: Soft | None = None
+    rejected: Example | None = None
+
+
+@dataclass(frozen=True)
+class Preference:
+    """A student's preference for targets over rejected ones.
+
+    It adds strength · -log sigma(beta · (log pi(target) - log pi(rejected))) to a lesson's loss, log pi being a mean
+    over tokens: SimPO's loss without its margin (Meng, Xia and Chen, "SimPO: Simple Preference Optimization with a
+    Reference-Free Reward"), that is, DPO's without a reference model.
+
+    Attributes:
+        beta: Its sharpness.
+        strength: Its weight beside the likelihood.
+    """
+
+    beta: float
+    strength: float
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,9 @@ def collate_lessons(
 
     Returns:
         The batch from :func:`distillgame.values.collate`, in which tokens that are not kept are ignored; ``log_weight``
-        of shape (B,); and, if lessons have soft targets, ``soft_tokens`` and ``soft_probabilities`` of shape (B, T, K).
+        of shape (B,); if lessons have soft targets, ``soft_tokens`` and ``soft_probabilities`` of shape (B, T, K); and
+        if some have rejected targets, a batch of those under names that begin with ``rejected_``, among which
+        ``rejected_rows`` says whose they are.
     """
     batch = collate([lesson.example for lesson in lessons], pad_id, device)
     batch["log_weight"] = torch.tensor([lesson.log_weight for lesson in lessons], device=device)
@@ -90,6 +111,10 @@ def collate_lessons(
             batch["soft_tokens"][row, place] = lesson.soft.tokens
             batch["soft_probabilities"][row, place] = lesson.soft.logprobs.exp()
         batch |= {name: batch[name].to(device) for name in ("soft_tokens", "soft_probabilities")}
+    rejected = {row: lesson.rejected for row, lesson in enumerate(lessons) if lesson.rejected is not None}
+    if rejected:
+        batch |= {f"rejected_{name}": part for name, part in collate(list(rejected.values()), pad_id, device).items()}
+        batch["rejected_rows"] = torch.tensor(list(rejected), device=device)
     return batch
 
 

@@ -75,13 +75,14 @@ class Needs:
 class Supplies:
     """Everything that a student may use.
 
-    All sequences except ``references`` and ``later`` have one entry per trace; ``further`` has such a sequence per
-    further draw.
+    Sequences have one entry per trace, ``further`` has such a sequence per further draw, and ``references``, ``later``
+    and ``mistaken`` stand for themselves.
 
     Attributes:
         traces: The released traces.
         further: More draws of the same prompts.
         later: The traces of all rounds of queries after the first.
+        mistaken: The wrong answer to each of those prompts by the student that asked; None where it was right.
         verdicts: Whether each trace's final answer is right.
         pass_rates: Right completions and all completions of the base model on each trace's problem.
         rewrites: Rewritings of each trace, or a reader's completions of its prompt, in the order they were sampled.
@@ -97,6 +98,7 @@ class Supplies:
     traces: Sequence[ReleasedTrace] = ()
     further: Sequence[Sequence[ReleasedTrace]] = ()
     later: Sequence[ReleasedTrace] = ()
+    mistaken: Sequence[ReleasedTrace | None] = ()
     verdicts: Sequence[bool] = ()
     pass_rates: Sequence[tuple[int, int]] = ()
     rewrites: Sequence[Sequence[ReleasedTrace]] = ()

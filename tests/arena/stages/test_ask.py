@@ -10,11 +10,21 @@ from distillgame.arena.plan import DefenseTarget, Planner
 from distillgame.arena.plan.eligibility import lacking
 from distillgame.arena.plan.targets import GivenTarget
 from distillgame.arena.run import Run
-from distillgame.arena.stages import TRACES, AskStage, DistillStage, FormStage, GivenStage, read_report
+from distillgame.arena.stages import (
+    TRACES,
+    AskStage,
+    DistillStage,
+    FormStage,
+    GivenStage,
+    SampleStage,
+    StageContext,
+    read_report,
+)
 from distillgame.errors import DistillgameError
 from distillgame.records import read_traces
 from distillgame.students import StudentChoice
 
+PREFERRING = StudentChoice(name="preferring", options={"rounds": 2})
 ON_POLICY = StudentChoice(name="on_policy", options={"rounds": 3})
 
 
@@ -57,6 +67,26 @@ def test_where_all_prompts_were_asked_some_are_asked_again_with_another_draw(
         released, sampled = (read_traces(run.folder(each) / TRACES) for each in (last, ask))
     assert [trace.problem_id for trace in released] == [trace.problem_id for trace in sampled]
     assert all(" x " not in trace.completion for trace in released)
+
+
+def test_a_students_wrong_answers_to_what_it_asks_are_supplied(tiny: dict[str, Any], tmp_path: Path) -> None:
+    planner = Planner(load_config(tiny))
+    trained = planner.distill(DefenseTarget.of(planner.config.policies[0]), PREFERRING, 0, 12)
+    (asked,), (answered,) = trained.later, trained.answered
+    assert isinstance(answered, SampleStage)
+    assert answered.trained is not None
+    assert answered.trained.label == "distill preferring rounds=1 from 6 of standard seed=0"
+    with Run(tmp_path, load_config(tiny), progress=False) as run:
+        run.compute([trained])
+        context = StageContext(tmp_path, run.folder, "cpu", lambda done, total: None)
+        mistaken = trained.mistaken(context)
+        later, answers = (read_traces(run.folder(each) / TRACES) for each in (asked, answered))
+    by_problem = {trace.problem_id: trace for trace in answers}
+    expected = [by_problem[trace.problem_id] for trace in later]
+    assert [None if each is None else each.messages for each in mistaken] == [
+        None if each.correct else each.messages for each in expected
+    ]
+    assert any(each is not None for each in mistaken)
 
 
 def test_who_cannot_be_asked_is_not_asked(tiny: dict[str, Any]) -> None:

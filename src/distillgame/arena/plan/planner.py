@@ -54,7 +54,7 @@ class Planner(Provider):
             further=tuple(
                 target.traces(self, "train", seed, draw, asked // needs.draws) for draw in range(1, needs.draws)
             ),
-            later=self._later(target, choice, seed, asked),
+            **self._later(target, choice, seed, asked),
             # Draw 0 would share its randomness with the teacher's traces.
             own=tuple(self._own("train", seed, draw) for draw in range(1, needs.own_samples + 1)),
             rewrites=self._rewrites(traces, needs.rewrites, reader, seed),
@@ -118,17 +118,18 @@ class Planner(Provider):
             return found | {"holdout_traces": self.sample(UNDEFENDED, "holdout", seed)}
         return found | {"holdout_traces": target.traces(self, "holdout", seed)}
 
-    def _later(self, target: Target, choice: StudentChoice, seed: int, asked: int) -> tuple[TracesStage, ...]:
+    def _later(self, target: Target, choice: StudentChoice, seed: int, asked: int) -> dict[str, object]:
         """Return the rounds of queries after the first, each about what the student of those before it gets wrong."""
         rounds = choice.student.needs.rounds
         if rounds == 1:
-            return ()
+            return {}
         share = asked // rounds
         fewer = choice.model_copy(update={"options": choice.options | {"rounds": rounds - 1}})
         student = self.distill(target, fewer, seed, share * (rounds - 1))
         before = (target.traces(self, "train", seed), *student.later)
         answers = self.evaluate(target, fewer, "train", seed, share * (rounds - 1))
-        return (*student.later, target.later(self, seed, answers, before, share))
+        asked_now = target.later(self, seed, answers, before, share)
+        return {"later": (*student.later, asked_now), "answered": (*student.answered, answers)}
 
     def _own(self, split: str, seed: int, draw: int) -> SampleStage:
         """Return the stage in which the student's base model answers on its own, at the teacher's temperature."""

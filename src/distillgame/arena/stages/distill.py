@@ -9,7 +9,14 @@ from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sample import SampleStage
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model, load_tokenizer
-from distillgame.records import ReleasedLogprobs, ReleasedTrace, read_logprobs, read_released, read_verdicts
+from distillgame.records import (
+    ReleasedLogprobs,
+    ReleasedTrace,
+    read_logprobs,
+    read_released,
+    read_traces,
+    read_verdicts,
+)
 from distillgame.students import (
     Objective,
     StudentChoice,
@@ -30,6 +37,7 @@ class DistillStage(TrainingStage):
         queries: How many of them it asks for, further draws included.
         further: Further draws of the same prompts.
         later: What it asked in all rounds after the first.
+        answered: For each of those rounds, what the student answered that asked.
         own: The base model's own completions of the prompts, one stage per completion.
         rewrites: The base model's rewritings of the traces.
         expansions: The traces as an inverter writes them out.
@@ -54,6 +62,7 @@ class DistillStage(TrainingStage):
     queries: int
     further: tuple[TracesStage, ...] = ()
     later: tuple[TracesStage, ...] = ()
+    answered: tuple[TracesStage, ...] = ()
     own: tuple[TracesStage, ...] = ()
     rewrites: TracesStage | None = None
     expansions: TracesStage | None = None
@@ -105,6 +114,7 @@ class DistillStage(TrainingStage):
             traces=[] if path is None else read_released(path)[:count],
             further=[read_released(context.folder(stage) / TRACES)[:count] for stage in self.further],
             later=[trace for stage in self.later for trace in read_released(context.folder(stage) / TRACES)],
+            mistaken=self.mistaken(context),
             verdicts=[] if path is None else (read_verdicts(path) or [])[:count],
             pass_rates=self._pass_rates(context, count),
             rewrites=self._grouped(self.rewrites, context, count),
@@ -116,6 +126,16 @@ class DistillStage(TrainingStage):
             temperature=1.0 if self.exposed is None else self.exposed.sampling.temperature,
             final_answer=self.task.task.final_answer,
         )
+
+    def mistaken(self, context: StageContext) -> list[ReleasedTrace | None]:
+        """Return the wrong answers to what was asked in later rounds by the students that asked it; None if right."""
+        found: list[ReleasedTrace | None] = []
+        for asked, answered in zip(self.later, self.answered, strict=True):
+            wrong = {t.problem_id: t for t in read_traces(context.folder(answered) / TRACES) if not t.correct}
+            for trace in read_traces(context.folder(asked) / TRACES):
+                mistake = wrong.get(trace.problem_id)
+                found.append(None if mistake is None else ReleasedTrace(mistake.messages, mistake.finish_reason))
+        return found
 
     def _pass_rates(self, context: StageContext, count: int) -> list[tuple[int, int]]:
         columns = [read_verdicts(context.folder(stage) / TRACES) or [] for stage in self.own]

@@ -7,7 +7,7 @@ from distillgame.students.attackers.controls import EtaZero, Oracle, Reference, 
 from distillgame.students.attackers.informed import Logit, ProxyAware
 from distillgame.students.attackers.inverting import Inverted
 from distillgame.students.attackers.phased import Primed, TwoPhase
-from distillgame.students.attackers.querying import OnPolicy
+from distillgame.students.attackers.querying import OnPolicy, Preferring
 from distillgame.students.attackers.retelling import Retold
 from distillgame.students.attackers.selecting import AnswerOnly, BestOfK, Filter, LossMasked, Truncated, Verified
 from distillgame.students.attackers.weighing import Adaptive, AdaptiveOnce, Passive
@@ -30,6 +30,7 @@ __all__ = [
     "OnPolicy",
     "Oracle",
     "Passive",
+    "Preferring",
     "Primed",
     "ProxyAware",
     "Reconstructed",

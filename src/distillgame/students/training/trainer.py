@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.functional import softplus
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from distillgame.seeding import derive_seed
@@ -30,6 +31,8 @@ PROGRESS = "distillgame.pt"
 
 class DistillTrainer(Trainer):  # type: ignore[misc]
     """Minimises the sum over a minibatch of w_i · (-mean log-likelihood of trace i), with w from the student.
+
+    Where lessons have rejected targets, the loss of the student's preference comes on top, with the same weights.
 
     The weights sum to one over the traces of an optimiser step, also when a step accumulates several forward passes:
     unnormalised terms are accumulated and the gradient is divided at the end. A passive student runs the same code
@@ -132,7 +135,18 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         weights, rescale = self._group.add(log_weights, peak)
         if rescale != 1:
             _scale_gradients(model, rescale)
-        return -(weights * logprobs).sum()
+        return (weights * (self._regret(model, inputs, logprobs) - logprobs)).sum()
+
+    def _regret(self, model: Any, inputs: Any, logprobs: torch.Tensor) -> torch.Tensor:
+        """Return the loss of each lesson's preference, shape (B,); zero where nothing is rejected."""
+        preference = self.student.preference
+        if preference is None or "rejected_rows" not in inputs:
+            return torch.zeros_like(logprobs)
+        rows = inputs["rejected_rows"]
+        batch = {name.removeprefix("rejected_"): part for name, part in inputs.items() if name.startswith("rejected_")}
+        margins = logprobs[rows] - mean_logprob(model, batch)
+        losses = preference.strength * softplus(-preference.beta * margins)
+        return torch.zeros_like(logprobs).index_add(0, rows, losses)
 
     def _objective_gradient(self, model: Any) -> Direction:
         """Return the gradient g on the next few examples of the objective; the step number alone decides which."""
