@@ -12,7 +12,6 @@ from distillgame.arena.run.scheduler import in_order
 from distillgame.arena.stages import (
     CostStage,
     DistillStage,
-    ExpandStage,
     FormStage,
     InverterStage,
     ProbeStage,
@@ -90,7 +89,7 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
     if isinstance(stage, SampleStage):
         answering = student if stage.model.spec == config.student else teacher
         passes = answering + _proxy_passes(stage) * sum(proxies[name] for name in stage.proxies)
-        return 2 * passes * stage.problems.size * (PROMPT_TOKENS + stage.sampling.max_new_tokens)
+        return 2 * passes * stage.count * (PROMPT_TOKENS + stage.sampling.max_new_tokens)
     if isinstance(stage, ProxyGradientStage):
         proxy = next(sizes[name] or 0 for name, spec in config.all_proxies.items() if spec == stage.proxy.spec)
         return 6 * proxy * stage.problems.size * length
@@ -111,7 +110,7 @@ def _reading_flops(stage: Stage, length: int, teacher: float, student: float, pr
     """Of stages that read or rewrite traces which are there already."""
     if isinstance(stage, FormStage):
         return 2 * teacher * stage.count * length if make_form(stage.form).needs_summary else 0.0
-    if isinstance(stage, RewriteStage | ExpandStage):
+    if isinstance(stage, RewriteStage):
         return 2 * student * stage.count * (length + stage.sampling.max_new_tokens)
     if isinstance(stage, ProbeStage):
         knowledge = stage.task.task.knowledge()

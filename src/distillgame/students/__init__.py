@@ -1,7 +1,7 @@
 """Students, the attackers: the built-in ones, the suites that freeze them, and their training."""
 
 from distillgame.students import attackers  # noqa: F401  (they register themselves)
-from distillgame.students.base import Objective, Prepared, Student, StudentChoice, make_student, students
+from distillgame.students.base import Editing, Objective, Prepared, Student, StudentChoice, make_student, students
 from distillgame.students.lessons import Desk, Lesson, Phase, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
 from distillgame.students.supplies import Inversion, Needs, Supplies
@@ -13,6 +13,7 @@ __all__ = [
     "SUITES",
     "VALUES",
     "Desk",
+    "Editing",
     "Inversion",
     "Lesson",
     "LoraSettings",

@@ -40,6 +40,7 @@ class Needs:
         references: Public worked solutions to train on.
         own_samples: Completions per prompt by its own base model, graded.
         rewrites: Rewritings per trace by its own base model or, where it has a reader, the reader's completions.
+        paraphraser: Whether it is a third model that rewrites.
         inversion: The way to an inverter, if it asks for expansions by one.
         logprobs: Released log-probabilities of the likeliest tokens at each position.
         proxy: The defender's proxy.
@@ -53,6 +54,7 @@ class Needs:
     references: bool = False
     own_samples: int = 0
     rewrites: int = 0
+    paraphraser: bool = False
     inversion: Inversion | None = None
     logprobs: bool = False
     proxy: bool = False

@@ -5,10 +5,13 @@ from typing import Any
 
 from distillgame.arena import load_config
 from distillgame.arena.plan import DefenseTarget, Planner
+from distillgame.arena.plan.eligibility import lacking
 from distillgame.arena.run import Run
 from distillgame.arena.stages import TRACES, DistillStage, RetellStage, read_report
 from distillgame.records import read_released
 from distillgame.students import StudentChoice
+
+PARAPHRASED = StudentChoice(name="paraphrased", options={"k": 2})
 
 
 def stage(tiny: dict[str, Any], rounds: int) -> DistillStage:
@@ -29,6 +32,19 @@ def test_a_student_of_the_traces_answers_their_prompts(tiny: dict[str, Any], tmp
         assert read_report(run.folder(trained)).traces == len(traces)
     assert [telling.messages[:-1] for telling in tellings] == [t.messages[:-1] for t in traces for _ in range(2)]
     assert len({telling.messages[-1]["content"] for telling in tellings}) > len(traces)
+
+
+def test_a_third_model_paraphrases_where_the_game_names_one(tiny: dict[str, Any], tmp_path: Path) -> None:
+    planner = Planner(load_config(tiny | {"attacker": {"paraphraser": "embedded:proxy"}}))
+    target = DefenseTarget.of(planner.config.policies[1])
+    trained = planner.distill(target, PARAPHRASED, seed=0)
+    assert trained.rewrites is not None
+    assert trained.rewrites.label.startswith("rewrite poe gamma=0.5 by embedded:proxy")
+    with Run(tmp_path, planner.config, progress=False) as run:
+        run.compute([trained])
+        assert read_report(run.folder(trained)).traces == 24
+    missing = lacking(PARAPHRASED, target, 24, load_config(tiny), True)
+    assert missing == "a third model (attacker.paraphraser)"
 
 
 def test_the_student_of_one_round_reads_for_the_next(tiny: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from distillgame.models import DeviceName
+from distillgame.models import DeviceName, ModelSpec
 from distillgame.strict import Strict
 from distillgame.students import Objective
 
@@ -16,10 +16,12 @@ class Attacker(Strict):
         objective: Its validation objective L: ``reference`` (public worked solutions), ``released`` (released traces
             whose answer checks out) or ``clean`` (undefended traces: an oracle).
         references: How many of the holdout's worked solutions are public; all of them by default.
+        paraphraser: A third model, from any source, that rewrites traces for students that ask for it.
     """
 
     objective: Objective = "reference"
     references: int | None = Field(None, ge=1)
+    paraphraser: ModelSpec | None = None
 
 
 class Budgets(Strict):

@@ -22,6 +22,7 @@ def lacking(
     least = max(needs.draws, needs.rounds)
     reasons = {
         "a proxy in the configuration": needs.proxy and not config.all_proxies,
+        "a third model (attacker.paraphraser)": needs.paraphraser and config.attacker.paraphraser is None,
         "log-probabilities": needs.logprobs and not target.exposes,
         "the teacher's vocabulary": needs.logprobs and not shares_vocabulary,
         "several draws of a prompt": needs.draws > 1 and not target.can_ask,

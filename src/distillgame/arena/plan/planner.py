@@ -17,7 +17,7 @@ from distillgame.arena.stages import (
     TracesStage,
 )
 from distillgame.choices import NamedChoice
-from distillgame.students import Inversion, Objective, Student, StudentChoice
+from distillgame.students import Inversion, Needs, Objective, Student, StudentChoice
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Planner(Provider):
             **self._later(target, choice, seed, asked),
             # Draw 0 would share its randomness with the teacher's traces.
             own=tuple(self._own("train", seed, draw) for draw in range(1, needs.own_samples + 1)),
-            rewrites=self._rewrites(traces, needs.rewrites, reader, seed),
+            rewrites=self._rewrites(traces, needs, reader, seed),
             expansions=self._expansions(target, traces, needs.inversion, seed, asked),
             exposed=target.exposed(self, "train", seed) if needs.logprobs else None,
             references=self.references() if needs.references else None,
@@ -192,13 +192,15 @@ class Planner(Provider):
         return self.distill(target, reader, seed, queries, objective_traces)
 
     def _rewrites(
-        self, traces: TracesStage | None, k: int, reader: DistillStage | None, seed: int
+        self, traces: TracesStage | None, needs: Needs, reader: DistillStage | None, seed: int
     ) -> RewriteStage | None:
         """Return the stage of the traces' rewritings, where a student asks for them."""
-        if traces is None or k == 0:
+        if traces is None or needs.rewrites == 0:
             return None
+        third = self.config.attacker.paraphraser if needs.paraphraser else None
+        base = self.model("student") if third is None else Model.of(third, self.resolve)
         sampling = self.config.evaluation.model_copy(update={"temperature": self.config.sampling.temperature or 1.0})
-        fields = {"traces": traces, "task": self.config.task, "base": self.model("student"), "sampling": sampling}
-        if reader is None:
-            return RewriteStage(**fields, k=k, seed=seed)
-        return RetellStage(**fields, k=k, seed=seed, reader=reader)
+        made = RewriteStage(
+            traces=traces, task=self.config.task, base=base, sampling=sampling, k=needs.rewrites, seed=seed
+        )
+        return made if reader is None else RetellStage(**dict(made), reader=reader)

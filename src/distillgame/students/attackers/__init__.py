@@ -1,6 +1,6 @@
 """The built-in students, one file per family; importing this package registers them."""
 
-from distillgame.students.attackers.assisted import Curriculum, Mixed, Reconstructed
+from distillgame.students.attackers.assisted import Curriculum, Mixed, Paraphrased, Reconstructed
 from distillgame.students.attackers.comparing import Deduplicated, Majority
 from distillgame.students.attackers.composing import Composed
 from distillgame.students.attackers.controls import EtaZero, Oracle, Reference, Shuffled, Untrained
@@ -29,6 +29,7 @@ __all__ = [
     "Mixed",
     "OnPolicy",
     "Oracle",
+    "Paraphrased",
     "Passive",
     "Preferring",
     "Primed",

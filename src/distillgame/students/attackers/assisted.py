@@ -88,11 +88,40 @@ class Reconstructed(Editing):
 
     def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the traces, rewritten where possible."""
-        chosen = []
-        for trace, rewrites in zip(desk.supplies.traces, desk.supplies.rewrites, strict=True):
-            same = (rewrite for rewrite in rewrites if comes_to_same(trace, rewrite))
-            chosen.append(next(same, trace))
-        return chosen
+        return _rewritten(desk)
+
+
+@students.register("paraphrased")
+@dataclass(frozen=True)
+class Paraphrased(Editing):
+    """Lets a third model rewrite each trace, and trains on a rewriting that reaches the same answer.
+
+    The model is the game's ``attacker.paraphraser``. Otherwise it is as ``reconstructed``.
+    """
+
+    k: int = 1
+    name = "paraphrased"
+
+    def __post_init__(self) -> None:
+        require_at_least(self.name, "k", self.k, 1)
+
+    @property
+    def needs(self) -> Needs:
+        """Rewritings by a third model."""
+        return Needs(rewrites=self.k, paraphraser=True)
+
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
+        """Return the traces, rewritten where possible."""
+        return _rewritten(desk)
+
+
+def _rewritten(desk: Desk) -> list[ReleasedTrace]:
+    """Return for each trace the first rewriting that comes to the same, or the trace itself."""
+    chosen = []
+    for trace, rewrites in zip(desk.supplies.traces, desk.supplies.rewrites, strict=True):
+        same = (rewrite for rewrite in rewrites if comes_to_same(trace, rewrite))
+        chosen.append(next(same, trace))
+    return chosen
 
 
 def comes_to_same(trace: ReleasedTrace, rewrite: ReleasedTrace) -> bool:
