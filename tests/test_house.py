@@ -35,6 +35,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "arena": [
         {"sweep"},
         {"dry_run", "one_stage", "play", "solve", "tune", "values"},
+        {"validate"},
         {"bench", "calibrate"},
         {"results", "precision"},
         {"plan"},

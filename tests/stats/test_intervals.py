@@ -56,6 +56,8 @@ def test_holm_is_the_textbook_correction() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
+    # The same if three more were tried, none of them significant.
+    assert holm([0.01, 0.04], tried=5) == pytest.approx(holm([0.01, 0.04, 1, 1, 1])[:2])
 
 
 def test_relative_gain_brackets_the_ratio() -> None:

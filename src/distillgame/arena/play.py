@@ -10,8 +10,9 @@ import yaml
 from distillgame.arena.config import GameConfig, default_folder, load_config
 from distillgame.arena.plan import Lineup, Planner, Target
 from distillgame.arena.precision import settled
-from distillgame.arena.results import ScoreReader, collect, view, write_outputs
+from distillgame.arena.results import collect, view, write_outputs
 from distillgame.arena.run import Run, write_text
+from distillgame.arena.validate import validated
 from distillgame.records import Results
 
 
@@ -70,22 +71,12 @@ def play_rounds(
         game = settled(game, root, progress)
     with Run(root, game, progress) as run:
         lineup = Lineup(Planner(game), targets, queries, choose)
-        plan = lineup.plan(_validate(lineup, run))
+        plan = lineup.plan(validated(lineup, run))
         run.compute(plan.stages, last=True)
         results = collect(plan, run.store, _command())
         write_text(root / "config.yaml", yaml.safe_dump(game.model_dump(mode="json"), sort_keys=False))
         write_outputs(results, view(plan, run.store), root)
     return results
-
-
-def _validate(lineup: Lineup, run: Run) -> list[dict[str, float]]:
-    """Return each round's accuracies on the validation split, by which the strongest students are chosen."""
-    if not lineup.is_chosen:
-        return []
-    trials = [lineup.trials(played) for played in lineup.rounds]
-    run.compute([stage for tried in trials for stage in tried.values()])
-    reader = ScoreReader(run.store)
-    return [{label: float(reader.read([stage]).correct.mean()) for label, stage in tried.items()} for tried in trials]
 
 
 def _command() -> str:

@@ -132,6 +132,8 @@ class StudentRow(MeasuredRow):
         control: Whether it is a control rather than an attack.
         strongest: Whether it was chosen on the validation split as the strongest of its level and queries.
         validation: Its accuracy on the validation split with the first seed; None if no student was chosen there.
+        tried: Number of students that were trained and measured there, compositions that were given up included, for
+            which p-values are corrected; None for controls, or if no student was chosen.
         rho: Mean KL of the minibatch weights to uniform, in nats; None if it was not trained.
         effective_share: Mean effective sample size of an optimiser step (1 over the sum of squared weights), as a share
             of its traces; None if it was not trained.
@@ -148,6 +150,7 @@ class StudentRow(MeasuredRow):
     control: bool
     strongest: bool = False
     validation: float | None = None
+    tried: int | None = None
     rho: float | None
     effective_share: float | None
     over_passive: Difference | None

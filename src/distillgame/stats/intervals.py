@@ -148,11 +148,16 @@ def relative_gain(first: ArrayLike, second: ArrayLike) -> tuple[float, float, fl
     return float(np.expm1(ratio)), float(np.expm1(found.low)), float(np.expm1(found.high))
 
 
-def holm(p_values: ArrayLike) -> list[float]:
-    """Correct p-values for their number (Holm, 1979), in their order."""
+def holm(p_values: ArrayLike, tried: int = 0) -> list[float]:
+    """Correct p-values for their number (Holm, 1979), in their order.
+
+    Args:
+        p_values: The p-values.
+        tried: How many hypotheses were tried, if more than are listed; those left out count as not significant.
+    """
     values = np.asarray(p_values, dtype=float)
     order = np.argsort(values, kind="stable")
-    factors = np.arange(len(values), 0, -1)
+    factors = max(tried, len(values)) - np.arange(len(values))
     corrected = np.empty_like(values)
     corrected[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
     return [float(value) for value in corrected]

@@ -171,3 +171,11 @@ def test_a_control_policy_meets_the_passive_and_the_adaptive_students_only(tiny:
     found = lineup(tiny, policies=["standard", {"permutation": {"lambda": 0.2}}], students=["verified"])
     names = {choice.name for choice in found.attackers(found.rounds[1])}
     assert names == {"passive", "adaptive", "verified"}
+
+
+def test_a_race_is_among_the_stages_to_expect(tiny: dict[str, Any]) -> None:
+    listed = ["passive", "verified", {"filter": {"share": 0.5}}, {"adaptive": {"eta": 2}}]
+    found = lineup(tiny, suite=None, students=listed, controls=False, search={"trainings": 6}, policies=["standard"])
+    trained = [stage.trained for stage in found.expected() if isinstance(stage, SampleStage)]
+    composed = {stage for stage in trained if isinstance(stage, DistillStage) and stage.student.name == "composed"}
+    assert sorted(stage.queries for stage in composed) == [6, 6, 6, 12, 12, 24]

@@ -6,7 +6,16 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from distillgame.arena.config.generation import Generation
-from distillgame.arena.config.sections import Attacker, Budgets, Compute, CostSettings, Defender, Sweep, Tuning
+from distillgame.arena.config.sections import (
+    Attacker,
+    Budgets,
+    Compute,
+    CostSettings,
+    Defender,
+    Search,
+    Sweep,
+    Tuning,
+)
 from distillgame.models import ModelSpec
 from distillgame.policies import Defense, ReleasePolicy
 from distillgame.policies.forms import make_form
@@ -34,6 +43,7 @@ class GameConfig(Strict):
         students: Students to play.
         suite: A frozen suite of students to play beside them: the strongest is chosen on the validation split with
             the first seed, and played with all seeds on the test split.
+        search: How many compositions of students are tried beside them.
         controls: Whether the controls (docs/suite.md) are played where they are not listed.
         budgets: Goals that every policy was meant to meet.
         sampling: How the teacher is sampled.
@@ -59,6 +69,7 @@ class GameConfig(Strict):
     policies: list[Defense] = Field(min_length=1)
     students: list[StudentChoice] = Field(default_factory=list)
     suite: str | None = None
+    search: Search = Search()
     controls: bool = True
     budgets: Budgets = Budgets()
     sampling: Generation
@@ -100,6 +111,8 @@ class GameConfig(Strict):
         return self
 
     def _check_attacker(self) -> None:
+        if self.search.trainings and self.splits.get("validation", 0) < 2:
+            raise ValueError("splits.validation: compositions are compared there; at least 2 problems")
         if not self.students and self.suite is None:
             raise ValueError("students: list some, or name a 'suite'")
         if self.suite is not None and self.suite not in SUITES:

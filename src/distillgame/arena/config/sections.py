@@ -36,6 +36,16 @@ class Budgets(Strict):
     kl_per_trace: float | None = Field(None, gt=0)
 
 
+class Search(Strict):
+    """The search for compositions of students, by successive halving on the validation split.
+
+    Attributes:
+        trainings: Trainings of composed students per defense and number of queries; none are composed with 0.
+    """
+
+    trainings: int = Field(0, ge=0)
+
+
 class Sweep(Strict):
     """The grid that ``distillgame sweep`` plays beyond the game itself.
 

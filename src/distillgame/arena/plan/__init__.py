@@ -3,6 +3,7 @@
 from distillgame.arena.plan.eligibility import lacking, share_vocabulary
 from distillgame.arena.plan.game_plan import GamePlan, PlannedRelease, PlannedStudent, PlannedTeacher
 from distillgame.arena.plan.lineup import TEST, VALIDATION, Lineup, Round
+from distillgame.arena.plan.pairs import pairs, rungs
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.plan.provider import STANDARD, VIEWED
 from distillgame.arena.plan.targets import DefenseTarget, GivenTarget, Target
@@ -23,5 +24,7 @@ __all__ = [
     "Round",
     "Target",
     "lacking",
+    "pairs",
+    "rungs",
     "share_vocabulary",
 ]

@@ -68,6 +68,7 @@ class PlannedStudent:
         probes: Its answers to questions about private facts, one stage per seed; empty if the task has none.
         strongest: Whether it was chosen as the strongest there.
         validation: Its accuracy on the validation split with the first seed, where the choice was made.
+        tried: Number of trainings from which it was chosen.
     """
 
     target: Target
@@ -80,6 +81,7 @@ class PlannedStudent:
     probes: tuple[ProbeStage, ...] = ()
     strongest: bool = False
     validation: float | None = None
+    tried: int | None = None
 
     @property
     def trainings(self) -> tuple[TrainingStage, ...]:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from distillgame.arena.plan.eligibility import lacking, share_vocabulary
 from distillgame.arena.plan.game_plan import GamePlan, PlannedRelease, PlannedStudent, PlannedTeacher
+from distillgame.arena.plan.pairs import pairs, rungs
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.plan.targets import DefenseTarget, Target
 from distillgame.arena.stages import SampleStage, Stage
@@ -34,10 +35,18 @@ class Round:
     Attributes:
         target: What is attacked.
         queries: How many traces a student may ask for.
+        composed: The compositions that attack beside the game's students.
+        given_up: Number of trainings of compositions that were tried and given up.
     """
 
     target: Target
     queries: int
+    composed: tuple[StudentChoice, ...] = ()
+    given_up: int = 0
+
+    def part(self, share: float) -> "Round":
+        """Return the round with a share of the queries."""
+        return replace(self, queries=max(1, round(share * self.queries)))
 
 
 class Lineup:
@@ -62,7 +71,7 @@ class Lineup:
         choose: bool = False,
     ):
         self.planner, self.config = planner, planner.config
-        self.is_chosen = choose or planner.config.suite is not None
+        self.is_chosen = choose or planner.config.suite is not None or planner.config.search.trainings > 0
         asked: list[int | None] = [*queries] or [None]
         if targets is None:
             targets = [DefenseTarget.of(defense) for defense in self.config.policies]
@@ -75,6 +84,7 @@ class Lineup:
         if played.target.is_control:
             listed = {choice.label for choice in self.config.students}
             choices = [choice for choice in choices if choice.name in AGAINST_CONTROLS or choice.label in listed]
+        choices += played.composed
         return [choice for choice in choices if self.lacks(played, choice) is None]
 
     def lacks(self, played: Round, choice: StudentChoice) -> str | None:
@@ -90,11 +100,11 @@ class Lineup:
 
     def trials(self, played: Round) -> dict[str, SampleStage]:
         """Return the stages on whose results the strongest student of a round is chosen, by student."""
-        seed = self.config.seeds[0]
-        return {
-            choice.label: self.planner.evaluate(played.target, choice, VALIDATION, seed, played.queries)
-            for choice in self.attackers(played)
-        }
+        return {choice.label: self.trial(played, choice) for choice in self.attackers(played)}
+
+    def trial(self, played: Round, choice: StudentChoice) -> SampleStage:
+        """Return the stage in which a student of a round is tried."""
+        return self.planner.evaluate(played.target, choice, VALIDATION, self.config.seeds[0], played.queries)
 
     def entries(self, played: Round, validation: Accuracies | None = None, split: str = TEST) -> list[PlannedStudent]:
         """Return everyone of a round, the controls last.
@@ -105,13 +115,15 @@ class Lineup:
             split: The reported split.
         """
         validation = validation or {}
+        tried = len(validation) + played.given_up if validation else None
         seeds = tuple(self.config.seeds)
         chosen = self._strongest(played, validation)
         entries = []
         for choice in self.attackers(played):
             is_headline = choice.label in chosen or choice.name == "passive" or not self.is_chosen
             entry = self._entry(played, choice, seeds if is_headline else seeds[:1], split)
-            entries.append(replace(entry, strongest=choice.label in chosen, validation=validation.get(choice.label)))
+            found = validation.get(choice.label)
+            entries.append(replace(entry, strongest=choice.label in chosen, validation=found, tried=tried))
         return [*entries, *self._controls(played, validation, split)]
 
     def plan(self, validation: Sequence[Accuracies] = (), split: str = TEST) -> GamePlan:
@@ -143,8 +155,16 @@ class Lineup:
         if not self.is_chosen:
             return self.plan().stages
         trials = [self.trials(played) for played in self.rounds]
-        assumed = self.plan([dict.fromkeys(tried, 0.0) for tried in trials])
-        return [*(stage for tried in trials for stage in tried.values()), *assumed.stages]
+        alike = [dict.fromkeys(tried, 0.0) for tried in trials]
+        race = [stage for played, known in zip(self.rounds, alike, strict=True) for stage in self._race(played, known)]
+        return [*(stage for tried in trials for stage in tried.values()), *race, *self.plan(alike).stages]
+
+    def _race(self, played: Round, known: Accuracies) -> Iterator[SampleStage]:
+        """Yield the stages of a race in which nobody is better than anybody else."""
+        racing = pairs(self.attackers(played), known)
+        for share, width in rungs(self.config.search.trainings):
+            for choice in racing[:width]:
+                yield self.trial(played.part(share), choice)
 
     @cached_property
     def _shares_vocabulary(self) -> bool:

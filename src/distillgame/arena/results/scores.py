@@ -58,14 +58,15 @@ def paired(first: Scores, second: Scores) -> tuple[np.ndarray, np.ndarray]:
     return first.correct[:seeds], second.correct[:seeds]
 
 
-def differences(pairs: Sequence[tuple[Scores, Scores]]) -> list[Difference]:
+def differences(pairs: Sequence[tuple[Scores, Scores]], tried: int = 0) -> list[Difference]:
     """Return paired differences of accuracies, p-values corrected for the number of pairs (Holm).
 
     Args:
         pairs: Two sets of scores each, of the same problems with the same seeds in the same order.
+        tried: For how many pairs p-values are corrected, if more were tried than are listed.
     """
     found = [estimate(ours - theirs) for ours, theirs in (paired(*pair) for pair in pairs)]
-    corrected = holm([each.p_value for each in found])
+    corrected = holm([each.p_value for each in found], tried)
     result = []
     for pair, each, p_value in zip(pairs, found, corrected, strict=True):
         relative = relative_gain(*paired(*pair))

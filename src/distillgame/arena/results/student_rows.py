@@ -63,7 +63,8 @@ def _over(group: Sequence[PlannedStudent], scores: dict[str, Scores], base: str)
     if base not in scores:
         return {}
     others = [student.choice.label for student in group if student.choice.label != base]
-    return dict(zip(others, differences([(scores[label], scores[base]) for label in others]), strict=True))
+    tried = max((student.tried or 0 for student in group), default=0)
+    return dict(zip(others, differences([(scores[label], scores[base]) for label in others], tried), strict=True))
 
 
 def _row(planned: PlannedStudent, scores: Scores, gaps: dict[str, Any], config: GameConfig, store: Store) -> StudentRow:
@@ -77,6 +78,7 @@ def _row(planned: PlannedStudent, scores: Scores, gaps: dict[str, Any], config: 
         control=planned.control,
         strongest=planned.strongest,
         validation=planned.validation,
+        tried=planned.tried,
         **gaps,
         **_training(planned, store),
         **scores.summary(planned.seeds),

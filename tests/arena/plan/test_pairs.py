@@ -1,0 +1,31 @@
+from distillgame.arena.plan import pairs, rungs
+from distillgame.students import StudentChoice
+
+
+def test_rungs_halve_and_stay_within_the_budget() -> None:
+    assert rungs(0) == []
+    assert rungs(2) == [(1.0, 2)]
+    # Of three pairs, two reach the second rung and one the third.
+    assert rungs(6) == [(0.25, 3), (0.5, 2), (1.0, 1)]
+    assert rungs(7) == [(0.25, 4), (0.5, 2), (1.0, 1)]
+    for budget in range(6, 80):
+        widths = [width for _, width in rungs(budget)]
+        assert sum(widths) <= budget < sum(widths) + 3
+        assert [share for share, _ in rungs(budget)] == [0.25, 0.5, 1.0]
+
+
+def test_pairs_that_can_be_composed_come_most_promising_first() -> None:
+    choices = [
+        StudentChoice(name="passive"),
+        StudentChoice(name="verified"),
+        StudentChoice(name="filter", options={"share": 0.25}),
+        StudentChoice(name="adaptive", options={"eta": 4}),
+    ]
+    accuracies = {"passive": 0.9, "verified": 0.2, "filter share=0.25": 0.6, "adaptive eta=4": 0.5}
+    labels = [choice.label for choice in pairs(choices, accuracies)]
+    # The filter needs nothing but text, so it can come second; what is verified needs verdicts, and weighs nothing.
+    assert labels == [
+        "composed first=filter:share:0.25 then=adaptive:eta:4",
+        "composed first=verified then=filter:share:0.25",
+        "composed first=verified then=adaptive:eta:4",
+    ]
