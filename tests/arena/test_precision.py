@@ -10,7 +10,7 @@ from distillgame.arena import precision as settling
 from distillgame.arena.plan import Planner
 from distillgame.arena.precision import settled
 from distillgame.arena.run import Run
-from distillgame.arena.stages import precision as stage
+from distillgame.arena.stages.sampling import precision as stage
 from distillgame.decoding import NetworkTiming
 from distillgame.models import load_model
 

@@ -1,13 +1,6 @@
 """The stages of a game."""
 
-from distillgame.arena.stages.appraise import AppraisalStage, read_appraisal
-from distillgame.arena.stages.ask import AskStage
 from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec
-from distillgame.arena.stages.cost import COSTS, CostStage
-from distillgame.arena.stages.distill import DistillStage
-from distillgame.arena.stages.form import FormStage
-from distillgame.arena.stages.given import GivenStage
-from distillgame.arena.stages.gradient import ProxyGradientStage
 from distillgame.arena.stages.inputs import (
     GRADIENT,
     MODEL,
@@ -18,14 +11,21 @@ from distillgame.arena.stages.inputs import (
     TrainingStage,
     read_report,
 )
-from distillgame.arena.stages.invert import ExpandStage, InverterStage
 from distillgame.arena.stages.model import Model
-from distillgame.arena.stages.precision import PrecisionStage, read_precisions
-from distillgame.arena.stages.probe import ProbedFacts, ProbeStage, read_probes
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.rewrite import RetellStage, RewriteStage
-from distillgame.arena.stages.sample import SampleStage
-from distillgame.arena.stages.value import ValueStage, read_values
+from distillgame.arena.stages.sampling.ask import AskStage
+from distillgame.arena.stages.sampling.cost import COSTS, CostStage
+from distillgame.arena.stages.sampling.form import FormStage
+from distillgame.arena.stages.sampling.gradient import ProxyGradientStage
+from distillgame.arena.stages.sampling.precision import PrecisionStage, read_precisions
+from distillgame.arena.stages.sampling.sample import SampleStage
+from distillgame.arena.stages.sampling.value import ValueStage, read_values
+from distillgame.arena.stages.training.appraise import AppraisalStage, read_appraisal
+from distillgame.arena.stages.training.distill import DistillStage
+from distillgame.arena.stages.training.given import GivenStage
+from distillgame.arena.stages.training.invert import ExpandStage, InverterStage
+from distillgame.arena.stages.training.probe import ProbedFacts, ProbeStage, read_probes
+from distillgame.arena.stages.training.rewrite import RetellStage, RewriteStage
 
 __all__ = [
     "COSTS",

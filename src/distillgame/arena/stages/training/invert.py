@@ -7,7 +7,7 @@ from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage, write_training
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.rewrite import RewriteStage
+from distillgame.arena.stages.training.rewrite import RewriteStage
 from distillgame.choices import NamedChoice
 from distillgame.models import LanguageModel, ModelSpec, load_model
 from distillgame.policies.forms import make_form

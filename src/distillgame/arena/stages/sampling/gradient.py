@@ -8,7 +8,7 @@ from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import GRADIENT, TRACES, GradientStage
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.sample import SampleStage
+from distillgame.arena.stages.sampling.sample import SampleStage
 from distillgame.errors import DistillgameError
 from distillgame.models import load_model, training_example
 from distillgame.records import ReleasedTrace, read_released

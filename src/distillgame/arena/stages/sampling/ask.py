@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage
-from distillgame.arena.stages.sample import SampleStage
+from distillgame.arena.stages.sampling.sample import SampleStage
 from distillgame.records import read_traces
 from distillgame.tasks import Problem
 

@@ -9,7 +9,7 @@ import torch
 from distillgame.arena.stages.base import Stage, StageContext
 from distillgame.arena.stages.inputs import TRACES
 from distillgame.arena.stages.model import Model
-from distillgame.arena.stages.sample import SampleStage
+from distillgame.arena.stages.sampling.sample import SampleStage
 from distillgame.models import Alignment, LanguageModel, align
 from distillgame.records import Trace, read_traces
 

@@ -6,7 +6,7 @@ from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage, write_training
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.arena.stages.sample import SampleStage
+from distillgame.arena.stages.sampling.sample import SampleStage
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model, load_tokenizer
 from distillgame.records import (

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage
-from distillgame.arena.stages.sample import SampleStage
+from distillgame.arena.stages.sampling.sample import SampleStage
 from distillgame.choices import NamedChoice
 from distillgame.decoding import Engine, Request
 from distillgame.policies import make_policy

@@ -7,7 +7,7 @@ import pytest
 
 from distillgame.arena import load_config
 from distillgame.arena.one_stage import sample_split
-from distillgame.arena.stages.value import v_gap
+from distillgame.arena.stages.sampling.value import v_gap
 from distillgame.models import align, load_model
 from distillgame.policies import PolicyChoice
 from distillgame.records import read_traces

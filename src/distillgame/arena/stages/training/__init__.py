@@ -1,0 +1,1 @@
+"""The stages of the attacker: prepare traces, train students, ask them about facts."""
