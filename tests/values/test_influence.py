@@ -9,7 +9,7 @@ import torch
 from distillgame.models import Example, LanguageModel
 from distillgame.values import (
     collate,
-    heldout_drop,
+    heldout_drops,
     mean_logprob,
     objective_gradient,
     preconditioned,
@@ -51,7 +51,8 @@ def test_a_small_step_lowers_the_objective_by_its_influence(teacher: LanguageMod
     before = copy.deepcopy(network.state_dict())
     objective = [collate(OBJECTIVE[:2], 0), collate(OBJECTIVE[2:], 0)]
     moments = second_moments(network, [collate(RELEASED[:4], 0), collate(RELEASED[4:], 0)])
-    drops = [heldout_drop(network, collate([each], 0), objective, moments, 1e-6) for each in RELEASED]
+    singles = [collate([each], 0) for each in RELEASED]
+    drops = list(heldout_drops(network, singles, objective, moments, 1e-6))
     direction = preconditioned(objective_gradient(network, objective), moments)
     values = v_grad_difference(network, collate(RELEASED, 0), direction, 1e-3).tolist()
     (scale,) = {round(drop / value, 12) for drop, value in zip(drops[:1], values[:1], strict=True)}
@@ -63,4 +64,5 @@ def test_a_small_step_lowers_the_objective_by_its_influence(teacher: LanguageMod
 def test_a_step_on_the_objective_itself_lowers_it(teacher: LanguageModel) -> None:
     batch = collate(OBJECTIVE, 0)
     moments = second_moments(teacher.model, [batch])
-    assert heldout_drop(teacher.model, batch, [batch], moments, 1e-4) > 0
+    (drop,) = heldout_drops(teacher.model, [batch], [batch], moments, 1e-4)
+    assert drop > 0

@@ -13,7 +13,7 @@ from distillgame.students.lessons import Desk, Lesson
 from distillgame.students.supplies import Needs
 from distillgame.values import (
     Direction,
-    heldout_drop,
+    heldout_drops,
     objective_gradient,
     preconditioned,
     second_moments,
@@ -103,11 +103,8 @@ def _moments(desk: Desk, lessons: Sequence[Lesson]) -> Direction:
 def _drops(desk: Desk, lessons: Sequence[Lesson]) -> list[float]:
     network, moments = desk.model.model, _moments(desk, lessons)
     objective = list(desk.batches(desk.objective[:HELDOUT]))
-    return [
-        heldout_drop(network, batch, objective, moments, desk.trace_rate)
-        for lesson in lessons
-        for batch in desk.batches([lesson])
-    ]
+    singles = (batch for lesson in lessons for batch in desk.batches([lesson]))
+    return list(heldout_drops(network, singles, objective, moments, desk.trace_rate))
 
 
 def _gaps(desk: Desk, lessons: Sequence[Lesson]) -> list[float]:

@@ -8,7 +8,7 @@ from distillgame.values.gradient import (
     v_grad_difference,
     v_grad_jvp,
 )
-from distillgame.values.influence import heldout_drop, preconditioned, second_moments
+from distillgame.values.influence import heldout_drops, preconditioned, second_moments
 from distillgame.values.likelihood import IGNORED, Batch, collate, mean_logprob, token_logprobs
 from distillgame.values.perturbed import check_direction, float_view, low_rank_pair, moved_copy
 
@@ -19,7 +19,7 @@ __all__ = [
     "check_direction",
     "collate",
     "float_view",
-    "heldout_drop",
+    "heldout_drops",
     "low_rank_pair",
     "mean_logprob",
     "moved",

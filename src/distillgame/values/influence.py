@@ -7,7 +7,7 @@ along a preconditioned direction. sqrt(m) is Adam's stand-in for the curvature o
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -41,23 +41,26 @@ def preconditioned(direction: Direction, moments: Direction) -> Direction:
     return {name: d / norm for name, d in scaled.items()}
 
 
-def heldout_drop(model: Any, batch: Batch, objective: Sequence[Batch], moments: Direction, rate: float) -> float:
-    """Return by how much one step of Adam on a batch lowers the objective, in nats per token.
+def heldout_drops(
+    model: Any, batches: Iterable[Batch], objective: Sequence[Batch], moments: Direction, rate: float
+) -> Iterator[float]:
+    """Yield by how much one step of Adam on each batch alone lowers the objective, in nats per token.
 
     Args:
         model: A causal language model; it is not changed.
-        batch: The example (or examples) to step on.
+        batches: What is stepped on, one batch (of one example, say) at a time.
         objective: The objective's examples; a batch's weight is its number of examples.
         moments: From :func:`second_moments`.
         rate: The step's learning rate.
     """
-    damping = _damping(moments)
-    gradient = _gradient(model, batch)
-    stepped = {
-        name: parameter.detach() - rate * gradient[name] / (moments[name].sqrt() + damping)
-        for name, parameter in trainable(model).items()
-    }
-    return _loss(model, objective) - _loss(model, objective, stepped)
+    damping, before = _damping(moments), _loss(model, objective)
+    for batch in batches:
+        gradient = _gradient(model, batch)
+        stepped = {
+            name: parameter.detach() - rate * gradient[name] / (moments[name].sqrt() + damping)
+            for name, parameter in trainable(model).items()
+        }
+        yield before - _loss(model, objective, stepped)
 
 
 def _gradient(model: Any, batch: Batch) -> Direction:
