@@ -57,7 +57,7 @@ class Planner(Provider):
             **self._later(target, choice, seed, asked),
             # Draw 0 would share its randomness with the teacher's traces.
             own=tuple(self._own("train", seed, draw) for draw in range(1, needs.own_samples + 1)),
-            rewrites=self._rewrites(traces, needs, reader, seed),
+            rewrites=self._rewrites(traces, needs, reader, seed, asked),
             expansions=self._expansions(target, traces, needs.inversion, seed, asked),
             exposed=target.exposed(self, "train", seed) if needs.logprobs else None,
             references=self.references() if needs.references else None,
@@ -177,6 +177,7 @@ class Planner(Provider):
         )
         return ExpandStage(
             traces=traces,
+            first=asked,
             task=self.config.task,
             base=self.model("student"),
             sampling=sampling,
@@ -192,7 +193,7 @@ class Planner(Provider):
         return self.distill(target, reader, seed, queries, objective_traces)
 
     def _rewrites(
-        self, traces: TracesStage | None, needs: Needs, reader: DistillStage | None, seed: int
+        self, traces: TracesStage | None, needs: Needs, reader: DistillStage | None, seed: int, asked: int
     ) -> RewriteStage | None:
         """Return the stage of the traces' rewritings, where a student asks for them."""
         if traces is None or needs.rewrites == 0:
@@ -201,6 +202,13 @@ class Planner(Provider):
         base = self.model("student") if third is None else Model.of(third, self.resolve)
         sampling = self.config.evaluation.model_copy(update={"temperature": self.config.sampling.temperature or 1.0})
         made = RewriteStage(
-            traces=traces, task=self.config.task, base=base, sampling=sampling, k=needs.rewrites, seed=seed
+            traces=traces,
+            first=traces.count if reader is None else asked,
+            task=self.config.task,
+            base=base,
+            sampling=sampling,
+            k=needs.rewrites,
+            seed=seed,
         )
+        # A reader has read no more than was asked for; rewritings are the same for any number of queries.
         return made if reader is None else RetellStage(**dict(made), reader=reader)

@@ -14,10 +14,10 @@ from distillgame.students import StudentChoice
 PARAPHRASED = StudentChoice(name="paraphrased", options={"k": 2})
 
 
-def stage(tiny: dict[str, Any], rounds: int) -> DistillStage:
+def stage(tiny: dict[str, Any], rounds: int, queries: int | None = None) -> DistillStage:
     planner = Planner(load_config(tiny))
     choice = StudentChoice(name="retold", options={"k": 2, "rounds": rounds})
-    return planner.distill(DefenseTarget.of(planner.config.policies[1]), choice, seed=0)
+    return planner.distill(DefenseTarget.of(planner.config.policies[1]), choice, 0, queries)
 
 
 def test_a_student_of_the_traces_answers_their_prompts(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -26,6 +26,7 @@ def test_a_student_of_the_traces_answers_their_prompts(tiny: dict[str, Any], tmp
     assert isinstance(retold, RetellStage)
     assert retold.reader.label == "distill passive from 24 of poe gamma=0.5 seed=0"
     assert retold.count == 2 * retold.traces.count == 48
+    assert stage(tiny, rounds=1, queries=6).rewrites.count == 12  # type: ignore[union-attr]
     with Run(tmp_path, load_config(tiny), progress=False) as run:
         run.compute([trained])
         traces, tellings = (read_released(run.folder(each) / TRACES) for each in (retold.traces, retold))

@@ -7,6 +7,8 @@ from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage, 
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sampling.sample import SampleStage
+from distillgame.arena.stages.training.invert import ExpandStage
+from distillgame.arena.stages.training.rewrite import RewriteStage
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, load_model, load_tokenizer
 from distillgame.records import (
@@ -64,8 +66,8 @@ class DistillStage(TrainingStage):
     later: tuple[TracesStage, ...] = ()
     answered: tuple[TracesStage, ...] = ()
     own: tuple[TracesStage, ...] = ()
-    rewrites: TracesStage | None = None
-    expansions: TracesStage | None = None
+    rewrites: RewriteStage | None = None
+    expansions: ExpandStage | None = None
     exposed: SampleStage | None = None
     references: ProblemSet | None = None
     proxy: Model | None = None
@@ -141,12 +143,12 @@ class DistillStage(TrainingStage):
         columns = [read_verdicts(context.folder(stage) / TRACES) or [] for stage in self.own]
         return [(sum(verdicts), len(verdicts)) for verdicts in zip(*columns, strict=True)][:count]
 
-    def _grouped(self, made: TracesStage | None, context: StageContext, count: int) -> list[list[ReleasedTrace]]:
+    def _grouped(self, made: RewriteStage | None, context: StageContext, count: int) -> list[list[ReleasedTrace]]:
         """Return what was made of each of the first traces, several texts per trace."""
-        if made is None or self.traces is None:
+        if made is None:
             return []
-        k, texts = made.count // self.traces.count, read_released(context.folder(made) / TRACES)
-        return [texts[k * i : k * (i + 1)] for i in range(count)]
+        texts = read_released(context.folder(made) / TRACES)
+        return [texts[made.k * i : made.k * (i + 1)] for i in range(count)]
 
     def _logprobs(self, context: StageContext, count: int) -> list[ReleasedLogprobs]:
         if self.exposed is None:

@@ -95,7 +95,7 @@ class InverterStage(TrainingStage):
 
 
 class ExpandStage(RewriteStage):
-    """``k`` expansions of every trace by an inverter.
+    """``k`` expansions of each trace by an inverter.
 
     Attributes:
         inverter: The inverter.

@@ -16,10 +16,11 @@ from distillgame.tasks import Message, TaskChoice
 
 
 class RewriteStage(TracesStage):
-    """``k`` rewritings of every trace, trace by trace.
+    """``k`` rewritings of each of the first traces, trace by trace.
 
     Attributes:
         traces: The released traces.
+        first: How many of them.
         task: Whose way to ask for a rewriting it is.
         base: Who rewrites.
         sampling: How it is sampled.
@@ -30,6 +31,7 @@ class RewriteStage(TracesStage):
     kind: ClassVar[str] = "rewrite"
 
     traces: TracesStage
+    first: int
     task: TaskChoice
     base: Model
     sampling: Generation
@@ -49,7 +51,7 @@ class RewriteStage(TracesStage):
     @property
     def count(self) -> int:
         """Number of rewritings."""
-        return self.k * self.traces.count
+        return self.k * self.first
 
     @property
     def verdicts(self) -> bool:
@@ -58,7 +60,7 @@ class RewriteStage(TracesStage):
 
     def run(self, context: StageContext) -> None:
         """Write the rewritings."""
-        traces = read_released(context.folder(self.traces) / TRACES)
+        traces = read_released(context.folder(self.traces) / TRACES)[: self.first]
         engine = make_engine(self._author(context), PolicyChoice(name="standard"), {}, {}, self.sampling, context)
         found: list[ReleasedTrace] = []
         for place in range(self.k):
@@ -79,7 +81,7 @@ class RewriteStage(TracesStage):
 
 
 class RetellStage(RewriteStage):
-    """``k`` completions of every trace's prompt by a student that has read the traces.
+    """``k`` completions of each trace's prompt by a student that has read the traces.
 
     Attributes:
         reader: The student.
