@@ -46,7 +46,7 @@ def test_the_loss_is_the_likelihoods_and_that_of_the_preference(teacher: Languag
     unlikely = mean_logprob(teacher.model, collate([lessons[1].rejected], 0))
     expected = -likely.sum() + 5 * softplus(-0.5 * (likely[1] - unlikely[0]))
     assert torch.allclose(loss, expected, rtol=1e-5)
-    assert float(loss) > float(-likely.sum()) + 0.1
+    assert loss.item() > -likely.sum().item() + 0.1
 
 
 def test_they_need_rounds_and_verdicts() -> None:
