@@ -86,7 +86,9 @@ def test_a_seed_repeats_and_is_charged_again(running: Running) -> None:
     assert len({text_of(running.ask(key, seed=7)) for _ in range(3)}) == 1
     charged = running.settled(owner="repeater")
     assert len(charged) == 3
-    assert len({row.value for row in charged}) == 1
+    # A row of a float32 product depends in its last digits on what else is in the batch (2e-8 were seen).
+    first, *others = [row.value for row in charged]
+    assert others == pytest.approx([first] * 2, rel=1e-6)
     assert len({text_of(running.ask(key)) for _ in range(8)}) > 1
 
 
