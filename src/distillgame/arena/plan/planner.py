@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from distillgame.arena.config import Generation
 from distillgame.arena.plan.provider import UNDEFENDED, Provider
 from distillgame.arena.plan.targets import Target
 from distillgame.arena.stages import (
@@ -131,14 +132,18 @@ class Planner(Provider):
         asked_now = target.later(self, seed, answers, before, share)
         return {"later": (*student.later, asked_now), "answered": (*student.answered, answers)}
 
+    @property
+    def _own_sampling(self) -> Generation:
+        """The way in which models of the attacker's own are sampled: at the teacher's temperature."""
+        return self.config.evaluation.model_copy(update={"temperature": self.config.sampling.temperature or 1.0})
+
     def _own(self, split: str, seed: int, draw: int) -> SampleStage:
         """Return the stage in which the student's base model answers on its own, at the teacher's temperature."""
-        temperature = self.config.sampling.temperature or 1.0
         return SampleStage(
             problems=self.problems(split),
             model=self.model("student"),
             policy=UNDEFENDED,
-            sampling=self.config.evaluation.model_copy(update={"temperature": temperature}),
+            sampling=self._own_sampling,
             seed=seed,
             draw=draw,
         )
@@ -149,7 +154,6 @@ class Planner(Provider):
         """Return the stage that writes the traces out, where a student asks for an inverter."""
         if traces is None or inversion is None:
             return None
-        sampling = self.config.evaluation.model_copy(update={"temperature": self.config.sampling.temperature or 1.0})
         method = self.distill(target, StudentChoice(name="reference"), seed)
         slow = method.training.learning_rate * inversion.rate
         # It takes up the method and nothing else: what it says about private matters is made up.
@@ -160,7 +164,7 @@ class Planner(Provider):
                 model=self.model("student"),
                 trained=method,
                 policy=UNDEFENDED,
-                sampling=sampling,
+                sampling=self._own_sampling,
                 seed=seed,
                 draw=draw,
             )
@@ -180,7 +184,7 @@ class Planner(Provider):
             first=asked,
             task=self.config.task,
             base=self.model("student"),
-            sampling=sampling,
+            sampling=self._own_sampling,
             k=inversion.expansions,
             seed=seed,
             inverter=inverter,
@@ -200,13 +204,12 @@ class Planner(Provider):
             return None
         third = self.config.attacker.paraphraser if needs.paraphraser else None
         base = self.model("student") if third is None else Model.of(third, self.resolve)
-        sampling = self.config.evaluation.model_copy(update={"temperature": self.config.sampling.temperature or 1.0})
         made = RewriteStage(
             traces=traces,
             first=traces.count if reader is None else asked,
             task=self.config.task,
             base=base,
-            sampling=sampling,
+            sampling=self._own_sampling,
             k=needs.rewrites,
             seed=seed,
         )

@@ -63,7 +63,8 @@ def _over(group: Sequence[PlannedStudent], scores: dict[str, Scores], base: str)
     if base not in scores:
         return {}
     others = [student.choice.label for student in group if student.choice.label != base]
-    tried = max((student.tried or 0 for student in group), default=0)
+    given_up = max((student.tried - len(group) for student in group if student.tried is not None), default=0)
+    tried = len(others) + given_up
     return dict(zip(others, differences([(scores[label], scores[base]) for label in others], tried), strict=True))
 
 

@@ -19,8 +19,8 @@ WORD = re.compile(r"\w+|[^\w\s]")
 class Deduplicated(Editing):
     """Drops traces that repeat others, in whatever words they share.
 
-    A trace is dropped if at least ``overlap`` of its distinct runs of ``n`` words occur in a trace before it that was
-    kept (Lee et al., "Deduplicating Training Data Makes Language Models Better", compare runs of 50 tokens).
+    A trace is dropped if at least ``overlap`` of its distinct runs of ``n`` words occur in the traces kept before it
+    (Lee et al., "Deduplicating Training Data Makes Language Models Better", compare runs of 50 tokens).
     """
 
     n: int = 8
