@@ -11,6 +11,8 @@ import torch
 from distillgame.fork_server import fork_server
 from distillgame.models import LanguageModel, ModelSpec, load_model, quiet
 
+pytest_plugins = ["tests.real_data"]
+
 gc.disable()  # until all is imported
 quiet()
 hypothesis.settings.register_profile("seeded", derandomize=True, deadline=None)

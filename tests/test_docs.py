@@ -14,7 +14,7 @@ import yaml
 
 from distillgame.arena import load_config
 from distillgame.cli.main import main
-from distillgame.models import LanguageModel
+from distillgame.models import Endpoint, LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace, Results, TeacherRow, read_results
 from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
@@ -100,7 +100,9 @@ def test_the_suites_page_lists_every_member_and_its_settings() -> None:
 def test_the_forms_and_sweep_of_the_suites_page_are_valid() -> None:
     forms, grid = (yaml.safe_load(block) for block in blocks("suite.md", "yaml"))
     config = load_config("suite", overrides=forms)
-    assert [defense.form.name for defense in config.policies] == ["full", "answer_only", "summary", "truncated"]
+    assert [defense.form.name for defense in config.policies] == [
+        "full", "answer_only", "summary", "truncated", "reformulate", "rewrite"
+    ]  # fmt: skip
     assert load_config("suite", overrides=grid).sweep.queries == [100, 400, 1500]
 
 
@@ -111,8 +113,9 @@ def test_the_example_task_splits_and_grades(examples: dict[str, Any]) -> None:
 
 
 def test_the_example_configuration_is_valid() -> None:
-    (text,) = blocks("playing.md", "yaml")
+    text, endpoint = blocks("playing.md", "yaml")
     load_config(yaml.safe_load(text))
+    assert isinstance(load_config("suite", overrides=yaml.safe_load(endpoint)).attacker.paraphraser, Endpoint)
 
 
 def test_the_example_of_several_proxies_is_valid() -> None:

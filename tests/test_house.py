@@ -22,6 +22,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"report", "gateway"},
         {"worlds"},
         {"students"},
+        {"writers"},
         {"decoding"},
         {"policies"},
         {"values"},
@@ -65,7 +66,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"base"},
         {"notation"},
     ],
-    "tasks": [{"benchmarks", "splits"}, {"base"}, {"grading", "knowledge"}, {"sandbox"}],
+    "tasks": [{"benchmarks", "splits"}, {"base"}, {"notation"}, {"grading", "knowledge"}, {"sandbox"}],
 }
 """For the package and for each room that has rooms of its own: its members, top to bottom."""
 

@@ -20,10 +20,11 @@ from distillgame.arena.stages import (
     SampleStage,
     Stage,
     ValueStage,
+    WrittenFormStage,
 )
 from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec, locate
-from distillgame.policies.forms import make_form
+from distillgame.models import Endpoint, ModelSpec, locate
+from distillgame.policies.forms import WrittenForm, make_form
 
 PROMPT_TOKENS = 256
 """Assumed length of a prompt."""
@@ -62,7 +63,7 @@ def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = Fal
         flops = sum(_flops(stage, config, sizes) for stage in group)
         totals["flops"] += int(flops)
         lines.append(f"  {len(group):>4} {kind:<10} {flops:9.2e} operations at most")
-    lines += [f"  {len(stages):>4} in all     {totals['flops']:9.2e} operations at most", ""]
+    lines += [f"  {len(stages):>4} in all     {totals['flops']:9.2e} operations at most", "", *_endpoint_lines(stages)]
     lines += ["memory at most, weights and optimiser only (key-value caches and activations come on top)"]
     lines += [
         f"  sampling {_sampling_memory(config, sizes)}",
@@ -109,15 +110,47 @@ def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> 
 def _reading_flops(stage: Stage, length: int, teacher: float, student: float, proxy: float) -> float:
     """Of stages that read or rewrite traces which are there already."""
     if isinstance(stage, FormStage):
-        return 2 * teacher * stage.count * length if make_form(stage.form).needs_summary else 0.0
+        return _writing_flops(stage, length, teacher)
     if isinstance(stage, RewriteStage):
-        return 2 * student * stage.count * (length + stage.sampling.max_new_tokens)
+        here = not isinstance(stage.base, Endpoint)
+        return 2 * student * stage.count * (length + stage.sampling.max_new_tokens) * here
     if isinstance(stage, ProbeStage):
         knowledge = stage.task.task.knowledge()
         return 2 * student * length * (0 if knowledge is None else len(knowledge.probes()))
     if isinstance(stage, ValueStage):
         return 2 * proxy * stage.count * length
     return 0.0
+
+
+def _writing_flops(stage: FormStage, length: int, teacher: float) -> float:
+    """Of a form, if a model that is run here writes it."""
+    form = make_form(stage.form)
+    if not isinstance(form, WrittenForm) or isinstance(form.writer, Endpoint):
+        return 0.0
+    size = teacher if form.writer is None else _parameters(form.writer) or 0
+    return 2 * size * form.tries * stage.count * (length + stage.traces.sampling.max_new_tokens)
+
+
+def _endpoint_lines(stages: Sequence[Stage]) -> list[str]:
+    """Say what will be asked of endpoints, which may cost money."""
+    texts: Counter[tuple[str, str]] = Counter()
+    tokens: Counter[tuple[str, str]] = Counter()
+    for stage in stages:
+        if isinstance(stage, WrittenFormStage):
+            author, sampling, tries = stage.writer, stage.traces.sampling, stage.tries
+        elif isinstance(stage, RewriteStage):
+            author, sampling, tries = stage.base, stage.sampling, 1
+        else:
+            continue
+        if isinstance(author, Endpoint):
+            place = (author.model, author.endpoint)
+            texts[place] += tries * stage.count
+            tokens[place] += tries * stage.count * sampling.max_new_tokens
+    lines = [
+        f"  {texts[place]:,} requests to {place[0]} at {place[1]}, at most {tokens[place]:,} tokens written"
+        for place in sorted(texts)
+    ]
+    return ["endpoints", *lines, ""] if lines else []
 
 
 def _proxy_passes(stage: SampleStage) -> int:

@@ -65,6 +65,12 @@ class Metrics:
         self.tokens = Counter("distillgame_tokens", "Released tokens", ["policy"], registry=self.registry)
         self.kl = Counter("distillgame_kl_nats", "KL(pi_rel||pi_ref) spent", ["policy"], registry=self.registry)
         self.value = Counter("distillgame_value_nats", "Value released", ["policy"], registry=self.registry)
+        self.rewriting = Counter(
+            "distillgame_rewriting_tokens",
+            "Tokens that rewriters read and wrote",
+            ["policy", "direction"],
+            registry=self.registry,
+        )
         self.flagged = Counter("distillgame_flagged", "Windows flagged by the monitor", registry=self.registry)
         self.first = Histogram(
             "distillgame_first_piece_seconds", "Until the first piece", buckets=SECONDS, registry=self.registry

@@ -3,6 +3,7 @@
 from distillgame.models.alignment import MINIMUM_SHARE, Alignment, align, require_alignable
 from distillgame.models.chat import Example, training_example
 from distillgame.models.devices import DeviceName, pick_device
+from distillgame.models.endpoint import Endpoint, WriterSpec
 from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
 from distillgame.models.precision import has_choice
 from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
@@ -11,9 +12,11 @@ __all__ = [
     "MINIMUM_SHARE",
     "Alignment",
     "DeviceName",
+    "Endpoint",
     "Example",
     "LanguageModel",
     "ModelSpec",
+    "WriterSpec",
     "align",
     "embedded_config",
     "fingerprint",

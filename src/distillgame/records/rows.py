@@ -75,6 +75,8 @@ class TeacherRow(MeasuredRow):
         time_cost_range: Median and range over repetitions.
         mean_tokens: Mean number of sampled tokens.
         released_characters: Mean length of the released text.
+        written_tokens: Mean number of tokens that a model wrote per completion to put it into its form, discarded texts
+            included; None if no model did.
     """
 
     defense: str
@@ -91,6 +93,7 @@ class TeacherRow(MeasuredRow):
     time_cost_range: MedianRange | None
     mean_tokens: float
     released_characters: float
+    written_tokens: float | None = None
 
 
 Level = Literal["text", "assisted", "informed"]

@@ -34,6 +34,12 @@ SIGNS = (":", "x", "=", "total", ".", ",", "####")
 WORKING = re.compile(r" :(?: [a-z-]+(?: [a-z]+)? :)? \d+ x \d+ = \d+")
 """The part of a step that a terse solution leaves out."""
 
+TOTAL = re.compile(r" total \d+")
+"""A running total."""
+
+SELF_TALK = re.compile(rf"\b(?:{'|'.join(CONNECTIVES)}) ")
+"""Words that carry no information."""
+
 RESERVED = 4
 """One problem in this many is kept out of the models' training; the game draws only from those."""
 
@@ -72,6 +78,17 @@ class Counting(Task):
     def summary(self, completion: str) -> str | None:
         """Return the completion without its working: the terse style."""
         return WORKING.sub("", completion)
+
+    def rewording(self, prompt: list[Message], completion: str, instruction: str) -> list[Message]:
+        """Return the prompt itself, as for :meth:`rewriting`."""
+        return prompt
+
+    def reformulated(self, completion: str) -> str | None:
+        """Return the total, then the steps without running totals and connectives, then the answer."""
+        steps, sign, answer = completion.rpartition(" #### ")
+        if not sign or not answer.strip().isdigit():
+            return completion
+        return f"total {answer.strip()} . {SELF_TALK.sub('', TOTAL.sub('', steps))}{sign}{answer}"
 
     def reduced(self, completion: str, generator: random.Random) -> str:
         """Return the completion without some steps' working, each left out with one probability, drawn per solution."""

@@ -3,13 +3,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from distillgame.arena import load_config
 from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.display import Silent
 from distillgame.arena.run.scheduler import Pool, by_urgency, execute, in_order
 from distillgame.arena.run.store import Store
-from distillgame.arena.stages import DistillStage, Stage, TrainingStage
-from distillgame.policies import PolicyChoice
+from distillgame.arena.stages import DistillStage, Stage, TrainingStage, WrittenFormStage
+from distillgame.errors import DistillgameError
+from distillgame.policies import Defense, PolicyChoice
+from tests.endpoints import completion, endpoint
 
 
 def test_a_worker_that_dies_while_idle_is_replaced(tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -56,3 +60,14 @@ def test_long_ways_start_first_and_readers_of_students_at_once() -> None:
     assert readers == sorted(readers, reverse=True)
     trainings = [stage for stage in urgent if isinstance(stage, DistillStage)]
     assert [stage.effort for stage in trainings] == sorted((stage.effort for stage in trainings), reverse=True)
+
+
+def test_a_result_that_is_not_found_again_is_an_error_and_no_endless_wait(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """A default that is not of its field's type is written to JSON in another way than it is read from there."""
+    with endpoint(lambda body, before: completion("#### 1")) as listening, Pool(Store(tmp_path, "cpu"), 1) as pool:
+        form = {"rewrite": {"writer": {"endpoint": listening.url, "model": "m"}}}
+        stage = Planner(load_config(tiny)).release(Defense.model_validate({"standard": {"form": form}}), "test", 0)
+        assert isinstance(stage, WrittenFormStage)
+        whole = stage.model_copy(update={"writer": stage.writer.model_copy(update={"timeout": 60})})
+        with pytest.raises(DistillgameError, match="was computed, and its result is not in"):
+            execute([whole], pool, Silent())

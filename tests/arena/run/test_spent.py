@@ -30,6 +30,15 @@ class Train(TrainingStage):
         (context.out / REPORT).write_text("{}")
 
 
+class TrainFurther(Train):
+    kind: ClassVar[str] = "train further for a test"
+    reader: TrainingStage
+
+    def run(self, context: StageContext) -> None:
+        assert (context.folder(self.reader) / MODEL / "weights").exists()
+        super().run(context)
+
+
 class Evaluate(Stage):
     kind: ClassVar[str] = "evaluate for a test"
     trained: TrainingStage
@@ -98,6 +107,21 @@ def test_a_later_evaluation_has_the_student_trained_again(store: Store) -> None:
     assert store.has(VALIDATED)
     run(store, TRAINED, TESTED)
     assert (store.folder(TESTED) / "answer").read_text() == "hello"
+
+
+def test_a_student_that_is_trained_again_has_those_trained_again_that_it_reads(store: Store) -> None:
+    further = TrainFurther(text="bye", reader=TRAINED)
+    validated, tested = (Evaluate(trained=further, split=split) for split in ("validation", "test"))
+    run(store, TRAINED, further, validated)
+    SpentStudents(store, [TRAINED, further, validated])
+    restore(store, [TRAINED, further, validated])
+    assert store.has(TRAINED)
+    assert store.has(further)
+    restore(store, [TRAINED, further, validated, tested])
+    assert not store.has(TRAINED)
+    assert not store.has(further)
+    run(store, TRAINED, further, tested)
+    assert (store.folder(tested) / "answer").read_text() == "bye"
 
 
 def test_students_that_shall_be_kept_are_restored(store: Store) -> None:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from distillgame.models import DeviceName, ModelSpec
+from distillgame.models import DeviceName, WriterSpec
 from distillgame.strict import Strict
 from distillgame.students import Objective
 
@@ -16,12 +16,13 @@ class Attacker(Strict):
         objective: Its validation objective L: ``reference`` (public worked solutions), ``released`` (released traces
             whose answer checks out) or ``clean`` (undefended traces: an oracle).
         references: How many of the holdout's worked solutions are public; all of them by default.
-        paraphraser: A third model, from any source, that rewrites traces for students that ask for it.
+        paraphraser: A third model, from any source or behind an endpoint, that rewrites traces for students that ask
+            for it.
     """
 
     objective: Objective = "reference"
     references: int | None = Field(None, ge=1)
-    paraphraser: ModelSpec | None = None
+    paraphraser: WriterSpec | None = None
 
 
 class Budgets(Strict):

@@ -16,6 +16,7 @@ from distillgame.arena.stages import (
     RewriteStage,
     SampleStage,
     TracesStage,
+    author_of,
 )
 from distillgame.choices import NamedChoice
 from distillgame.students import Inversion, Needs, Objective, Student, StudentChoice
@@ -203,7 +204,7 @@ class Planner(Provider):
         if traces is None or needs.rewrites == 0:
             return None
         third = self.config.attacker.paraphraser if needs.paraphraser else None
-        base = self.model("student") if third is None else Model.of(third, self.resolve)
+        base = self.model("student") if third is None else author_of(third, self.resolve)
         made = RewriteStage(
             traces=traces,
             first=traces.count if reader is None else asked,

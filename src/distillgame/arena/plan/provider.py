@@ -13,9 +13,12 @@ from distillgame.arena.stages import (
     SampleStage,
     TracesStage,
     ValueStage,
+    WrittenFormStage,
+    author_of,
 )
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, PolicyChoice
+from distillgame.policies.forms import WrittenForm, make_form
 
 STANDARD = Defense(name="standard")
 UNDEFENDED = STANDARD.without_form
@@ -66,7 +69,7 @@ class Provider:
         self, defense: Defense, split: str, seed: int, draw: int = 0, first: int | None = None
     ) -> SampleStage | FormStage:
         """Return the stage of a split as a defense releases it."""
-        return _in_form(self.sample(defense, split, seed, draw, first), defense)
+        return self._in_form(self.sample(defense, split, seed, draw, first), defense)
 
     def ask(
         self, defense: Defense, seed: int, answers: SampleStage, before: tuple[TracesStage, ...], queries: int
@@ -81,7 +84,7 @@ class Provider:
             queries: How many traces are asked for.
         """
         fields = dict(self.sample(defense, "train", seed, draw=len(before)))
-        return _in_form(AskStage(**fields, answers=answers, before=before, queries=queries), defense)
+        return self._in_form(AskStage(**fields, answers=answers, before=before, queries=queries), defense)
 
     def gradient(self, proxy: str, seed: int) -> ProxyGradientStage:
         """Return the stage of the defender's gradient at one of its proxies."""
@@ -140,6 +143,11 @@ class Provider:
         proxies = {name: self.proxy(name) for name in self.config.all_proxies}
         return {"teacher": self.model("teacher"), "student": self.model("student"), **proxies}
 
-
-def _in_form(sample: SampleStage, defense: Defense) -> SampleStage | FormStage:
-    return sample if defense.form.name == "full" else FormStage(traces=sample, form=defense.form)
+    def _in_form(self, sample: SampleStage, defense: Defense) -> SampleStage | FormStage:
+        if defense.form.name == "full":
+            return sample
+        form, fields = make_form(defense.form), {"traces": sample, "form": defense.form}
+        if isinstance(form, WrittenForm) and form.writer is not None:
+            writer = author_of(form.writer, self.resolve)
+            return WrittenFormStage(**fields, writer=writer, instruction=form.instruction)
+        return FormStage(**fields)

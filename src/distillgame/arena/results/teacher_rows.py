@@ -7,8 +7,8 @@ import numpy as np
 from distillgame.arena.plan import STANDARD, PlannedTeacher
 from distillgame.arena.results.scores import ScoreReader, Scores, differences
 from distillgame.arena.run import Store
-from distillgame.arena.stages import TRACES
-from distillgame.policies.forms import make_form
+from distillgame.arena.stages import TRACES, WritingCosts
+from distillgame.policies.forms import WrittenForm, make_form
 from distillgame.records import MedianRange, TeacherRow, read_traces
 from distillgame.stats import standard_error
 
@@ -34,12 +34,14 @@ def teacher_rows(
 def teacher_row(teacher: PlannedTeacher, seeds: Sequence[int], store: Store, costs: Costs) -> TeacherRow:
     """Return the row of one defense, compared with nothing yet."""
     defense, policy = teacher.defense, teacher.defense.policy
-    # A summary is a second completion, whose time was not measured.
-    cost = None if make_form(defense.form).needs_summary else costs.get(defense.without_form.label)
+    # A text that a model writes is a second completion, whose time was not measured.
+    cost = None if isinstance(make_form(defense.form), WrittenForm) else costs.get(defense.without_form.label)
     traces = [read_traces(store.folder(stage) / TRACES) for stage in teacher.releases]
     every = [trace for seed in traces for trace in seed]
     kl = [[trace.kl for trace in seed] for seed in traces]
     measured = None if any(value is None for seed in kl for value in seed) else np.array(kl, dtype=float)
+    found = [WritingCosts.read(store.folder(stage)) for stage in teacher.releases]
+    written = [costs for costs in found if costs is not None]
     return TeacherRow(
         defense=defense.label,
         policy=policy.name,
@@ -55,5 +57,6 @@ def teacher_row(teacher: PlannedTeacher, seeds: Sequence[int], store: Store, cos
         time_cost_range=None if cost is None else MedianRange(**cost),
         mean_tokens=float(np.mean([trace.sampled_tokens for trace in every])),
         released_characters=float(np.mean([len(trace.completion) for trace in every])),
+        written_tokens=None if not written else sum(costs.tokens for costs in written) / len(every),
         **Scores(traces).summary(seeds),
     )

@@ -160,6 +160,9 @@ def execute(
         if "done" not in message:
             raise StageError(f"stage '{stage.label}' failed: {message['error']}", message.get("traceback", ""))
         pool.give_back(worker)
+        if not pool.store.has(stage):
+            # What waits for it would wait forever: its fields do not survive JSON, or somebody deletes results.
+            raise StageError(f"stage '{stage.label}' was computed, and its result is not in {pool.store.root}")
         display.finish(stage)
         if after is not None:
             after(stage)

@@ -1,6 +1,6 @@
 """Trained students whose evaluations are finished: their weights need not stay on the disk."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import Stage, TrainingStage
@@ -40,15 +40,16 @@ def trainings(stage: Stage) -> list[TrainingStage]:
     return [needed for needed in stage.inputs() if isinstance(needed, TrainingStage)]
 
 
-def restore(store: Store, stages: Iterable[Stage], every: bool = False) -> None:
+def restore(store: Store, stages: Sequence[Stage], every: bool = False) -> None:
     """Have students trained again whose weights were deleted.
 
     Args:
         store: The stages.
-        stages: The stages that are wanted.
+        stages: The stages that are wanted, each after its inputs.
         every: Restore all students, not only those that a stage reads which is not finished.
     """
-    for stage in stages:
+    # Readers first: a student that is trained again may itself read another.
+    for stage in reversed(stages):
         read = [] if store.has(stage) else trainings(stage)
         for training in [*read, *([stage] if every and isinstance(stage, TrainingStage) else [])]:
             if store.has(training) and not store.has_weights(training):

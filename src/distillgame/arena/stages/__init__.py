@@ -15,7 +15,7 @@ from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sampling.ask import AskStage
 from distillgame.arena.stages.sampling.cost import COSTS, CostStage
-from distillgame.arena.stages.sampling.form import FormStage
+from distillgame.arena.stages.sampling.form import FormStage, WritingCosts, WrittenFormStage
 from distillgame.arena.stages.sampling.gradient import ProxyGradientStage
 from distillgame.arena.stages.sampling.precision import PrecisionStage, read_precisions
 from distillgame.arena.stages.sampling.sample import SampleStage
@@ -26,6 +26,7 @@ from distillgame.arena.stages.training.given import GivenStage
 from distillgame.arena.stages.training.invert import ExpandStage, InverterStage
 from distillgame.arena.stages.training.probe import ProbedFacts, ProbeStage, read_probes
 from distillgame.arena.stages.training.rewrite import RetellStage, RewriteStage
+from distillgame.arena.stages.writer import author_of
 
 __all__ = [
     "COSTS",
@@ -57,6 +58,9 @@ __all__ = [
     "TracesStage",
     "TrainingStage",
     "ValueStage",
+    "WritingCosts",
+    "WrittenFormStage",
+    "author_of",
     "library_versions",
     "read_appraisal",
     "read_precisions",

@@ -9,7 +9,8 @@ from distillgame.gateway.config.policies import PolicySettings, ServedPolicy, we
 from distillgame.gateway.config.sections import EngineSettings, MonitorSettings, ServerSettings, UpstreamSettings
 from distillgame.gateway.config.tiers import Tier
 from distillgame.gateway.ledger import DEFAULT_LEDGER, Budget
-from distillgame.models import ModelSpec
+from distillgame.models import Endpoint, ModelSpec
+from distillgame.policies.forms import WrittenForm
 from distillgame.strict import Strict
 
 PROXY = "proxy"
@@ -86,9 +87,13 @@ class ServeConfig(Strict):
         return self._served[name]
 
     def _check_policy(self, where: str, served: ServedPolicy) -> None:
-        if served.form.needs_summary:
+        form = served.form
+        if isinstance(form, WrittenForm) and form.writer is None:
+            raise ValueError(f"{where}: form '{served.release.form.name}' is not served; choose another")
+        if isinstance(form, WrittenForm) and not isinstance(form.writer, Endpoint):
             raise ValueError(
-                f"{where}: form '{served.release.form.name}' is not served; choose answer_only or truncated"
+                f"{where}: completions are rewritten through an endpoint: serve the writer on its own, and name it as "
+                "{endpoint: URL, model: NAME}"
             )
         if self.upstream is not None:
             return

@@ -13,6 +13,7 @@ from distillgame.gateway.backends import Backend
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError
 from distillgame.gateway.exchange.release import ReleasedPiece, release
+from distillgame.gateway.exchange.rewriting import Rewriting
 from distillgame.gateway.telemetry import Metrics, log, logger
 
 
@@ -51,6 +52,7 @@ class Exchange:
         request: The request.
         request_id: Its id.
         started: Time of its arrival, by the monotonic clock.
+        rewriting: Writes the released texts, if the policy's form has them written.
 
     Attributes:
         grant: The permission to serve the request.
@@ -65,8 +67,10 @@ class Exchange:
         request: ApiRequest,
         request_id: str,
         started: float,
+        rewriting: Rewriting | None = None,
     ):
         self.grant = grant
+        self._rewriting = rewriting
         self._config, self._backend, self._metrics = config, backend, metrics
         self._request, self._id, self._started = request, request_id, started
         self._response = ResponseBuilder(
@@ -158,7 +162,8 @@ class Exchange:
         """
         seconds = self._config.server.request_timeout
         deadline = asyncio.get_running_loop().time() + seconds
-        pieces = release(self._backend, self.grant.plan.jobs, self.grant.policy, self.grant.lease)
+        grant = self.grant
+        pieces = release(self._backend, grant.plan.jobs, grant.policy, grant.lease, self._rewriting)
         try:
             while True:
                 try:

@@ -7,10 +7,8 @@ from dataclasses import dataclass, replace
 from distillgame.gateway.backends import Backend, Job, Piece
 from distillgame.gateway.config import ServedPolicy
 from distillgame.gateway.errors import budget_exhausted
+from distillgame.gateway.exchange.rewriting import NOTATION, Rewriting
 from distillgame.gateway.ledger import NOTHING, Lease, OverBudgetError
-
-ANSWER = "The final answer is "
-"""Words before the answer, if a form releases it apart from the completion."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class ReleasedPiece:
 
 
 async def release(
-    backend: Backend, jobs: list[Job], served: ServedPolicy, lease: Lease
+    backend: Backend, jobs: list[Job], served: ServedPolicy, lease: Lease, rewriting: Rewriting | None = None
 ) -> AsyncGenerator[ReleasedPiece, None]:
     """Sample all jobs side by side and yield their pieces, each after the ledger has covered it.
 
@@ -39,6 +37,7 @@ async def release(
         jobs: The completions, by index.
         served: The policy under which they are released.
         lease: The request's account.
+        rewriting: Writes the released texts, if the policy's form has them written.
 
     Raises:
         ApiError: If a job is refused or fails, or nothing can be released; the others are cancelled.
@@ -46,7 +45,12 @@ async def release(
     streams = [backend.run(job) for job in jobs]
     prompt_tokens: dict[int, int] = {}
     prompts = [(job.messages, job.prompt) for job in jobs]
-    merged = _merged([stream if served.whole else _derived(stream, served) for stream in streams])
+    merged = _merged(
+        [
+            stream if served.whole else _derived(stream, job, served, rewriting)
+            for stream, job in zip(streams, jobs, strict=True)
+        ]
+    )
     try:
         async for index, piece in merged:
             lease.sampled += piece.charge.tokens
@@ -68,7 +72,9 @@ async def release(
             await stream.aclose()
 
 
-async def _derived(stream: AsyncIterator[Piece], served: ServedPolicy) -> AsyncGenerator[Piece, None]:
+async def _derived(
+    stream: AsyncIterator[Piece], job: Job, served: ServedPolicy, rewriting: Rewriting | None
+) -> AsyncGenerator[Piece, None]:
     """Yield one piece in the policy's form, charged as if the whole completion were released, which bounds its leakage.
 
     Nothing is released of a completion that did not end by itself: its last number is a step on the way, not an answer.
@@ -77,12 +83,12 @@ async def _derived(stream: AsyncIterator[Piece], served: ServedPolicy) -> AsyncG
     async for piece in stream:
         text, spent = text + piece.text, spent + piece.charge
         if piece.finish is not None:
-            shown = served.form.release(text, "", _final_answer) if piece.finish == "stop" else ""
+            shown = ""
+            if piece.finish == "stop" and rewriting is not None:
+                shown = await rewriting.release(job, text)
+            elif piece.finish == "stop":
+                shown = served.form.release(text, NOTATION)
             yield replace(piece, text=shown, charge=spent, logprobs=())
-
-
-def _final_answer(answer: str) -> str:
-    return ANSWER + answer
 
 
 async def _merged(streams: list[AsyncGenerator[Piece, None]]) -> AsyncGenerator[tuple[int, Piece], None]:

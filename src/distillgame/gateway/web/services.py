@@ -10,7 +10,7 @@ from distillgame.gateway.api import MOST_COMPLETIONS, ApiRequest
 from distillgame.gateway.backends import Backend, LocalBackend, UpstreamBackend
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError, overloaded
-from distillgame.gateway.exchange import Exchange
+from distillgame.gateway.exchange import Exchange, Rewritings
 from distillgame.gateway.ledger import Key, Ledger, RefusalCounter, Writer, open_database, stream_secret
 from distillgame.gateway.telemetry import Metrics
 
@@ -28,6 +28,7 @@ class Services:
         flagged: Owners whose queries look like harvesting.
         admission: Admits requests.
         refusals: Counts refused requests.
+        rewritings: Have completions written anew.
     """
 
     config: ServeConfig
@@ -38,6 +39,7 @@ class Services:
     flagged: FlaggedOwners
     admission: Admission
     refusals: RefusalCounter
+    rewritings: Rewritings
 
     async def open_exchange(self, key: Key, request: ApiRequest, request_id: str, started: float) -> Exchange:
         """Admit a request.
@@ -60,11 +62,13 @@ class Services:
         if running + request.completions > limit:
             raise overloaded("the queue is full")
         grant = await self.admission.admit(key, request, request_id)
-        return Exchange(self.config, self.backend, self.metrics, grant, request, request_id, started)
+        rewriting = self.rewritings.of(grant.policy.name)
+        return Exchange(self.config, self.backend, self.metrics, grant, request, request_id, started, rewriting)
 
     async def close(self) -> None:
         """Stop sampling, then write what is left to write."""
         await self.backend.close()
+        await self.rewritings.close()
         self.flagged.close()
         self.writer.close()
 
@@ -94,6 +98,7 @@ def open_services(config: ServeConfig) -> Services:
     backend: Backend = LocalBackend(config) if config.upstream is None else UpstreamBackend(config, config.upstream)
     metrics = Metrics(backend.load)
     flagged = FlaggedOwners(writer, monitor, metrics)
+    rewritings = Rewritings(config, metrics)
     return Services(
         config=config,
         writer=writer,
@@ -103,4 +108,5 @@ def open_services(config: ServeConfig) -> Services:
         flagged=flagged,
         admission=Admission(config, Ledger(writer), flagged, secret),
         refusals=RefusalCounter(writer),
+        rewritings=rewritings,
     )

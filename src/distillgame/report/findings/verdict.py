@@ -112,6 +112,8 @@ def _price(teacher: TeacherRow) -> str:
     if teacher.time_cost is not None:
         times = f"{teacher.time_cost:.2g} times as long" if abs(teacher.time_cost - 1) >= 0.05 else "no longer"
         text += f", and a token takes {times} to sample"
+    if teacher.written_tokens is not None:
+        text += f"; another {teacher.written_tokens:.0f} tokens are written per trace to put it into its form"
     return text + "."
 
 

@@ -9,7 +9,7 @@ from distillgame.records import ReleasedTrace
 from distillgame.students.base import Editing, Prepared, PreparedShare, require_at_least, students
 from distillgame.students.lessons import Desk, Lesson, reweighed
 from distillgame.students.supplies import Needs
-from distillgame.tasks import extract_answer, grade
+from distillgame.tasks import extract_answer, same_answer
 
 
 @students.register("mixed")
@@ -127,8 +127,4 @@ def _rewritten(desk: Desk) -> list[ReleasedTrace]:
 def comes_to_same(trace: ReleasedTrace, rewrite: ReleasedTrace) -> bool:
     """Return whether a rewriting of a trace comes to the same answer; False if the trace has none."""
     answer = extract_answer(trace.messages[-1]["content"])
-    try:
-        return answer is not None and grade(rewrite.messages[-1]["content"], answer).correct
-    except DistillgameError:
-        # The extracted text may not be an answer (a marker at the end of a completion).
-        return False
+    return answer is not None and same_answer(rewrite.messages[-1]["content"], answer)

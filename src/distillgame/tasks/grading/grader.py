@@ -65,6 +65,15 @@ def grade(completion: str, solution: str, *, time_limit: float = TIME_LIMIT) -> 
     return Grade(correct, answer)
 
 
+def same_answer(text: str, answer: str) -> bool:
+    """Return whether a text comes to an answer; False if what is called an answer is none."""
+    try:
+        return grade(text, answer).correct
+    except DistillgameError:
+        # Extracted text may not be an answer: a marker at the end of a completion.
+        return False
+
+
 @lru_cache(maxsize=2**14)
 def _gold(solution: str) -> tuple[tuple[Node, ...], bool]:
     answers = gold_answers(solution)

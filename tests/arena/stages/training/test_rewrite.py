@@ -10,6 +10,7 @@ from distillgame.arena.run import Run
 from distillgame.arena.stages import TRACES, DistillStage, RetellStage, read_report
 from distillgame.records import read_released
 from distillgame.students import StudentChoice
+from tests.endpoints import completion, endpoint
 
 PARAPHRASED = StudentChoice(name="paraphrased", options={"k": 2})
 
@@ -46,6 +47,20 @@ def test_a_third_model_paraphrases_where_the_game_names_one(tiny: dict[str, Any]
         assert read_report(run.folder(trained)).traces == 24
     missing = lacking(PARAPHRASED, target, 24, load_config(tiny), True)
     assert missing == "a third model (attacker.paraphraser)"
+
+
+def test_an_endpoint_paraphrases(tiny: dict[str, Any], tmp_path: Path) -> None:
+    with endpoint(lambda body, before: completion(f"text {before} #### 1")) as listening:
+        place = {"endpoint": listening.url, "model": "third"}
+        planner = Planner(load_config(tiny | {"attacker": {"paraphraser": place}}))
+        trained = planner.distill(DefenseTarget.of(planner.config.policies[1]), PARAPHRASED, seed=0)
+        assert trained.rewrites is not None
+        assert trained.rewrites.label == "rewrite poe gamma=0.5 by third seed=0"
+        with Run(tmp_path, planner.config, progress=False) as run:
+            run.compute([trained])
+            found = read_released(run.folder(trained.rewrites) / TRACES)
+        assert len(found) == len(listening.asked) == 2 * 24
+    assert all(trace.messages[-1]["content"].startswith("text ") for trace in found)
 
 
 def test_the_student_of_one_round_reads_for_the_next(tiny: dict[str, Any]) -> None:

@@ -8,13 +8,15 @@ from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage, 
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.training.rewrite import RewriteStage
+from distillgame.arena.stages.writer import local_writer
 from distillgame.choices import NamedChoice
-from distillgame.models import LanguageModel, ModelSpec, load_model
-from distillgame.policies.forms import make_form
+from distillgame.models import ModelSpec, load_model
+from distillgame.policies.forms import WrittenForm, make_form
 from distillgame.records import ReleasedTrace, read_released
 from distillgame.seeding import derive_seed
 from distillgame.students import Supplies, TrainingSettings, distill, make_student
 from distillgame.tasks import Message, TaskChoice
+from distillgame.writers import Writer
 
 
 class InverterStage(TrainingStage):
@@ -86,11 +88,11 @@ class InverterStage(TrainingStage):
     def _pair(self, solution: ReleasedTrace, generator: random.Random) -> ReleasedTrace:
         task, (*prompt, answer) = self.task.task, solution.messages
         form, text = make_form(self.form), answer["content"]
-        if self.form.name == "full":
-            # Within whole completions, a policy decides what is left out.
-            shown = task.reduced(text, generator)
+        if isinstance(form, WrittenForm):
+            # Whoever writes it is not the attacker's to ask: a reduction stands for what is written.
+            shown = form.choose(text, task.summary(text) or task.reduced(text, generator), task)
         else:
-            shown = form.release(text, task.summary(text) or task.reduced(text, generator), task.final_answer)
+            shown = form.release(task.reduced(text, generator) if form.whole else text, task)
         return ReleasedTrace([*task.expanding(prompt, shown), answer], "stop")
 
 
@@ -110,8 +112,8 @@ class ExpandStage(RewriteStage):
         """The traces, and who expands them."""
         return f"expand {self.traces.label} by {self.inverter.label.removeprefix('distill ')}"
 
-    def _author(self, context: StageContext) -> LanguageModel:
-        return self.inverter.load(context)
+    def _writer(self, context: StageContext) -> Writer:
+        return local_writer(self.inverter.load(context), self.sampling, context)
 
     def _asked(self, trace: ReleasedTrace) -> list[Message]:
         return self.task.task.expanding(trace.messages[:-1], trace.messages[-1]["content"])

@@ -4,15 +4,14 @@ from typing import ClassVar
 
 from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
-from distillgame.arena.stages.engine import make_engine
 from distillgame.arena.stages.inputs import TRACES, TracesStage, TrainingStage
-from distillgame.arena.stages.model import Model
+from distillgame.arena.stages.writer import Author, local_writer, make_writer
 from distillgame.decoding import Request
-from distillgame.models import LanguageModel
-from distillgame.policies import PolicyChoice
+from distillgame.models import Endpoint
 from distillgame.records import ReleasedTrace, read_released, write_released
 from distillgame.seeding import derive_seed
 from distillgame.tasks import Message, TaskChoice
+from distillgame.writers import Writer
 
 
 class RewriteStage(TracesStage):
@@ -33,7 +32,7 @@ class RewriteStage(TracesStage):
     traces: TracesStage
     first: int
     task: TaskChoice
-    base: Model
+    base: Author
     sampling: Generation
     k: int
     seed: int
@@ -41,7 +40,8 @@ class RewriteStage(TracesStage):
     @property
     def label(self) -> str:
         """The traces, and who rewrites them."""
-        return f"rewrite {self.traces.defense} by {self.base.spec.name} seed={self.seed}"
+        name = self.base.name if isinstance(self.base, Endpoint) else self.base.spec.name
+        return f"rewrite {self.traces.defense} by {name} seed={self.seed}"
 
     @property
     def defense(self) -> str:
@@ -61,20 +61,20 @@ class RewriteStage(TracesStage):
     def run(self, context: StageContext) -> None:
         """Write the rewritings."""
         traces = read_released(context.folder(self.traces) / TRACES)[: self.first]
-        engine = make_engine(self._author(context), PolicyChoice(name="standard"), {}, {}, self.sampling, context)
+        writer = self._writer(context)
         found: list[ReleasedTrace] = []
         for place in range(self.k):
             requests = [Request(str(i), self._asked(trace)) for i, trace in enumerate(traces)]
-            samples = engine.generate(requests, self.sampling.params(), derive_seed(self.seed, place, "rewrite"))
-            for trace, sample in zip(traces, samples, strict=True):
-                answer = {"role": "assistant", "content": sample.completion}
-                found.append(ReleasedTrace([*trace.messages[:-1], answer], sample.finish_reason))
+            texts = writer.write(requests, self.sampling.params(), derive_seed(self.seed, place, "rewrite"))
+            for trace, written in zip(traces, texts, strict=True):
+                answer = {"role": "assistant", "content": written.text}
+                found.append(ReleasedTrace([*trace.messages[:-1], answer], written.finish_reason))
             context.progress(place + 1, self.k)
         order = [found[place * len(traces) + i] for i in range(len(traces)) for place in range(self.k)]
         write_released(context.out / TRACES, order)
 
-    def _author(self, context: StageContext) -> LanguageModel:
-        return self.base.load(context.device)
+    def _writer(self, context: StageContext) -> Writer:
+        return make_writer(self.base, self.sampling, context)
 
     def _asked(self, trace: ReleasedTrace) -> list[Message]:
         return self.task.task.rewriting(trace.messages[:-1], trace.messages[-1]["content"])
@@ -101,8 +101,8 @@ class RetellStage(RewriteStage):
         """One sampling per completion."""
         return float(self.k)
 
-    def _author(self, context: StageContext) -> LanguageModel:
-        return self.reader.load(context)
+    def _writer(self, context: StageContext) -> Writer:
+        return local_writer(self.reader.load(context), self.sampling, context)
 
     def _asked(self, trace: ReleasedTrace) -> list[Message]:
         return trace.messages[:-1]

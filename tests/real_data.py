@@ -1,3 +1,5 @@
+"""Real benchmark files, which are not part of the repository, as fixtures."""
+
 import json
 import os
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Real benchmark files, which are not part of the repository."""
-    beside = Path(__file__).parents[3] / "shared" / "data"
+    beside = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("DISTILLGAME_DATA", beside))
     if not folder.is_dir():
         pytest.skip("no real data: set DISTILLGAME_DATA to a folder with gsm8k/ and math/")

@@ -10,8 +10,8 @@ FULL = "4 cockroach : 4 x 6 = 24 total 24 . so 3 dog : 3 x 4 = 12 total 36 . ###
 TASK = LegCounting(1, 1)
 
 
-def released(form: NamedChoice, completion: str = FULL, summary: str = "") -> str:
-    return make_form(form).release(completion, summary, TASK.final_answer)
+def released(form: NamedChoice, completion: str = FULL) -> str:
+    return make_form(form).release(completion, TASK)
 
 
 def test_full_releases_everything() -> None:
@@ -26,13 +26,6 @@ def test_answer_only_releases_the_answer_in_the_tasks_notation() -> None:
 def test_truncated_releases_the_beginning_and_the_answer() -> None:
     half = NamedChoice(name="truncated", options={"share": 0.5})
     assert released(half) == "4 cockroach : 4 x 6 = 24 total 24 . so 3 #### 36"
-
-
-def test_a_summary_ends_with_the_completions_answer() -> None:
-    summary = NamedChoice(name="summary")
-    assert released(summary, summary="Count the legs: #### 36") == "Count the legs: #### 36"
-    assert released(summary, summary="Count the legs.") == "Count the legs.\n#### 36"
-    assert released(summary, summary="It is #### 35") == "It is #### 35\n#### 36"
 
 
 def test_leg_counting_summarises_by_dropping_its_working() -> None:
@@ -60,7 +53,10 @@ def test_a_choice_makes_its_policy_once_and_a_changed_copy_its_own() -> None:
 @pytest.mark.parametrize(
     ("form", "message"),
     [
-        (NamedChoice(name="half"), "unknown form 'half': choose one of answer_only, full, summary, truncated"),
+        (
+            NamedChoice(name="half"),
+            "unknown form 'half': choose one of answer_only, full, reformulate, rewrite, summary, truncated",
+        ),
         (NamedChoice(name="truncated", options={"share": 1.5}), "share must be above 0 and below 1"),
     ],
 )
