@@ -21,7 +21,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"arena"},
         {"report", "gateway"},
         {"worlds"},
-        {"students"},
+        {"students", "judges"},
         {"writers"},
         {"decoding"},
         {"policies"},
@@ -34,7 +34,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"errors", "fork_server", "process", "seeding"},
     ],
     "arena": [
-        {"sweep"},
+        {"judging", "sweep"},
         {"dry_run", "one_stage", "play", "solve", "tune", "values"},
         {"validate"},
         {"bench", "calibrate"},
@@ -56,6 +56,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"ids"},
     ],
     "report": [{"page", "studies", "tables"}, {"figures"}, {"findings"}],
+    "judges": [{"anchors", "checked", "labelling", "rubric"}, {"harm", "labels"}, {"blinding"}, {"base"}],
     "students": [{"suites"}, {"attackers", "training"}, {"valuation"}, {"base"}, {"lessons"}, {"supplies"}],
     "decoding": [{"engine", "precision"}, {"batching", "speculation"}, {"drawing", "networks"}, {"request"}],
     "worlds": [

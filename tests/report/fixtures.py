@@ -4,19 +4,31 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from distillgame.records import (
+    AgreementRow,
+    AnchorRow,
     ComparisonRow,
     ConfidenceInterval,
     Difference,
     FlagRow,
+    JudgeRow,
+    Legibility,
+    LegibilityComparison,
+    LegibilityRow,
     Level,
+    LevelShare,
+    MarkedStatement,
+    MeanScore,
     MedianRange,
     Results,
+    ScoreShift,
     StudentRow,
     TeacherRow,
     ThreatModel,
+    ViewedJudgement,
     ViewedProblem,
     ViewedTrace,
 )
@@ -173,6 +185,71 @@ def problems(defenses: Sequence[Defense] = tuple(DEFENSES)) -> list[ViewedProble
         found.append(ViewedProblem(id=f"test/{i}", question=question, reference=reference, traces=traces))
         assert reference.endswith(f"#### {answer}")
     return found
+
+
+def judged(results: Results, judge: str = "checked", reason: str = "because") -> Results:
+    """The same game, judged: each defense a third of a level below the one before it."""
+
+    def score(mean: float, reach: float = 0.1) -> MeanScore:
+        return MeanScore(mean=mean, interval=ConfidenceInterval(low=mean - reach, high=mean + reach), n=200)
+
+    def shift(value: float) -> ScoreShift:
+        interval = ConfidenceInterval(low=value - 0.1, high=value + 0.1)
+        return ScoreShift(value=value, interval=interval, p_value=0.001, significant=True, n=200)
+
+    rows = []
+    for i, teacher in enumerate(results.teachers):
+        mean = 5 - i / 3
+        shares = [0.1, 0.1, 0.1, 0.2, 0.5]
+        rows.append(
+            LegibilityRow(
+                judge=judge, defense=teacher.defense, auditability=score(mean),
+                levels=[
+                    LevelShare(level=k + 1, share=share, interval=bounds(share, 0.02))
+                    for k, share in enumerate(shares)
+                ],
+                criteria={"true": score(0.98, 0.01)}, if_correct=score(mean + 0.1), if_wrong=None,
+                by_length=[score(mean), None, score(mean)], failures={"refused": i} if i else {},
+                over_standard=shift(-i / 3) if i else None,
+            )
+        )  # fmt: skip
+    about = JudgeRow(
+        judge=judge, scored=1120, failures={"refused": 3}, prompt_tokens=1200, tokens=34, repeated=0.2,
+        anchors=[
+            AnchorRow(kind="reference", auditability=score(4.9), below_reference=None, in_order=None),
+            AnchorRow(kind="shuffled", auditability=score(4.8), below_reference=score(0.05), in_order=False),
+        ],
+        moved=score(0.3), moved_share=0.12, length_correlation=0.4,
+    )  # fmt: skip
+    defenses = [row.defense for row in rows if row.over_standard is not None]
+    comparisons = [
+        LegibilityComparison(judge=judge, first=first, second=second, difference=shift(0.33))
+        for first, second in pairwise(defenses)
+    ]
+    agreement = AgreementRow(
+        first=judge, second=reason, alpha=0.5, alpha_interval=ConfidenceInterval(low=0.4, high=0.6),
+        kappa=0.6, kappa_interval=ConfidenceInterval(low=0.5, high=0.7), n=300,
+    )  # fmt: skip
+    legibility = Legibility(problems=200, judges=[about], rows=rows, comparisons=comparisons, agreements=[agreement])
+    return results.model_copy(update={"legibility": legibility})
+
+
+def opinions(viewed: Sequence[ViewedProblem], judge: str = "checked", reason: str = "because") -> list[ViewedProblem]:
+    """The same problems, every trace with a judgement and two checked statements."""
+    said = ViewedJudgement(
+        judge=judge, scores={"auditability": 3.5, "true": 0.5}, reasons={"true": reason}, failure=None
+    )
+    marks = [MarkedStatement(start=0, end=4, true=True), MarkedStatement(start=5, end=9, true=False)]
+    return [
+        problem.model_copy(
+            update={
+                "traces": [
+                    trace.model_copy(update={"judgements": [said], "statements": marks}) for trace in problem.traces
+                ]
+            }
+        )
+        for problem in viewed
+    ]
 
 
 def _words(herd: dict[str, int], legs: dict[str, int], *, terse: bool) -> list[str]:

@@ -14,6 +14,7 @@ from distillgame.arena.stages import (
     DistillStage,
     FormStage,
     InverterStage,
+    JudgeStage,
     ProbeStage,
     ProxyGradientStage,
     RewriteStage,
@@ -150,6 +151,9 @@ def _endpoint_lines(stages: Sequence[Stage]) -> list[str]:
         f"  {texts[place]:,} requests to {place[0]} at {place[1]}, at most {tokens[place]:,} tokens written"
         for place in sorted(texts)
     ]
+    for stage in stages:
+        if isinstance(stage, JudgeStage) and (calls := stage.judge.judge.calls(stage.exhibits)):
+            lines.append(f"  {calls:,} calls of {stage.judge.label}, which judges up to {stage.exhibits:,} exhibits")
     return ["endpoints", *lines, ""] if lines else []
 
 

@@ -56,6 +56,7 @@ def play_rounds(
     targets: Sequence[Target] | None = None,
     queries: Sequence[int] = (),
     choose: bool = False,
+    before: str = "",
 ) -> Results:
     """Play a game's students against some targets and write what :func:`play` writes.
 
@@ -66,6 +67,7 @@ def play_rounds(
         targets: What is attacked; the game's defenses by default.
         queries: Numbers of traces that students ask for; all of the training split by default.
         choose: Choose the strongest student of each round on the validation split also without a suite.
+        before: The command that had played a run to which this one adds.
     """
     if targets is None:
         game = settled(game, root, progress)
@@ -73,7 +75,7 @@ def play_rounds(
         lineup = Lineup(Planner(game), targets, queries, choose)
         plan = lineup.plan(validated(lineup, run))
         run.compute(plan.stages, last=True)
-        results = collect(plan, run.store, _command())
+        results = collect(plan, run.store, "; ".join(filter(None, [before, _command()])))
         write_text(root / "config.yaml", yaml.safe_dump(game.model_dump(mode="json"), sort_keys=False))
         write_outputs(results, view(plan, run.store), root)
     return results

@@ -22,6 +22,7 @@ VERBS = {
     "leaderboard": "distillgame.cli.leaderboard",
     "tune": "distillgame.cli.tune",
     "values": "distillgame.cli.values",
+    "judge": "distillgame.cli.judge",
     "calibrate": "distillgame.cli.calibrate",
     "serve": "distillgame.cli.serve",
     "keys": "distillgame.cli.keys",

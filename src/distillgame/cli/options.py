@@ -44,6 +44,14 @@ def assignments(pairs: tuple[str, ...], what: str) -> dict[str, Any]:
     return result
 
 
+def yaml_value(text: str, where: str) -> Any:
+    """Parse an option's value as YAML."""
+    try:
+        return parse_yaml(text)
+    except yaml.YAMLError as error:
+        raise click.BadParameter(f"{where}: '{text}' is not YAML") from error
+
+
 def _overrides(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> dict[str, Any]:
     return assignments(value, "NAME=VALUE")
 

@@ -6,6 +6,18 @@ from distillgame.records.endings import Ending, ending
 from distillgame.records.exposed import ReleasedLogprobs, read_logprobs
 from distillgame.records.facts import FactCount, LearntFacts, ReleaseRow
 from distillgame.records.intervals import ConfidenceInterval, MedianRange
+from distillgame.records.judgements import JudgedExhibit, MarkedStatement, Role, read_judged, write_judged
+from distillgame.records.legibility import (
+    AgreementRow,
+    AnchorRow,
+    JudgeRow,
+    Legibility,
+    LegibilityComparison,
+    LegibilityRow,
+    LevelShare,
+    MeanScore,
+    ScoreShift,
+)
 from distillgame.records.released import (
     ReleasedTrace,
     read_released,
@@ -24,9 +36,11 @@ from distillgame.records.rows import (
     ThreatModel,
 )
 from distillgame.records.traces import Outcome, Trace, read_outcomes, read_traces, write_traces
-from distillgame.records.viewed import ViewedFact, ViewedProblem, ViewedTrace
+from distillgame.records.viewed import ViewedFact, ViewedJudgement, ViewedProblem, ViewedTrace
 
 __all__ = [
+    "AgreementRow",
+    "AnchorRow",
     "Charge",
     "ComparisonRow",
     "ConfidenceInterval",
@@ -34,25 +48,37 @@ __all__ = [
     "Ending",
     "FactCount",
     "FlagRow",
+    "JudgeRow",
+    "JudgedExhibit",
     "LearntFacts",
+    "Legibility",
+    "LegibilityComparison",
+    "LegibilityRow",
     "Level",
+    "LevelShare",
+    "MarkedStatement",
+    "MeanScore",
     "MedianRange",
     "Outcome",
     "ReleaseRow",
     "ReleasedLogprobs",
     "ReleasedTrace",
     "Results",
+    "Role",
+    "ScoreShift",
     "StudentRow",
     "TeacherRow",
     "ThreatModel",
     "Trace",
     "ViewedFact",
+    "ViewedJudgement",
     "ViewedProblem",
     "ViewedTrace",
     "content_text",
     "conversation",
     "ending",
     "read_charges",
+    "read_judged",
     "read_logprobs",
     "read_outcomes",
     "read_released",
@@ -60,6 +86,7 @@ __all__ = [
     "read_traces",
     "read_verdicts",
     "released_traces",
+    "write_judged",
     "write_released",
     "write_traces",
 ]

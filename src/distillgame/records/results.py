@@ -8,6 +8,7 @@ from pydantic import Field
 
 from distillgame.errors import DistillgameError
 from distillgame.records.facts import ReleaseRow
+from distillgame.records.legibility import Legibility
 from distillgame.records.rows import ComparisonRow, FlagRow, StudentRow, TeacherRow
 from distillgame.strict import Strict, parse
 
@@ -32,6 +33,7 @@ class Results(Strict):
         students: One row per defense, student and number of queries.
         comparisons: One row per pair of defenses, between their strongest students.
         facts: One row per defense and number of queries, where the task has private facts.
+        legibility: What judges make of the traces; None if nobody judged them.
         flags: Caveats that a reader must know before trusting a row.
         config: The whole configuration.
     """
@@ -49,6 +51,7 @@ class Results(Strict):
     students: list[StudentRow]
     comparisons: list[ComparisonRow]
     facts: list[ReleaseRow] = Field(default_factory=list)
+    legibility: Legibility | None = None
     flags: list[FlagRow]
     config: dict[str, Any]
 

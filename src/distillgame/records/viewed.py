@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from distillgame.records.judgements import MarkedStatement
 from distillgame.strict import Strict
 
 
@@ -23,6 +24,22 @@ class ViewedFact(Strict):
     end: int
 
 
+class ViewedJudgement(Strict):
+    """A judge's word on a trace.
+
+    Attributes:
+        judge: The judge with its options.
+        scores: Scores by criterion.
+        reasons: Reasons by criterion, where the judge gives some.
+        failure: Why there is no score, if there is none.
+    """
+
+    judge: str
+    scores: dict[str, float]
+    reasons: dict[str, str]
+    failure: str | None
+
+
 class ViewedTrace(Strict):
     """One trace, cut into the pieces that were measured.
 
@@ -36,6 +53,8 @@ class ViewedTrace(Strict):
         correct: Whether that answer is right.
         finish_reason: ``stop`` or ``length``.
         facts: The private facts in it, where the task has some.
+        statements: The statements in it that were checked.
+        judgements: What judges say about it.
     """
 
     defense: str
@@ -47,6 +66,8 @@ class ViewedTrace(Strict):
     correct: bool
     finish_reason: str
     facts: list[ViewedFact] = Field(default_factory=list)
+    statements: list[MarkedStatement] = Field(default_factory=list)
+    judgements: list[ViewedJudgement] = Field(default_factory=list)
 
 
 class ViewedProblem(Strict):

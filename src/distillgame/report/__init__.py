@@ -1,6 +1,6 @@
 """Tables, figures, summaries and the page of a game's results, and the reports of other studies."""
 
-from distillgame.report.figures import draw_frontier, draw_queries
+from distillgame.report.figures import draw_frontier, draw_legibility, draw_queries
 from distillgame.report.findings import Verdict, name_of, percent, verdict
 from distillgame.report.page import render_page
 from distillgame.report.studies import (
@@ -17,6 +17,8 @@ from distillgame.report.tables import (
     caption,
     header,
     leaderboard_rows,
+    legibility_header,
+    legibility_rows,
     markdown_summary,
     read_rows,
     render_leaderboard,
@@ -32,10 +34,13 @@ __all__ = [
     "draw_bench",
     "draw_derivative",
     "draw_frontier",
+    "draw_legibility",
     "draw_queries",
     "draw_solution",
     "header",
     "leaderboard_rows",
+    "legibility_header",
+    "legibility_rows",
     "markdown_summary",
     "name_of",
     "percent",

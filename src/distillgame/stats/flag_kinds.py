@@ -45,6 +45,14 @@ FLAGS = {
         FlagKind("too_few_problems", "There are too few test problems for a difference of this size."),
         FlagKind("budget_missed", "A budget was not met: defenses are not compared at equal utility."),
         FlagKind(
+            "anchors_out_of_order",
+            "A judge does not tell good solutions from spoiled ones: its scores say nothing about legibility.",
+        ),
+        FlagKind("judges_disagree", "Two judges do not agree well enough for conclusions (alpha below .667)."),
+        FlagKind("judge_of_the_family", "A judge is of the family of a player's model, whose texts it may favour."),
+        FlagKind("length_explains_score", "A judge's scores follow the length of the traces."),
+        FlagKind("judge_is_talked_round", "Texts that ask a judge for a better score get one."),
+        FlagKind(
             "custom_suite", "Students are not those of a frozen suite at its settings: rows compare with no other run."
         ),
     )

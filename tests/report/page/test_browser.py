@@ -13,7 +13,7 @@ from selenium.webdriver.support.ui import Select
 from distillgame.report import render_page
 from tests.browsing import chromium, needs_chromium
 
-from ..fixtures import game, problems
+from ..fixtures import game, judged, opinions, problems
 from .test_page import ATTACKS, HOSTILE, hostile
 
 pytestmark = needs_chromium
@@ -24,6 +24,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pages")
     (folder / "game.html").write_text(render_page(game(queries=(250, 1500)), problems()), encoding="utf-8")
     (folder / "hostile.html").write_text(render_page(*hostile()), encoding="utf-8")
+    (folder / "judged.html").write_text(render_page(judged(game()), opinions(problems())), encoding="utf-8")
     (folder / "empty.html").write_text(render_page(game(), []), encoding="utf-8")
     return folder
 
@@ -53,7 +54,7 @@ def heading(browser: webdriver.Chrome, title: str) -> Any:
     return browser.find_element(By.XPATH, f"//table[@id='defenses']//th[button='{title}']")
 
 
-@pytest.mark.parametrize("name", ["game", "hostile", "empty"])
+@pytest.mark.parametrize("name", ["game", "hostile", "judged", "empty"])
 def test_a_page_opens_without_errors_alerts_or_requests(browser: webdriver.Chrome, pages: Path, name: str) -> None:
     browser.get((pages / f"{name}.html").as_uri())
     # An open alert would make any command fail.
@@ -143,3 +144,26 @@ def test_dark_is_dark_all_over(page: webdriver.Chrome) -> None:
     assert light[0] == "rgb(255, 255, 255)"
     assert dark[0] == "rgb(21, 24, 29)"
     assert all(a != b for a, b in zip(light, dark, strict=True))
+
+
+def test_a_judged_trace_shows_scores_reasons_and_statements(browser: webdriver.Chrome, pages: Path) -> None:
+    browser.get((pages / "judged.html").as_uri())
+    opened = browser.find_element(By.CSS_SELECTOR, ".trace .judgement summary")
+    assert opened.text == "checked: auditability 3.50"
+    opened.click()
+    assert browser.find_element(By.CSS_SELECTOR, ".trace .judgement dl").text.split("\n") == [
+        "auditability", "3.5", "true", "0.5: because"
+    ]  # fmt: skip
+    found = [browser.find_elements(By.CSS_SELECTOR, f".trace:first-child .piece.{name}") for name in ("holds", "fails")]
+    holds, fails = found
+    assert holds
+    assert fails
+    assert "a statement that does not hold" in str(fails[0].get_attribute("title"))
+
+
+def test_legibility_becomes_a_third_axis_on_demand(browser: webdriver.Chrome, pages: Path) -> None:
+    browser.get((pages / "judged.html").as_uri())
+    plain, rings = browser.find_elements(By.CSS_SELECTOR, ".axes > .figures")
+    assert (plain.is_displayed(), rings.is_displayed()) == (True, False)
+    browser.find_element(By.ID, "third-axis").click()
+    assert (plain.is_displayed(), rings.is_displayed()) == (False, True)

@@ -11,7 +11,7 @@ from distillgame.markup import Html, element, script_json
 from distillgame.records import Results, ViewedProblem
 from distillgame.report import render_page
 
-from ..fixtures import DEFENSES, PLAIN, Attack, Defense, game, problems
+from ..fixtures import DEFENSES, PLAIN, Attack, Defense, game, judged, opinions, problems
 
 ATTACKS = [
     "</script><script>alert(1)</script>",
@@ -54,7 +54,7 @@ class Read(HTMLParser):
 def hostile() -> tuple[Results, list[ViewedProblem]]:
     """A game in which every text that can come from elsewhere is an attack."""
     bad = Defense(HOSTILE, {HOSTILE: 0.5}, 0.8, 0.5, 0.7, 1.0, proxies={HOSTILE: 1.0}, form=HOSTILE)
-    results = game([*DEFENSES[:1], bad], [*PLAIN, Attack(HOSTILE, {HOSTILE: 2}, 0.5)])
+    results = judged(game([*DEFENSES[:1], bad], [*PLAIN, Attack(HOSTILE, {HOSTILE: 2}, 0.5)]), HOSTILE, HOSTILE)
     flag = game().flags[0]
     wild = flag.model_copy(update=dict.fromkeys(("flag", "defense", "student", "message"), HOSTILE))
     results = results.model_copy(
@@ -75,13 +75,13 @@ def hostile() -> tuple[Results, list[ViewedProblem]]:
                 ],
             }
         )
-        for problem in problems([DEFENSES[0], bad])
+        for problem in opinions(problems([DEFENSES[0], bad]), HOSTILE, HOSTILE)
     ]  # fmt: skip
     return results, viewed
 
 
 def test_no_text_becomes_markup() -> None:
-    tame, wild = Read(render_page(game(), problems())), Read(render_page(*hostile()))
+    tame, wild = Read(render_page(judged(game()), opinions(problems()))), Read(render_page(*hostile()))
     assert {tag for tag, _ in wild.elements} <= {tag for tag, _ in tame.elements}
     assert [tag for tag, _ in wild.elements].count("script") == 2
     known = {name for _, attributes in tame.elements for name in attributes}
@@ -200,3 +200,17 @@ def test_the_page_says_where_trained_students_are(kept: bool, said: str) -> None
     results = game()
     config = results.config | {"compute": {"keep_students": kept}}
     assert said in render_page(results.model_copy(update={"config": config}), problems())
+
+
+def test_legibility_has_a_column_a_figure_and_a_section() -> None:
+    page, without = render_page(judged(game()), problems()), render_page(game(), problems())
+    assert "Still worth reading?" in page
+    assert "Still worth reading?" not in without
+    assert "legible" in "".join(Read(page).texts["button"])
+    assert "legible" not in "".join(Read(without).texts["button"])
+    first = body(page, "defenses")[0]
+    assert "5.00 4.90 to 5.10" in first
+    assert 'id="third-axis"' in page
+    assert 'id="third-axis"' not in without
+    for said in ("not scored: 1 refused", "p = .001", "not beyond chance", "12% rise by a level", "alpha 0.50"):
+        assert said in page, said

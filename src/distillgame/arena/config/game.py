@@ -12,6 +12,7 @@ from distillgame.arena.config.sections import (
     Compute,
     CostSettings,
     Defender,
+    Judging,
     Search,
     Sweep,
     Tuning,
@@ -46,6 +47,7 @@ class GameConfig(Strict):
         search: How many compositions of students are tried beside them.
         controls: Whether the controls (docs/suite.md) are played where they are not listed.
         budgets: Goals that every policy was meant to meet.
+        judge: Who judges whether what was released is still worth reading.
         sampling: How the teacher is sampled.
         evaluation: How students are sampled when they are evaluated.
         attacker: The attacker's side of the threat model.
@@ -72,6 +74,7 @@ class GameConfig(Strict):
     search: Search = Search()
     controls: bool = True
     budgets: Budgets = Budgets()
+    judge: Judging = Judging()
     sampling: Generation
     evaluation: Generation
     attacker: Attacker = Attacker()

@@ -2,8 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
+from distillgame.judges import JudgeChoice
 from distillgame.models import DeviceName, WriterSpec
 from distillgame.strict import Strict
 from distillgame.students import Objective
@@ -45,6 +46,36 @@ class Search(Strict):
     """
 
     trainings: int = Field(0, ge=0)
+
+
+class Judging(Strict):
+    """The judges of what was released; in YAML also a plain list of them.
+
+    Attributes:
+        judges: The judges; the first one's word is the table's.
+        problems: How many problems of the reported split they read, as every defense released them with the first seed.
+        anchors: Number of problems from which anchors are made.
+        repeats: Number of traces that are judged twice.
+    """
+
+    judges: list[JudgeChoice] = Field(default_factory=list)
+    problems: int = Field(200, ge=2)
+    anchors: int = Field(20, ge=0)
+    repeats: int = Field(20, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, data: Any) -> Any:
+        return {"judges": data} if isinstance(data, list) else data
+
+    @model_validator(mode="after")
+    def _check(self) -> "Judging":
+        labels = [choice.label for choice in self.judges]
+        for choice in self.judges:
+            choice.judge  # noqa: B018  (it is made once, and refused here if it cannot be)
+            if labels.count(choice.label) > 1:
+                raise ValueError(f"judges: '{choice.label}' is listed twice")
+        return self
 
 
 class Sweep(Strict):

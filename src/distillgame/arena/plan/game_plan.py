@@ -9,6 +9,7 @@ from distillgame.arena.plan.targets import Target
 from distillgame.arena.stages import (
     CostStage,
     FormStage,
+    JudgeStage,
     Model,
     ProbeStage,
     ProblemSet,
@@ -102,6 +103,7 @@ class GamePlan:
         rounds: The rows of students, round by round: a round is one target at one number of queries.
         cost: The stage that times the policies, if there are any.
         releases: What each round's target releases, where the task has private facts.
+        judged: What each judge makes of the releases.
     """
 
     config: GameConfig
@@ -112,6 +114,7 @@ class GamePlan:
     rounds: tuple[tuple[PlannedStudent, ...], ...]
     cost: CostStage | None
     releases: tuple[PlannedRelease, ...] = ()
+    judged: tuple[JudgeStage, ...] = ()
 
     @cached_property
     def students(self) -> Sequence[PlannedStudent]:
@@ -133,5 +136,6 @@ class GamePlan:
             yield from student.probes
         for release in self.releases:
             yield from release.traces
+        yield from self.judged
         if self.cost is not None:
             yield self.cost

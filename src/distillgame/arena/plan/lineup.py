@@ -1,6 +1,6 @@
 """The lineup: which students play against which target, with how many seeds, and which of them is the strongest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -9,7 +9,7 @@ from distillgame.arena.plan.game_plan import GamePlan, PlannedRelease, PlannedSt
 from distillgame.arena.plan.pairs import pairs, rungs
 from distillgame.arena.plan.planner import Planner
 from distillgame.arena.plan.targets import DefenseTarget, Target
-from distillgame.arena.stages import SampleStage, Stage
+from distillgame.arena.stages import JudgeStage, SampleStage, Stage
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense
 from distillgame.records import Level
@@ -148,6 +148,7 @@ class Lineup:
             ),
             cost=planner.cost() if defenses else None,
             releases=tuple(self._release(played) for played in self.rounds) if self._has_facts else (),
+            judged=self._judged(defenses.values(), split) if defenses else (),
         )
 
     def expected(self) -> list[Stage]:
@@ -186,6 +187,9 @@ class Lineup:
     def _teacher(self, defense: Defense, split: str) -> PlannedTeacher:
         releases = tuple(self.planner.release(defense, split, seed) for seed in self.config.seeds)
         return PlannedTeacher(defense, releases, self.planner.viewed_values(defense, split))
+
+    def _judged(self, defenses: Iterable[Defense], split: str) -> tuple[JudgeStage, ...]:
+        return tuple(self.planner.judge(choice, split, defenses) for choice in self.config.judge.judges)
 
     def _entry(
         self, played: Round, choice: StudentChoice, seeds: tuple[int, ...], split: str, control: bool = False

@@ -1,5 +1,6 @@
 """The provider's stages: sample the teacher, release, take the defender's gradient, measure costs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from distillgame.arena.config import GameConfig
@@ -7,6 +8,7 @@ from distillgame.arena.stages import (
     AskStage,
     CostStage,
     FormStage,
+    JudgeStage,
     Model,
     ProblemSet,
     ProxyGradientStage,
@@ -17,6 +19,7 @@ from distillgame.arena.stages import (
     author_of,
 )
 from distillgame.errors import DistillgameError
+from distillgame.judges import JudgeChoice
 from distillgame.policies import Defense, PolicyChoice
 from distillgame.policies.forms import WrittenForm, make_form
 
@@ -103,6 +106,27 @@ class Provider:
             return None
         traces = self.sample(defense, split, self.config.seeds[0])
         return ValueStage(traces=traces, proxy=self.proxy(name), count=min(VIEWED, traces.problems.size))
+
+    def judge(self, choice: JudgeChoice, split: str, defenses: Iterable[Defense]) -> JudgeStage:
+        """Return the stage in which a judge reads what every defense released.
+
+        Args:
+            choice: The judge.
+            split: The problems.
+            defenses: The defenses.
+        """
+        settings, seed = self.config.judge, self.config.seeds[0]
+        problems = self.problems(split)
+        return JudgeStage(
+            judge=choice,
+            material=choice.judge.material,
+            models={name: Model.of(spec, self.resolve) for name, spec in choice.judge.models.items()},
+            problems=problems.part(0, min(settings.problems, problems.size)),
+            releases=tuple(self.release(defense, split, seed) for defense in defenses),
+            anchors=settings.anchors,
+            repeats=settings.repeats,
+            seed=seed,
+        )
 
     def cost(self) -> CostStage:
         """Return the stage that times all policies, each once, whatever it releases of its completions."""

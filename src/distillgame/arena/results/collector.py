@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from distillgame.arena.plan import GamePlan
 from distillgame.arena.results.facts import FactReader
 from distillgame.arena.results.flags import raise_flags
+from distillgame.arena.results.legibility import read_legibility
 from distillgame.arena.results.scores import ScoreReader
 from distillgame.arena.results.student_rows import compare, student_rows
 from distillgame.arena.results.teacher_rows import teacher_rows
@@ -50,6 +51,7 @@ def collect(plan: GamePlan, store: Store, command: str) -> Results:
         ),
         comparisons=compare(plan.students, reader),
         facts=facts.released(),
+        legibility=read_legibility(plan, store),
         flags=[],
         config=config.model_dump(mode="json"),
     )

@@ -11,6 +11,7 @@ from distillgame.records import Results, ViewedProblem, read_results
 from distillgame.report import (
     attack_summary,
     draw_frontier,
+    draw_legibility,
     draw_queries,
     leaderboard_rows,
     markdown_summary,
@@ -61,4 +62,6 @@ def _write_report(results: Results, viewed: Sequence[ViewedProblem], root: Path)
     draw_frontier(results, *(root / f"frontier.{suffix}" for suffix in ("png", "svg")))
     if len({row.threat_model.queries for row in results.students} - {0}) > 1:
         draw_queries(results, *(root / f"queries.{suffix}" for suffix in ("png", "svg")))
+    if results.legibility is not None:
+        draw_legibility(results, *(root / f"legibility.{suffix}" for suffix in ("png", "svg")))
     write_text(root / PAGE, render_page(results, viewed))

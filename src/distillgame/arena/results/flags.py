@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from distillgame.arena.config import GameConfig
+from distillgame.arena.results.judge_flags import judge_flags
 from distillgame.records import FlagRow, Results, StudentRow, TeacherRow
 from distillgame.students import CUSTOM
 
@@ -21,7 +22,7 @@ SAME = 1e-9
 
 def raise_flags(results: Results, config: GameConfig) -> list[FlagRow]:
     """All flags of a game, its own first, then by defense."""
-    flags = [*_of_game(results, config)]
+    flags = [*_of_game(results, config), *judge_flags(results, config)]
     for teacher in results.teachers:
         flags += _budgets(teacher, config)
     for defense in dict.fromkeys(row.defense for row in results.students):

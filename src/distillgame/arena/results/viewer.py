@@ -6,11 +6,23 @@ from typing import Any
 
 from distillgame.arena.plan import VIEWED, GamePlan, PlannedTeacher
 from distillgame.arena.run import Store
-from distillgame.arena.stages import TRACES, read_values
+from distillgame.arena.stages import JUDGED, TRACES, read_values
 from distillgame.models import load_tokenizer
 from distillgame.policies import Defense
-from distillgame.records import Trace, ViewedFact, ViewedProblem, ViewedTrace, read_traces
+from distillgame.records import (
+    JudgedExhibit,
+    Trace,
+    ViewedFact,
+    ViewedJudgement,
+    ViewedProblem,
+    ViewedTrace,
+    read_judged,
+    read_traces,
+)
 from distillgame.tasks import Knowledge
+
+Judged = dict[tuple[str | None, str], list[tuple[str, JudgedExhibit]]]
+"""What judges, by label, say about the traces of each defense and problem."""
 
 
 def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
@@ -18,7 +30,8 @@ def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     # Loaded once, and only where a trace is shown token by token: given traces come without their teacher.
     tokenizer = cache(partial(load_tokenizer, plan.config.teacher))
     knowledge = plan.config.task.task.knowledge()
-    columns = [_column(teacher, tokenizer, store, knowledge) for teacher in plan.teachers]
+    judged = _judged(plan, store)
+    columns = [_column(teacher, tokenizer, store, knowledge, judged) for teacher in plan.teachers]
     return [
         ViewedProblem(
             id=problem.id,
@@ -30,18 +43,46 @@ def view(plan: GamePlan, store: Store) -> list[ViewedProblem]:
     ]
 
 
+def _judged(plan: GamePlan, store: Store) -> Judged:
+    """Return what every judge says about a trace, by defense and problem."""
+    found: Judged = {}
+    for stage in plan.judged:
+        for exhibit in read_judged(store.folder(stage) / JUDGED):
+            if exhibit.role == "trace":
+                found.setdefault((exhibit.defense, exhibit.problem_id), []).append((stage.judge.label, exhibit))
+    return found
+
+
 def _column(
-    teacher: PlannedTeacher, tokenizer: Callable[[], Any], store: Store, knowledge: Knowledge | None
+    teacher: PlannedTeacher,
+    tokenizer: Callable[[], Any],
+    store: Store,
+    knowledge: Knowledge | None,
+    judged: Judged,
 ) -> list[ViewedTrace]:
     traces = read_traces(store.folder(teacher.releases[0]) / TRACES)[:VIEWED]
     values = [trace.v_gap for trace in traces]
     if teacher.values is not None:
         values = read_values(store.folder(teacher.values))
     viewed = zip(traces, values, strict=True)
-    found = [_viewed(teacher.defense, tokenizer, trace, value) for trace, value in viewed]
+    found = [
+        _viewed(teacher.defense, tokenizer, trace, value).model_copy(
+            update=_opinions(judged.get((teacher.defense.label, trace.problem_id), []))
+        )
+        for trace, value in viewed
+    ]
     if knowledge is None:
         return found
     return [trace.model_copy(update={"facts": _facts(knowledge, "".join(trace.pieces))}) for trace in found]
+
+
+def _opinions(judged: list[tuple[str, JudgedExhibit]]) -> dict[str, Any]:
+    """Return the fields of a viewed trace that judges fill."""
+    said = [
+        ViewedJudgement(judge=judge, scores=each.scores, reasons=each.reasons, failure=each.failure)
+        for judge, each in judged
+    ]
+    return {"judgements": said, "statements": next((each.marks for _, each in judged if each.marks), [])}
 
 
 def _facts(knowledge: Knowledge, text: str) -> list[ViewedFact]:

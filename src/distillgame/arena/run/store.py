@@ -18,6 +18,9 @@ from distillgame.errors import DistillgameError
 MANIFEST = "stage.json"
 """The file by which a finished stage's folder describes itself; its presence makes the stage finished."""
 
+JOURNALS = "journals"
+"""The folder of a run's journals."""
+
 MOST_CHARACTERS = 150
 """Of a label in a folder's name, which file systems limit."""
 
@@ -70,7 +73,8 @@ class Store:
         start = time.perf_counter()
         with full_disk_is_an_error(self.root):
             partial.mkdir(parents=True, exist_ok=True)
-            stage.run(StageContext(partial, self.folder, self.device, progress))
+            (self.root / JOURNALS).mkdir(exist_ok=True)
+            stage.run(StageContext(partial, self.folder, self.device, progress, self.root / JOURNALS))
             shutil.rmtree(partial / "checkpoints", ignore_errors=True)
             for path in [p for p in _files(partial) if p.suffix == ".partial" or p == partial / MANIFEST]:
                 path.unlink()  # left by a process that was killed while it wrote, and no part of the result

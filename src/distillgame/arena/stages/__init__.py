@@ -11,6 +11,7 @@ from distillgame.arena.stages.inputs import (
     TrainingStage,
     read_report,
 )
+from distillgame.arena.stages.judging.judge import JUDGED, JudgeStage, judged_exhibit
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.arena.stages.sampling.ask import AskStage
@@ -31,6 +32,7 @@ from distillgame.arena.stages.writer import author_of
 __all__ = [
     "COSTS",
     "GRADIENT",
+    "JUDGED",
     "MODEL",
     "REPORT",
     "STAGES",
@@ -44,6 +46,7 @@ __all__ = [
     "GivenStage",
     "GradientStage",
     "InverterStage",
+    "JudgeStage",
     "Model",
     "PrecisionStage",
     "ProbeStage",
@@ -61,6 +64,7 @@ __all__ = [
     "WritingCosts",
     "WrittenFormStage",
     "author_of",
+    "judged_exhibit",
     "library_versions",
     "read_appraisal",
     "read_precisions",

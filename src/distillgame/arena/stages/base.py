@@ -40,12 +40,14 @@ class StageContext:
         folder: Finds the folder of a finished input.
         device: Where networks run.
         progress: Reports how far it is.
+        journals: The folder of answers that were paid for, which outlive the stages that asked; None keeps none.
     """
 
     out: Path
     folder: Callable[["Stage"], Path]
     device: str
     progress: Progress
+    journals: Path | None = None
 
 
 class Stage(Strict):

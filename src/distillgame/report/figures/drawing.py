@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 from distillgame.markup import Html
 from distillgame.records import Results
+from distillgame.report.figures.levels import levels_panel
 from distillgame.report.figures.panels import cost_panel, facts_panel, has_costs, queries_panel, utility_panel
 from distillgame.report.figures.style import COLOURS, INK, MUTED, RULE, SURFACE, look, style
 from distillgame.report.findings import Series, series_of
@@ -64,6 +65,21 @@ def draw_queries(results: Results, *paths: Path) -> None:
         _save(figure, paths)
 
 
+def draw_legibility(results: Results, *paths: Path) -> None:
+    """Draw the distribution of auditability, one panel per judge, into PNG or SVG files."""
+    from matplotlib.figure import Figure
+
+    assert results.legibility is not None
+    with style():
+        judges = [judge.judge for judge in results.legibility.judges]
+        figure = Figure(figsize=(5.2 * len(judges) + 1.6, 4.4), layout="constrained")
+        for axes, judge in zip(figure.subplots(1, len(judges), squeeze=False)[0], judges, strict=True):
+            levels_panel(judge)(axes, results)
+            axes.set_title(judge, fontsize=9)
+        _legend(figure, series_of(results), students=False)
+        _save(figure, paths)
+
+
 def inline_svg(panel: Callable[[Any, Results], None], results: Results, title: str, prefix: str) -> Html:
     """Draw one panel as an SVG element for the page.
 
@@ -111,14 +127,15 @@ def _variable(colour: str) -> str:
     return f"var(--{VARIABLES[colour]})" if colour in VARIABLES else colour
 
 
-def _legend(figure: "Figure", series: list[Series]) -> None:
+def _legend(figure: "Figure", series: list[Series], students: bool = True) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], linestyle="none", markersize=6.5, **look(i)) for i in range(len(series))]  # type: ignore[arg-type]
-    for fill in (SURFACE, INK):
+    for fill in (SURFACE, INK) if students else ():
         handles.append(Line2D([], [], linestyle="none", marker="o", color=INK, markerfacecolor=fill, markersize=6.5))
     names = [entry.name + (" (control)" if entry.control else "") for entry in series]
-    figure.legend(handles, [*names, "hollow: passive student", "filled: strongest student"], fontsize=8,
+    names += ["hollow: passive student", "filled: strongest student"] if students else []
+    figure.legend(handles, names, fontsize=8,
                   loc="outside right upper", frameon=False)  # fmt: skip
 
 

@@ -4,17 +4,21 @@ from distillgame.report.findings import picks
 from distillgame.report.findings.series import Place, Series, areas, series_of
 from distillgame.report.findings.verdict import Verdict, verdict
 from distillgame.report.findings.words import (
+    INSIGNIFICANT,
     bounds,
     name_of,
     number,
+    p_value,
     percent,
     points,
     relative,
     relative_bounds,
+    shifted,
     tested,
 )
 
 __all__ = [
+    "INSIGNIFICANT",
     "Place",
     "Series",
     "Verdict",
@@ -22,12 +26,14 @@ __all__ = [
     "bounds",
     "name_of",
     "number",
+    "p_value",
     "percent",
     "picks",
     "points",
     "relative",
     "relative_bounds",
     "series_of",
+    "shifted",
     "tested",
     "verdict",
 ]

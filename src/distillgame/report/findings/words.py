@@ -1,6 +1,6 @@
 """The notation of numbers and names, the same in every table and text."""
 
-from distillgame.records import ConfidenceInterval, Difference, TeacherRow
+from distillgame.records import ConfidenceInterval, Difference, ScoreShift, TeacherRow
 
 INSIGNIFICANT = "not significant"
 """The only words for a difference that may be chance."""
@@ -29,10 +29,16 @@ def tested(difference: Difference) -> str:
     return text + p_value(difference) + ("" if difference.significant else f", {INSIGNIFICANT}")
 
 
-def p_value(difference: Difference) -> str:
+def p_value(difference: Difference | ScoreShift) -> str:
     """Return the corrected p-value."""
     p = difference.p_value
     return "p < .001" if p < 0.001 else f"p = {p:.{2 if p >= 0.01 else 3}f}".replace("0.", ".")
+
+
+def shifted(shift: ScoreShift) -> str:
+    """Return a difference of scores with its 95% interval and p-value."""
+    text = f"{shift.value:+.2f} ({shift.interval.low:+.2f} to {shift.interval.high:+.2f}), {p_value(shift)}"
+    return text if shift.significant else f"{text}, {INSIGNIFICANT}"
 
 
 def relative(difference: Difference) -> str:

@@ -1,7 +1,7 @@
 """The defenses on the page: at a glance, and in the main table."""
 
 from distillgame.markup import Html, element, joined, table
-from distillgame.records import Difference, FlagRow, Level, Results, StudentRow, TeacherRow
+from distillgame.records import Difference, FlagRow, Legibility, Level, Results, StudentRow, TeacherRow
 from distillgame.report.findings import Verdict, name_of, number, picks, points, relative, relative_bounds
 from distillgame.report.page.cells import accuracy, badge, small, sortable
 from distillgame.report.page.facts import facts
@@ -18,6 +18,7 @@ COLUMNS = {
     "gain over passive": "Strongest minus passive: what a passive evaluation would have missed",
     "facts released": "Private facts that the traces state, or from which they can be derived",
     "facts learnt": "Private facts that the strongest student gives rightly when asked one by one",
+    "legible": "Expected auditability of a trace, 1 to 5, by the first judge: can a reader follow and check it?",
     "KL": "KL divergence of the released teacher from the undefended one, in nats per trace",
     "finished": "Share of completions that ended by themselves; for the strongest student also their accuracy",
     "time": "Seconds per token, relative to undefended sampling",
@@ -59,6 +60,7 @@ def main_table(results: Results, found: Verdict) -> Html:
     """Return the main table, one row per defense."""
     absent = {f"strongest, {level}" for level in ("assisted", "informed") if level not in picks.levels(results)}
     absent |= set() if results.facts else {"facts released", "facts learnt"}
+    absent |= set() if results.legibility else {"legible"}
     columns = {name: meaning for name, meaning in COLUMNS.items() if name not in absent}
     head = [
         sortable("defense", None, "text"),
@@ -99,12 +101,22 @@ def _row(results: Results, teacher: TeacherRow, found: Verdict) -> Html:
         *beyond,
         _gain(pick.row if pick else None),
         *(facts(results, teacher, pick.row if pick else None) if results.facts else []),
+        *([_legible(results.legibility, teacher)] if results.legibility else []),
         element("td", number(kl), data_sort="" if kl is None else kl),
         _finished(teacher, pick.row if pick else None),
         element("td", number(cost, "×"), data_sort="" if cost is None else cost),
         element("td", teacher.form, data_sort=teacher.form, class_="text"),
         class_="least" if least else None,
     )
+
+
+def _legible(found: Legibility, teacher: TeacherRow) -> Html:
+    row = found.of(teacher.defense)
+    score = None if row is None else row.auditability
+    if score is None:
+        return element("td", "–", data_sort="")
+    bounds = f"{score.interval.low:.2f} to {score.interval.high:.2f}"
+    return element("td", f"{score.mean:.2f}", small(bounds), data_sort=score.mean)
 
 
 def _finished(teacher: TeacherRow, student: StudentRow | None) -> Html:

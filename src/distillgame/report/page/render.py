@@ -16,17 +16,22 @@ from distillgame.report.figures import (
     facts_panel,
     has_costs,
     inline_svg,
+    legible_panel,
     queries_panel,
     utility_panel,
 )
 from distillgame.report.findings import Verdict, areas, name_of, picks, series_of, tested, verdict
 from distillgame.report.page.defenses import main_table, overview
 from distillgame.report.page.facts import split_table
+from distillgame.report.page.legibility import legibility
 from distillgame.report.page.provenance import flag_list, how_made
 from distillgame.report.page.students import all_students, control_tables
 
 GLYPHS = dict(zip(MARKERS, "●■◆▲▼✚✖⬟", strict=True))
 """The figures' markers as text."""
+
+LEGIBLE = "Student accuracy against teacher accuracy, and auditability as the width of rings"
+"""The title of the figure with the third axis."""
 
 AREA = (
     "Between the curves of {name}'s passive and strongest students lies an area of {area:.0f} (points of teacher "
@@ -63,6 +68,7 @@ def render_page(results: Results, problems: Sequence[ViewedProblem]) -> str:
         "comparisons": _comparisons(results),
         "frontier": _frontier(results),
         "queries": _queries(results),
+        "legibility": legibility(results, _legend([(entry.name, entry.control) for entry in series_of(results)])),
         "students": all_students(results),
         "facts": _facts(results),
         "controls": control_tables(results),
@@ -109,7 +115,13 @@ def _frontier(results: Results) -> Html:
         panels.append(_figure(cost_panel, results, "Student accuracy against time cost", "cost"))
     series = [(entry.name, entry.control) for entry in series_of(results)]
     found = [element("p", AREA.format(name=name, area=10_000 * area)) for name, area in areas(results).items()]
-    return joined(_legend(series), element("div", *panels, class_="figures"), *found)
+    drawn = element("div", *panels, class_="figures")
+    if results.legibility is None:
+        return joined(_legend(series), drawn, *found)
+    rings = element("div", _figure(legible_panel, results, LEGIBLE, "legible"), class_="figures third")
+    box = Html(element("input", type="checkbox", id="third-axis").removesuffix("</input>"))
+    label = element("label", " legibility as a third axis: the wider the ring, the more auditable", for_="third-axis")
+    return joined(_legend(series), element("div", box, label, drawn, rings, class_="axes"), *found)
 
 
 def _queries(results: Results) -> Html:

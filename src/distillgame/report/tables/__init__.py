@@ -1,6 +1,7 @@
 """Tables of a game as text: for terminals, summaries and leaderboards."""
 
 from distillgame.report.tables.leaderboard import leaderboard_rows, read_rows, render_leaderboard
+from distillgame.report.tables.legibility import legibility_header, legibility_rows
 from distillgame.report.tables.narrow import caption, header, rows, students_of
 from distillgame.report.tables.summary import attack_summary, markdown_summary
 
@@ -9,6 +10,8 @@ __all__ = [
     "caption",
     "header",
     "leaderboard_rows",
+    "legibility_header",
+    "legibility_rows",
     "markdown_summary",
     "read_rows",
     "render_leaderboard",

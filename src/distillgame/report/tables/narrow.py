@@ -1,7 +1,7 @@
 """The narrow table of a game for terminals and Markdown: one row per defense with utility, leakage and cost."""
 
 from distillgame.choices import shown
-from distillgame.records import Difference, Results, StudentRow, TeacherRow
+from distillgame.records import Difference, Legibility, Results, StudentRow, TeacherRow
 from distillgame.report.findings import name_of, number, percent, picks, points, relative
 
 CAPTION = (
@@ -20,15 +20,23 @@ FACTS = (
 """The caption's end where facts are counted."""
 
 
+LEGIBLE = "Legible is the expected auditability of a trace, 1 to 5, by {judge}, ± half its 95% interval."
+"""The caption's end where traces were judged."""
+
+
 def caption(results: Results) -> str:
     """Return what the columns mean."""
-    return f"{CAPTION} {FACTS}" if results.facts else CAPTION
+    parts = [CAPTION, *([FACTS] if results.facts else [])]
+    if results.legibility:
+        parts.append(LEGIBLE.format(judge=results.legibility.judges[0].judge))
+    return " ".join(parts)
 
 
 def header(results: Results) -> list[str]:
     """Return the column titles."""
     facts = ["released", "learnt"] if results.facts else []
-    measured = [*facts, "KL", "finished", "cost"]
+    legible = ["legible"] if results.legibility else []
+    measured = [*facts, *legible, "KL", "finished", "cost"]
     if not _is_chosen(results):
         return ["policy", "teacher", *_students(results), "gain", *measured]
     controls = [name for name in ("untrained", "reference") if _has(results, name)]
@@ -56,6 +64,7 @@ def _row(results: Results, teacher: TeacherRow) -> list[str]:
         percent(teacher.accuracy, teacher.standard_error),
         *middle,
         *(_facts(results, teacher) if results.facts else []),
+        *([_legible(results.legibility, teacher)] if results.legibility else []),
         number(teacher.kl_per_trace),
         f"{100 * finished:.0f}%",
         number(teacher.time_cost),
@@ -86,6 +95,14 @@ def _facts(results: Results, teacher: TeacherRow) -> list[str]:
         "–" if released is None else f"{released.derivable.mean:.0f}/{released.facts}",
         "–" if learnt is None else f"{learnt.forced.mean:.0f}",
     ]
+
+
+def _legible(found: Legibility, teacher: TeacherRow) -> str:
+    row = found.of(teacher.defense)
+    score = None if row is None else row.auditability
+    if score is None:
+        return "–"
+    return f"{score.mean:.2f} ± {(score.interval.high - score.interval.low) / 2:.2f}"
 
 
 def _gain(gain: Difference | None) -> str:

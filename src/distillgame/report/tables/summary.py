@@ -1,7 +1,8 @@
 """Summaries of a game in Markdown."""
 
 from distillgame.records import Results, ThreatModel
-from distillgame.report.findings import areas, name_of, percent, picks, points, tested, verdict
+from distillgame.report.findings import areas, name_of, percent, picks, points, shifted, tested, verdict
+from distillgame.report.tables.legibility import legibility_header, legibility_rows
 from distillgame.report.tables.narrow import caption, header, rows
 from distillgame.stats import FLAGS
 
@@ -28,6 +29,7 @@ def markdown_summary(results: Results) -> str:
         *[f"Area between the passive and the strongest student's curve: {text}." for text in [_areas(results)] if text],
         *(["![leakage against queries](queries.png)"] if len(picks.query_counts(results)) > 1 else []),
         *_comparisons(results),
+        *_legibility(results),
         "## Flags",
         _flags(results),
         "## Threat model",
@@ -106,6 +108,29 @@ def _comparisons(results: Results) -> list[str]:
     ]
     intro = "Leakage to the strongest students in percentage points, paired by seed and problem, p-values after Holm:"
     return ["## Comparisons", intro, "\n".join(lines)]
+
+
+def _legibility(results: Results) -> list[str]:
+    if results.legibility is None:
+        return []
+    intro = (
+        f"What judges say about the traces of {results.legibility.problems} problems under every defense, blindly. "
+        "Auditability goes from 1 to 5, with 95% intervals over problems; differences are paired by problem, p-values "
+        "after Holm."
+    )
+    tables = [
+        f"By {judge.judge}:\n\n"
+        + _markdown(legibility_header(results, judge.judge), legibility_rows(results, judge.judge))
+        for judge in results.legibility.judges
+    ]
+    names = {row.defense: name_of(row) for row in results.teachers}
+    lines = [
+        f"- {names[row.first]} vs {names[row.second]}: {shifted(row.difference)}"
+        for row in results.legibility.comparisons
+        if row.judge == results.legibility.judges[0].judge
+    ]
+    compared = [f"By {results.legibility.judges[0].judge}, pair by pair:\n\n" + "\n".join(lines)] if lines else []
+    return ["## Legibility", intro, "![auditability by level](legibility.png)", *tables, *compared]
 
 
 def _flags(results: Results) -> str:

@@ -73,10 +73,12 @@
 
   const meanings = { stated: "states a private fact", derivable: "gives a private fact away", false: "claims a falsehood" };
 
-  function pieceOf(text, kl, name, facts) {
+  function pieceOf(text, kl, name, facts, statements) {
     const piece = make("span", { className: "piece", textContent: text });
-    const said = [...new Set(facts.map((fact) => `${meanings[fact.kind]} about ${fact.name}`))].join("; ");
+    const said = [...new Set([...facts.map((fact) => `${meanings[fact.kind]} about ${fact.name}`),
+      ...statements.map(({ true: holds }) => (holds ? "a statement that holds" : "a statement that does not hold"))])].join("; ");
     for (const fact of facts) piece.classList.add("fact", fact.kind);
+    for (const statement of statements) piece.classList.add(statement.true ? "holds" : "fails");
     piece.title = said;
     if (kl === undefined) return piece;
     piece.title = `KL ${kl.toFixed(3)} nats${said && `; ${said}`}`;
@@ -111,7 +113,10 @@
       const end = start + [...piece].length;
       const from = start + piece.length - piece.trimStart().length;
       const facts = trace.facts.filter((fact) => fact.start < end && fact.end > from);
-      text.append(pieceOf(piece, measured ? trace.kl[i] : undefined, name, facts));
+      const statements = trace.statements.filter((mark) => mark.start < end && mark.end > from);
+      // Where a trace is one piece, statements are marked apart.
+      if (trace.pieces.length === 1) text.append(...cut(piece, trace.statements, name, trace.facts));
+      else text.append(pieceOf(piece, measured ? trace.kl[i] : undefined, name, facts, statements));
       start = end;
     });
     const measures = make("dl", { className: "measures" },
@@ -120,7 +125,28 @@
       ...(trace.facts.length ? [measure("facts", counted(trace.facts))] : []),
       measure("ended", trace.finish_reason === "stop" ? "by itself" : `by ${trace.finish_reason}`));
     return make("article", { className: "trace" }, make("h3", {}, make("span", { textContent: name }), verdict),
-      text, measures);
+      text, measures, ...trace.judgements.map(opinion));
+  }
+
+  // The pieces of a text that was released whole: what lies between statements, and they.
+  function cut(whole, statements, name, facts) {
+    const characters = [...whole];
+    const edges = [...new Set([0, characters.length, ...[...statements, ...facts].flatMap(({ start, end }) => [start, end])])]
+      .filter((edge) => edge <= characters.length).sort((a, b) => a - b);
+    const within = (from, to) => ({ start, end }) => start < to && end > from;
+    return edges.slice(1).map((to, i) => pieceOf(characters.slice(edges[i], to).join(""), undefined, name,
+      facts.filter(within(edges[i], to)), statements.filter(within(edges[i], to))));
+  }
+
+  function opinion(judgement) {
+    const scores = Object.entries(judgement.scores);
+    const headline = judgement.scores.auditability;
+    const title = judgement.failure === null || scores.length
+      ? `${judgement.judge}: auditability ${headline === undefined ? "–" : headline.toFixed(2)}`
+      : `${judgement.judge}: not scored (${judgement.failure})`;
+    const items = scores.flatMap(([criterion, score]) => [make("dt", { textContent: criterion }),
+      make("dd", { textContent: [Number(score.toFixed(3)), judgement.reasons[criterion]].filter((part) => part !== undefined).join(": ") })]);
+    return make("details", { className: "judgement" }, make("summary", { textContent: title }), make("dl", {}, ...items));
   }
 
   function show() {

@@ -1,0 +1,138 @@
+"""Judge what was released: of a finished run, or of a file of traces from elsewhere."""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from distillgame.arena.config import GameConfig, load_config
+from distillgame.arena.plan import TEST, Planner
+from distillgame.arena.play import play_rounds
+from distillgame.arena.precision import settled
+from distillgame.arena.results.files import RESULTS
+from distillgame.arena.run import Run
+from distillgame.arena.stages import judged_exhibit
+from distillgame.documents import read_document
+from distillgame.errors import DistillgameError
+from distillgame.judges import Exhibit, Judge, JudgeChoice, Tools, blinded, export_labels
+from distillgame.models import DeviceName, load_model, pick_device
+from distillgame.records import JudgedExhibit, Results, read_released, read_results, read_verdicts, write_judged
+
+CONFIG = "config.yaml"
+"""The file in which a run says how it was played."""
+
+
+def judge_run(root: Path, changes: Mapping[str, Any], progress: bool = True) -> Results:
+    """Let judges read what the defenses of a finished run released, and write the run's results anew.
+
+    Nothing else is computed again, and a trace that a judge has read is not read again.
+
+    Args:
+        root: The run's folder.
+        changes: What replaces the run's own configuration of judges, by dotted name.
+        progress: Whether to show progress on standard error.
+
+    Raises:
+        DistillgameError: If the folder holds no finished game, or a judge cannot be asked.
+    """
+    game, played = _game(root, changes)
+    return play_rounds(game, root, progress, before=played.command.partition("; ")[0])
+
+
+def preview(root: Path, changes: Mapping[str, Any]) -> list[str]:
+    """Return for each judge what it would read, in a line; nothing is asked.
+
+    Args:
+        root: The run's folder.
+        changes: As for :func:`judge_run`.
+    """
+    game, _ = _game(root, changes)
+    planner, lines = Planner(game), []
+    for choice in game.judge.judges:
+        stage = planner.judge(choice, TEST, game.policies)
+        calls = choice.judge.calls(stage.exhibits)
+        lines.append(
+            f"{choice.label}: up to {stage.exhibits:,} exhibits, {calls:,} calls if all answers are well-formed"
+        )
+    return lines
+
+
+def export_sheet(root: Path, changes: Mapping[str, Any], sheet: Path, rows: int, progress: bool = True) -> int:
+    """Write a blinded sheet for people to fill in, and return the number of its rows.
+
+    Args:
+        root: The run's folder.
+        changes: As for :func:`judge_run`.
+        sheet: The CSV file, which must not exist.
+        rows: How many exhibits it has at most; they are drawn at random.
+        progress: Whether to show progress on standard error.
+
+    Raises:
+        DistillgameError: If the folder holds no finished game, or the file exists.
+    """
+    game, _ = _game(root, {"judge.judges": ["checked"], **changes})
+    game = settled(game, root, progress)
+    stage = Planner(game).judge(game.judge.judges[0], TEST, game.policies)
+    with Run(root, game, progress) as run:
+        run.compute(stage.releases)
+        chosen = stage.batch(run.folder)[:rows]
+    export_labels(sheet, chosen)
+    return len(chosen)
+
+
+def judge_file(
+    path: Path, choices: list[JudgeChoice], out: Path, device: DeviceName = "auto"
+) -> dict[str, list[JudgedExhibit]]:
+    """Let judges read a file of traces from any source, and write what each says into a folder.
+
+    Args:
+        path: A file with a ``messages`` column; a column ``correct`` says which answers are right.
+        choices: The judges.
+        out: The folder; answers of an endpoint that are there already are not asked for again.
+        device: Where models run that a judge runs here.
+
+    Returns:
+        The judged traces in the order of the file, by judge.
+
+    Raises:
+        DistillgameError: If the file holds no traces, or a judge cannot be asked.
+    """
+    traces, verdicts = read_released(path), read_verdicts(path)
+    if not traces:
+        raise DistillgameError(f"{path}: holds no traces")
+    asked = ["\n\n".join(message["content"] for message in trace.messages[:-1]) for trace in traces]
+    plain = [
+        Exhibit(str(i), question, trace.messages[-1]["content"])
+        for i, (question, trace) in enumerate(zip(asked, traces, strict=True))
+    ]
+    batch = blinded(plain, seed=0)
+    out.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for choice in choices:
+        said = choice.judge.judge(batch.exhibits, _tools(choice.judge, out, pick_device(device, "--device")))
+        places = [int(batch.originals[exhibit.id]) for exhibit in batch.exhibits]
+        ordered = dict(zip(places, said, strict=True))
+        found[choice.label] = [
+            judged_exhibit(plain[i].text, ordered[i], "trace", str(i), path.name,
+                           correct=None if verdicts is None else verdicts[i])
+            for i in range(len(plain))
+        ]  # fmt: skip
+        write_judged(out / f"{choice.name}.json", found[choice.label])
+    return found
+
+
+def _tools(judge: Judge, out: Path, device: str) -> Tools:
+    models = {name: partial(load_model, spec, device) for name, spec in judge.models.items()}
+    return Tools(models=models, journal=out / f"{judge.name}.jsonl")
+
+
+def _game(root: Path, changes: Mapping[str, Any]) -> tuple[GameConfig, Results]:
+    """Return the configuration of a finished game with other judges, and its results so far."""
+    played = read_results(root / RESULTS)
+    config = load_config(read_document(root / CONFIG), overrides=changes)
+    if not config.judge.judges:
+        raise DistillgameError("no judge is named: --judge checked, or a 'judge' section in the run's configuration")
+    queries = {row.threat_model.queries for row in played.students} - {0}
+    if {row.defense for row in played.teachers} != {defense.label for defense in config.policies} or len(queries) > 1:
+        raise DistillgameError(f"{root}: is no single game (a sweep, an attack); judge a run of 'distillgame play'")
+    return config, played
