@@ -81,11 +81,12 @@ def planted(text: str, statement: Statement, rng: random.Random) -> str:
     return text[:place] + changed + text[place + 1 :]
 
 
-@pytest.mark.parametrize(("source", "rate"), [("gsm8k", 0.97), ("math", 0.97)])
+@pytest.mark.parametrize(("source", "rate"), [("gsm8k", 0.96), ("math", 0.97)])
 def test_planted_errors_are_found(source: str, rate: float, request: pytest.FixtureRequest) -> None:
-    """Measured: 97.8% of 784 in GSM8K, 97.9% of 481 in MATH.
+    """Measured: 96.8% of 784 in GSM8K, 97.5% of 481 in MATH.
 
-    What is left has a second reading, or cannot be computed any more: a division by zero.
+    What is left has a second reading, as with units that may be converted (a point of GSM8K's rate: 97.8% without
+    that, when ``15 min + 45 min = 1 hour`` was called false), or cannot be computed any more: a division by zero.
     """
     rng = random.Random(1)
     name = "gsm8k_answers" if source == "gsm8k" else "math_solutions"

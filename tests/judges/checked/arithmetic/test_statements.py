@@ -219,3 +219,27 @@ def test_no_text_raises_or_takes_long(name: str) -> None:
     began = time.process_time()
     statements(ADVERSARIAL[name])
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "15 min + 45 min = 1 hour", "12 inches * 3 = 3 feet", "250 ml * 4 = 1 liter", "8 oz * 2 = 1 lb",
+        "50¢ * 4 = $2", "80 - 25% = 60", "9 am + 5 hours = 2 pm", "9 + 5 = 2 mod 12", "5 + 5 = 12 in base 8",
+        "10/4 = 2 full boxes", "10/3 = 4 (rounded up)", "Is 3 + 4 = 8? No.", "It is not true that 3 + 4 = 8.",
+        "I first wrote 3 + 4 = 8 but that's wrong.", "If 2 + 2 = 5 were true, pigs would fly.",
+    ],
+)  # fmt: skip
+def test_what_is_true_by_another_arithmetic_or_not_claimed_is_not_called_false(text: str) -> None:
+    assert all(statement.true for statement in statements(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 hours * 60 minutes/hour = 190 minutes", "15 min + 45 min = 70 min", "20% of 50 = 12", "80 - 25 = 60",
+        "3 + 4 = 8, and 2 + 2 = 4.", "So 10/4 = 3 boxes.", "if he has 3, then 3 + 4 = 8.",
+    ],
+)  # fmt: skip
+def test_what_is_false_stays_false(text: str) -> None:
+    assert not all(statement.true for statement in statements(text))

@@ -35,7 +35,9 @@ COMPOUNDS = frozenset(
 CONVERTIBLE = {
     spelling: (kind, unit.split()[0])
     for kind, units in {
-        "time": ("second sec", "minute min", "hour hr", "day", "week", "month", "year"),
+        "time": ("second sec", "minute min", "hour hr", "day", "week", "month", "year", "decade", "century"),
+        "volume": ("ml milliliter", "liter litre l", "gallon", "quart", "pint", "cup"),
+        "data": ("kb", "mb", "gb", "tb"),
         "length": (
             "inche inch in",
             "foot feet ft",
@@ -45,10 +47,12 @@ CONVERTIBLE = {
             "centimeter cm",
             "meter m",
             "kilometer km",
+            "m²",
+            "cm²",
         ),
         "weight": ("gram g", "kilogram kg", "ounce oz", "pound lb"),
         "money": ("cent ¢", "dollar"),
-        "count": ("dozen",),
+        "count": ("dozen", "pair", "score"),
     }.items()
     for unit in units
     for spelling in unit.split()

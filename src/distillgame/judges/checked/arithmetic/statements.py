@@ -24,6 +24,28 @@ ROUNDING = re.compile(r"nearest|round|approx|about", re.IGNORECASE)
 """Words behind a statement that say that its right side is rounded."""
 
 
+PERCENT_CHANGE = re.compile(r"[-+]\s*\d+(?:\.\d+)?\s*\\?%\s*$")
+"""The end of a side that adds a percentage of what stands before it, or takes it off: ``80 - 25%``."""
+
+OTHERWISE = re.compile(
+    r"[^\n.=+]{0,12}?(?:\(?\\?p?mod\b|\bin (?:binary|base|hex)|\bround(?:ed|ing)? (?:up|down)|\b[ap]\.?m\b|\bd[bB]\b)|"
+    r" (?:full|whole|complete)\b|[\s\"'$,)]*(?:\?|(?:is|was|were|are|would be) (?:wrong|false|incorrect|true,|not)\b|"
+    r"(?:but|and|which|that)\b[^\n.=]{0,12}\b(?:wrong|false|incorrect)\b)"
+)
+"""Words behind a statement by which it is of another arithmetic, or is not claimed."""
+
+UNIT = 12
+"""Characters behind a statement in which its unit is looked for."""
+
+HOURS = re.compile(r"\d\s*[ap]\.?m\b|o'clock")
+"""Times of the day, which are counted round and round."""
+
+NOT_CLAIMED = re.compile(
+    r"(?:\bnot (?:true|right|correct) that|\bif|\bsuppose|\bassume|\binstead of)\s*\$?\s*$", re.IGNORECASE
+)
+"""Words before a statement by which it is not claimed."""
+
+
 @dataclass(frozen=True)
 class Statement:
     """A statement.
@@ -87,9 +109,11 @@ def _in_plain(text: str, offset: int) -> Iterator[Statement]:
             start, end = between[place][left.first].start, between[place + 1][right.last - 1].end
             about = relation.text == "~" or ROUNDING.search(text, end, end + 60) is not None
             true = agree(left.value, right.value, about)
-            converts = _is_conversion(left, right, (between[place], between[place + 1]))
+            rate = re.search(r"/|\bper\b", text[start : end + UNIT]) is not None
+            converts = _is_conversion(left, right, (between[place], between[place + 1]), rate)
             plain_numbers = left.value.decimals is not None or right.value.decimals is not None
-            vague = converts or (relation.text == "~" and not plain_numbers)
+            aside = _is_aside(text, start, between[place][left.last - 1].end, end)
+            vague = converts or aside or (relation.text == "~" and not plain_numbers)
             if true or not (left.value.doubtful or right.value.doubtful or vague):
                 yield Statement(start + offset, end + offset, true, right.value)
 
@@ -158,13 +182,26 @@ def _is_fraction(behind: Tokens) -> bool:
     return len(behind) > 3 and behind[0].text == "and" and behind[2].text == "/"
 
 
-def _is_conversion(left: Expression, right: Expression, between: tuple[Tokens, Tokens]) -> bool:
+def _is_conversion(left: Expression, right: Expression, between: tuple[Tokens, Tokens], rate: bool) -> bool:
     """Return whether an equality may convert units: ``14 hours = 14 * 60``, ``2.50 - 2.24 = 26 cents``."""
     count, parts = left.last - left.first, between[0][left.first : left.last]
     single = count == 1 or (count == 3 and parts[1].text == "/" and parts[0].end == parts[2].start - 1)
     units = [_units(side) for side in between]
     small = any((unit in units[0]) != (unit in units[1]) for unit in (("money", "cent"), ("count", "dozen")))
-    return (single and left.behind > left.last) or small or any(map(_is_compound, between))
+    # A result in another unit of one kind is converted silently unless a rate is given: ``15 min + 45 min = 1 hour``.
+    other = any(kind in dict(units[0]) and (kind, unit) not in units[0] for kind, unit in units[1])
+    silent = other and not rate
+    return (single and left.behind > left.last) or small or silent or any(map(_is_compound, between))
+
+
+def _is_aside(text: str, start: int, middle: int, end: int) -> bool:
+    """Return whether an equality is of another arithmetic, takes a percentage of itself, or is not claimed."""
+    if PERCENT_CHANGE.search(text, start, middle) or OTHERWISE.match(text, end, end + 60):
+        return True
+    written = text[start:end]
+    if ("¢" in written and "$" in written) or HOURS.search(written):
+        return True
+    return NOT_CLAIMED.search(text, max(0, start - 30), start) is not None
 
 
 def _is_compound(side: Tokens) -> bool:
