@@ -21,7 +21,7 @@ PROMPT = "4 dog , 3 ant"
 def rewritten(body: dict[str, Any], before: int) -> Reply:
     """Answers as a rewriter would; the question says how it shall fail."""
     said = body["messages"][-1]["content"]
-    answer = re.findall("#### ([0-9]+)", said)[-1]
+    answer = re.findall("#### ([0-9]+)", f"#### 0 {said}")[-1]
     if "7 dog" in said:
         return Reply({"error": {"message": "secret trouble"}}, 400)
     if "8 dog" in said:
@@ -92,15 +92,19 @@ def test_a_stream_has_the_rewriting_at_its_end(serving: Running) -> None:
     assert sum(bool(piece) for piece in pieces) == 1
 
 
-@pytest.mark.parametrize("path", ["chat/completions", "completions"])
-def test_a_rewriting_without_the_answer_is_never_released(serving: Running, writer: Listening, path: str) -> None:
+def test_a_rewriting_without_the_answer_is_never_released(serving: Running, writer: Listening) -> None:
     before = len(writer.asked)
-    response = serving.ask(serving.key("rewritten"), "8 dog , 3 ant", path, seed=3)
-    (choice,) = response.json()["choices"]
-    assert re.fullmatch(
-        r"The final answer is \d+", choice["text"] if "text" in choice else choice["message"]["content"]
-    )
+    response = serving.ask(serving.key("rewritten"), "8 dog , 3 ant", seed=3)
+    assert re.fullmatch(r"The final answer is \d+", text_of(response))
     assert len(writer.asked) == before + 2
+
+
+def test_continued_prompts_are_rewritten_too(serving: Running) -> None:
+    """The teacher need not come to an answer there, and then any rewriting will do."""
+    response = serving.ask(serving.key("rewritten"), "8 dog , 3 ant", "completions", seed=3)
+    assert response.status_code == 200
+    released = response.json()["choices"][0]["text"]
+    assert re.fullmatch(r"The final answer is \d+|I would rather not say\.|", released)
 
 
 def test_a_cut_rewriting_is_asked_for_again(serving: Running, writer: Listening) -> None:
