@@ -22,11 +22,12 @@ def rewritten(body: dict[str, Any], before: int) -> Reply:
     """Answers as a rewriter would; the question says how it shall fail."""
     said = body["messages"][-1]["content"]
     answer = re.findall("#### ([0-9]+)", f"#### 0 {said}")[-1]
-    if "7 dog" in said:
+    question = said.partition("\n")[0]
+    if "7 dog" in question:
         return Reply({"error": {"message": "secret trouble"}}, 400)
-    if "8 dog" in said:
+    if "8 dog" in question:
         return completion("I would rather not say.")
-    if "9 dog" in said and body["seed"] == first_seed(body):
+    if "9 dog" in question and body["seed"] == first_seed(body):
         return completion(f"half of {answer}", "length")
     return completion(f"A tidy account: {answer}.\n\nThe final answer is {answer}")
 
