@@ -104,6 +104,15 @@ def test_traces_from_elsewhere_are_judged_in_the_order_of_their_file(
     ]
     path = tmp_path / "traces.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    two = ["--judge", "checked", "--judge", "{checked: {reader: 'embedded:proxy'}}"]
+    assert run("--traces", str(path), *two, "--out", str(tmp_path / "two"), "--dry-run") == 0
+    assert "4 exhibits, 0 calls" in capsys.readouterr().out
+    assert not (tmp_path / "two").exists()
+    assert run("--traces", str(path), *two, "--out", str(tmp_path / "two")) == 0
+    capsys.readouterr()
+    first, second = (json.loads((tmp_path / "two" / f"checked-{i}.json").read_text()) for i in (1, 2))
+    assert "surprise" not in first[0]["scores"]
+    assert second[0]["scores"]["surprise"] < 0
     assert run("--traces", str(path), "--out", str(tmp_path / "out")) == 0
     assert "4 traces, judged by checked" in capsys.readouterr().out
     found = json.loads((tmp_path / "out" / "checked.json").read_text())
@@ -123,6 +132,10 @@ def test_traces_from_elsewhere_are_judged_in_the_order_of_their_file(
         (["RUN", "--judge", "{rubric"], "--judge: '{rubric' is not YAML"),
         (["RUN", "--judge", "nobody"], "unknown judge 'nobody'"),
         (["RUN", "--problems", "1"], "judge.problems"),
+        (["RUN", "--out", "elsewhere"], "--out goes with --traces"),
+        (["--traces", "any.jsonl", "--problems", "4"], "--problems goes with a run"),
+        (["--traces", "any.jsonl", "--labels", "sheet.csv"], "--labels goes with a run"),
+        (["--traces", "any.jsonl", "-s", "judge.anchors=3"], "--set goes with a run"),
         (["RUN", "--judge", "{rubric: {model: openai-api/local/m, base_url: 'http://127.0.0.1:1/v1', attempts: 1}}"],
          "judge 'rubric'"),
     ],

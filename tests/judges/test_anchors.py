@@ -233,9 +233,9 @@ def test_a_judge_that_tells_them_apart_has_them_in_order() -> None:
     table = scores(np.random.default_rng(0), 40, **means)
     table["planted"]["7"] = float("nan")
     found = in_order(table)
-    assert found.holds
-    assert [pair.below for pair in found.pairs] == ["shuffled", "planted", "garbled", "answer_alone"]
-    for pair in found.pairs:
+    assert all(pair.holds for pair in found)
+    assert [pair.below for pair in found] == ["shuffled", "planted", "garbled", "answer_alone"]
+    for pair in found:
         assert pair.shift is not None
         assert pair.shift.value == pytest.approx(4.5 - means[pair.below], abs=0.7)
         assert pair.shift.problems == (39 if pair.below == "planted" else 40)
@@ -244,17 +244,16 @@ def test_a_judge_that_tells_them_apart_has_them_in_order() -> None:
 def test_a_judge_that_overlooks_one_kind_does_not() -> None:
     means = {"reference": 4.0, "shuffled": 3, "planted": 4, "garbled": 1, "answer_alone": 2}
     found = in_order(scores(np.random.default_rng(0), 40, **means))
-    assert not found.holds
-    assert [pair.below for pair in found.pairs if not pair.holds] == ["planted"]
+    assert [pair.below for pair in found if not pair.holds] == ["planted"]
 
 
 def test_few_scores_show_no_order() -> None:
     found = in_order({"reference": dict.fromkeys("abcde", 5.0), "garbled": dict.fromkeys("abcde", 1.0)})
-    assert not found.holds
-    assert found.pairs[0].shift is None
-    assert in_order({"reference": dict.fromkeys("abcdef", 5.0), "garbled": dict.fromkeys("abcdef", 1.0)}).holds
-    assert not in_order({"reference": dict.fromkeys("abcdef", 5.0)}).holds
-    assert not in_order({}).holds
+    assert [(pair.holds, pair.shift) for pair in found] == [(False, None)]
+    (pair,) = in_order({"reference": dict.fromkeys("abcdef", 5.0), "garbled": dict.fromkeys("abcdef", 1.0)})
+    assert pair.holds
+    assert in_order({"reference": dict.fromkeys("abcdef", 5.0)}) == []
+    assert in_order({}) == []
 
 
 def test_a_blinded_batch_says_nothing_and_has_a_way_back() -> None:

@@ -1,6 +1,6 @@
 """Judge what was released: of a finished run, or of a file of traces from elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from distillgame.arena.run import Run
 from distillgame.arena.stages import judged_exhibit
 from distillgame.documents import read_document
 from distillgame.errors import DistillgameError
-from distillgame.judges import Exhibit, Judge, JudgeChoice, Tools, blinded, export_labels
-from distillgame.models import DeviceName, load_model, pick_device
+from distillgame.judges import Exhibit, Judge, JudgeChoice, Tools, blinded, export_labels, judge_all
+from distillgame.models import load_model, pick_device
 from distillgame.records import JudgedExhibit, Results, read_released, read_results, read_verdicts, write_judged
 
 CONFIG = "config.yaml"
@@ -49,12 +49,24 @@ def preview(root: Path, changes: Mapping[str, Any]) -> list[str]:
     game, _ = _game(root, changes)
     planner, lines = Planner(game), []
     for choice in game.judge.judges:
-        stage = planner.judge(choice, TEST, game.policies)
-        calls = choice.judge.calls(stage.exhibits)
-        lines.append(
-            f"{choice.label}: up to {stage.exhibits:,} exhibits, {calls:,} calls if all answers are well-formed"
-        )
+        lines.append(_preview(choice, planner.judge(choice, TEST, game.policies).exhibits))
     return lines
+
+
+def preview_file(path: Path, choices: Sequence[JudgeChoice]) -> list[str]:
+    """Return for each judge what it would read of a file of traces, in a line; nothing is asked.
+
+    Args:
+        path: The file.
+        choices: The judges.
+    """
+    count = len(read_released(path))
+    return [_preview(choice, count) for choice in choices]
+
+
+def _preview(choice: JudgeChoice, exhibits: int) -> str:
+    calls = choice.judge.calls(exhibits)
+    return f"{choice.label}: up to {exhibits:,} exhibits, {calls:,} calls if all answers are well-formed"
 
 
 def export_sheet(root: Path, changes: Mapping[str, Any], sheet: Path, rows: int, progress: bool = True) -> int:
@@ -70,7 +82,7 @@ def export_sheet(root: Path, changes: Mapping[str, Any], sheet: Path, rows: int,
     Raises:
         DistillgameError: If the folder holds no finished game, or the file exists.
     """
-    game, _ = _game(root, {"judge.judges": ["checked"], **changes})
+    game, _ = _game(root, changes)
     game = settled(game, root, progress)
     stage = Planner(game).judge(game.judge.judges[0], TEST, game.policies)
     with Run(root, game, progress) as run:
@@ -80,16 +92,13 @@ def export_sheet(root: Path, changes: Mapping[str, Any], sheet: Path, rows: int,
     return len(chosen)
 
 
-def judge_file(
-    path: Path, choices: list[JudgeChoice], out: Path, device: DeviceName = "auto"
-) -> dict[str, list[JudgedExhibit]]:
+def judge_file(path: Path, choices: list[JudgeChoice], out: Path) -> dict[str, list[JudgedExhibit]]:
     """Let judges read a file of traces from any source, and write what each says into a folder.
 
     Args:
         path: A file with a ``messages`` column; a column ``correct`` says which answers are right.
         choices: The judges.
         out: The folder; answers of an endpoint that are there already are not asked for again.
-        device: Where models run that a judge runs here.
 
     Returns:
         The judged traces in the order of the file, by judge.
@@ -109,7 +118,7 @@ def judge_file(
     out.mkdir(parents=True, exist_ok=True)
     found = {}
     for choice in choices:
-        said = choice.judge.judge(batch.exhibits, _tools(choice.judge, out, pick_device(device, "--device")))
+        said = judge_all(choice.judge, batch.exhibits, _tools(choice.judge, out))
         places = [int(batch.originals[exhibit.id]) for exhibit in batch.exhibits]
         ordered = dict(zip(places, said, strict=True))
         found[choice.label] = [
@@ -117,11 +126,23 @@ def judge_file(
                            correct=None if verdicts is None else verdicts[i])
             for i in range(len(plain))
         ]  # fmt: skip
-        write_judged(out / f"{choice.name}.json", found[choice.label])
+        write_judged(out / f"{file_name(choice, choices)}.json", found[choice.label])
     return found
 
 
-def _tools(judge: Judge, out: Path, device: str) -> Tools:
+def file_name(choice: JudgeChoice, choices: Sequence[JudgeChoice]) -> str:
+    """Return the name of a judge's file: the judge's own, with a number where several have it.
+
+    Args:
+        choice: The judge.
+        choices: All judges.
+    """
+    alike = [other for other in choices if other.name == choice.name]
+    return choice.name if len(alike) == 1 else f"{choice.name}-{alike.index(choice) + 1}"
+
+
+def _tools(judge: Judge, out: Path) -> Tools:
+    device = pick_device("auto", "--traces")
     models = {name: partial(load_model, spec, device) for name, spec in judge.models.items()}
     return Tools(models=models, journal=out / f"{judge.name}.jsonl")
 
@@ -131,7 +152,7 @@ def _game(root: Path, changes: Mapping[str, Any]) -> tuple[GameConfig, Results]:
     played = read_results(root / RESULTS)
     config = load_config(read_document(root / CONFIG), overrides=changes)
     if not config.judge.judges:
-        raise DistillgameError("no judge is named: --judge checked, or a 'judge' section in the run's configuration")
+        config = load_config(config, overrides={"judge.judges": ["checked"]})
     queries = {row.threat_model.queries for row in played.students} - {0}
     if {row.defense for row in played.teachers} != {defense.label for defense in config.policies} or len(queries) > 1:
         raise DistillgameError(f"{root}: is no single game (a sweep, an attack); judge a run of 'distillgame play'")

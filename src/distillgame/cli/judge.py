@@ -37,18 +37,25 @@ def judge(
 
     RUN is the folder of a finished game, whose results, table and page gain what the judges say.
     """
-    from distillgame.arena.judging import export_sheet, judge_file, judge_run, preview
+    from distillgame.arena.judging import export_sheet, judge_file, judge_run, preview, preview_file
     from distillgame.judges import JudgeChoice
     from distillgame.strict import parse
 
     if (run is None) == (traces is None):
         raise click.UsageError("name either the folder of a run, or --traces FILE")
+    of_runs = {"--problems": problems, "--export-labels": export_labels, "--labels": labels, "--set": overrides}
+    given = [name for name, value in (of_runs if traces is not None else {"--out": out}).items() if value]
+    if given:
+        raise click.UsageError(f"{given[0]} goes with {'a run' if traces is not None else '--traces'}")
     listed = [yaml_value(text, "--judge") for text in named]
     if labels is not None:
         listed = [*(listed or ["checked"]), {"labels": {"file": str(labels)}}]
     if traces is not None:
         choices = [parse(JudgeChoice, choice, "--judge") for choice in listed or ["checked"]]
         folder = out or Path("runs") / f"judge-{traces.stem}"
+        if dry_run:
+            click.echo("\n".join(preview_file(traces, choices)))
+            return
         print_judged(judge_file(traces, choices, folder), folder)
         return
     assert run is not None

@@ -3,7 +3,7 @@
 Importing this package registers the built-in judges ``checked``, ``rubric`` and ``labels``.
 """
 
-from distillgame.judges.anchors import KINDS, REFERENCE, Anchor, AnchorOrder, AnchorPair, anchors_of, in_order
+from distillgame.judges.anchors import KINDS, REFERENCE, Anchor, AnchorPair, anchors_of, in_order
 from distillgame.judges.base import (
     AUDITABILITY,
     Exhibit,
@@ -13,6 +13,7 @@ from distillgame.judges.base import (
     Mark,
     Scale,
     Tools,
+    judge_all,
     judges,
     make_judge,
 )
@@ -27,7 +28,6 @@ __all__ = [
     "KINDS",
     "REFERENCE",
     "Anchor",
-    "AnchorOrder",
     "AnchorPair",
     "Blinded",
     "CheckedJudge",
@@ -44,6 +44,7 @@ __all__ = [
     "blinded",
     "export_labels",
     "in_order",
+    "judge_all",
     "judges",
     "make_judge",
     "planted",

@@ -67,22 +67,6 @@ class AnchorPair:
         return self.shift is not None and self.shift.low > 0
 
 
-@dataclass(frozen=True)
-class AnchorOrder:
-    """A judge's order of the anchors.
-
-    Attributes:
-        pairs: The reference with each other kind that there is.
-    """
-
-    pairs: tuple[AnchorPair, ...]
-
-    @property
-    def holds(self) -> bool:
-        """True if there are pairs and all of them hold."""
-        return bool(self.pairs) and all(pair.holds for pair in self.pairs)
-
-
 def anchors_of(problems: Sequence[Problem], task_notation: Notation, seed: int, count: int) -> list[Anchor]:
     """Return the anchors of some problems, all kinds of one problem together.
 
@@ -99,8 +83,8 @@ def anchors_of(problems: Sequence[Problem], task_notation: Notation, seed: int, 
     return [anchor for problem in chosen for anchor in _anchors(problem, task_notation, seed)]
 
 
-def in_order(scores_by_kind: Mapping[str, Mapping[str, float]], seed: int = 0) -> AnchorOrder:
-    """Return the paired shifts from every other kind of anchor to the reference, which hold if all are above 0.
+def in_order(scores_by_kind: Mapping[str, Mapping[str, float]], seed: int = 0) -> list[AnchorPair]:
+    """Return the pairs of the reference and every other kind of anchor, with the paired shift between them.
 
     A kind without any scores is not compared. One with scores of too few problems is, and does not hold.
 
@@ -114,7 +98,7 @@ def in_order(scores_by_kind: Mapping[str, Mapping[str, float]], seed: int = 0) -
     }
     reference = known.get(REFERENCE, {})
     others = [kind for kind in KINDS if kind != REFERENCE and known.get(kind)]
-    return AnchorOrder(tuple(AnchorPair(REFERENCE, kind, _shift(reference, known[kind], seed)) for kind in others))
+    return [AnchorPair(REFERENCE, kind, _shift(reference, known[kind], seed)) for kind in others]
 
 
 def _shift(above: Mapping[str, float], below: Mapping[str, float], seed: int) -> Shift | None:

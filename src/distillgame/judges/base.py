@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from distillgame.choices import NamedChoice
+from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel, ModelSpec
 from distillgame.registry import Registry
 
@@ -22,12 +23,10 @@ class Scale:
     Attributes:
         low: Its lowest score.
         high: Its highest score, which is the best.
-        levels: True if scores are whole numbers, whose distribution can be drawn level by level.
     """
 
     low: float
     high: float
-    levels: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,6 +150,28 @@ class Judge(ABC):
 
 
 judges: Registry[Judge] = Registry("judge", "distillgame.judges")
+
+
+def judge_all(judge: Judge, exhibits: Sequence[Exhibit], tools: Tools) -> list[Judgement]:
+    """Return a judge's judgements, its scores checked against its scales.
+
+    Args:
+        judge: The judge.
+        exhibits: What is judged.
+        tools: What it works with.
+
+    Raises:
+        DistillgameError: If the judge cannot be asked, or gives a score that is on none of its scales.
+    """
+    said = judge.judge(exhibits, tools)
+    if len(said) != len(exhibits):
+        raise DistillgameError(f"judge '{judge.name}': {len(said)} judgements of {len(exhibits)} exhibits")
+    for judgement in said:
+        for criterion, score in judgement.scores.items():
+            scale = judge.scales.get(criterion)
+            if scale is None or not scale.low <= score <= scale.high:
+                raise DistillgameError(f"judge '{judge.name}': {score!r} is no score on its scale of '{criterion}'")
+    return said
 
 
 def make_judge(choice: NamedChoice) -> Judge:

@@ -30,7 +30,7 @@ class EndpointWriter(Writer):
         DistillgameError: If the client library or the key is missing.
     """
 
-    def __init__(self, endpoint: Endpoint, journal: Journal | None = None):
+    def __init__(self, endpoint: Endpoint, journal: Journal[Written] | None = None):
         self.endpoint = endpoint
         self._journal = journal
         self._key = _key(endpoint)

@@ -18,8 +18,8 @@ def test_the_shipped_rubric_has_auditability_and_five_atomic_criteria() -> None:
     assert list(rubric) == [
         AUDITABILITY, "distinct_steps", "relevant_steps", "checkable_steps", "answer_follows", "clean_text"
     ]  # fmt: skip
-    assert rubric[AUDITABILITY].scale == Scale(1, 5, levels=True)
-    assert {rubric[name].scale for name in rubric if name != AUDITABILITY} == {Scale(1, 3, levels=True)}
+    assert rubric[AUDITABILITY].scale == Scale(1, 5)
+    assert {rubric[name].scale for name in rubric if name != AUDITABILITY} == {Scale(1, 3)}
 
 
 def test_criteria_are_selected_in_the_order_of_the_rubric() -> None:

@@ -1,5 +1,6 @@
 """The rows of judges: their failures, their anchors, their constancy, and their agreement."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -65,7 +66,7 @@ def agreements(judged: Mapping[str, Sequence[JudgedExhibit]]) -> list[AgreementR
     for first, second in combinations(scores, 2):
         shared = [key for key in scores[first] if key in scores[second]]
         # Agreement is on levels: a program's fractions would make every difference count.
-        table = [[round(scores[judge][key]) for key in shared] for judge in (first, second)]
+        table = [[_level(scores[judge][key]) for key in shared] for judge in (first, second)]
         problems = [problem for _, _, problem in shared]
         if len(set(problems)) < 2:
             continue
@@ -124,7 +125,7 @@ def _anchors(exhibits: Sequence[JudgedExhibit]) -> list[AnchorRow]:
         kind: {each.problem_id: each.scores[AUDITABILITY] for each in anchors if AUDITABILITY in each.scores}
         for kind, anchors in by_kind.items()
     }
-    pairs = {pair.below: pair for pair in in_order(scores).pairs}
+    pairs = {pair.below: pair for pair in in_order(scores)}
     rows = []
     for kind, anchors in by_kind.items():
         score, pair = auditability(anchors), pairs.get(kind)
@@ -168,3 +169,8 @@ def _by_key(exhibits: Sequence[JudgedExhibit]) -> dict[Key, float]:
 
 def _interval(found: Interval | Shift) -> ConfidenceInterval:
     return ConfidenceInterval(low=found.low, high=found.high)
+
+
+def _level(score: float) -> int:
+    """Return the nearest level, the higher of two, as distributions count it."""
+    return math.floor(score + 0.5)

@@ -6,7 +6,7 @@ from distillgame.arena.stages.engine import make_engine
 from distillgame.arena.stages.model import Model
 from distillgame.models import Endpoint, LanguageModel, WriterSpec
 from distillgame.policies import PolicyChoice
-from distillgame.writers import EndpointWriter, Journal, LocalWriter, Writer
+from distillgame.writers import EndpointWriter, Journal, LocalWriter, Writer, Written
 
 ANSWERS = "answers.jsonl"
 """The file in which a stage keeps what an endpoint answered."""
@@ -37,7 +37,7 @@ def make_writer(author: Author, sampling: Generation, context: StageContext) -> 
         DistillgameError: If an endpoint's key or the library for endpoints is missing.
     """
     if isinstance(author, Endpoint):
-        return EndpointWriter(author, Journal(context.out / ANSWERS))
+        return EndpointWriter(author, Journal(Written, context.out / ANSWERS))
     return local_writer(author.load(context.device), sampling, context)
 
 

@@ -46,7 +46,7 @@ class Criterion(Strict):
     @property
     def scale(self) -> Scale:
         """The scale of its scores."""
-        return Scale(1, len(self.levels), levels=True)
+        return Scale(1, len(self.levels))
 
 
 Rubric = dict[str, Criterion]

@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from distillgame.errors import DistillgameError
 from distillgame.judges.base import Exhibit, Judge, Judgement, Scale, Tools, judges
+from distillgame.judges.rubric.answers import Answer
 from distillgame.judges.rubric.asking import Settings, connected
 from distillgame.judges.rubric.criteria import read_rubric
 from distillgame.judges.rubric.injections import injections
-from distillgame.judges.rubric.journal import Journal
 from distillgame.judges.rubric.logs import write_log
 from distillgame.judges.rubric.sitting import Sitting
+from distillgame.writers import Journal
 
 
 @judges.register("rubric")
@@ -120,7 +121,7 @@ class RubricJudge(Judge):
                 rubric=self.rubric,
                 settings=self.settings,
                 caller=caller,
-                journal=Journal(tools.journal),
+                journal=Journal(Answer, tools.journal),
                 seed=tools.seed,
                 retries=self._retries,
                 max_tokens=self._max_tokens,

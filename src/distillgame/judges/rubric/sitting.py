@@ -9,8 +9,8 @@ from distillgame.judges.base import Exhibit, Judgement
 from distillgame.judges.rubric.answers import MALFORMED, REFUSED, TRUNCATED, UNASKED, Answer, Verdict, verdict
 from distillgame.judges.rubric.asking import Caller, Settings
 from distillgame.judges.rubric.criteria import Rubric
-from distillgame.judges.rubric.journal import Journal
 from distillgame.judges.rubric.prompts import Prompt, prompt
+from distillgame.writers import Journal
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Sitting:
         rubric: Rubric,
         settings: Settings,
         caller: Caller,
-        journal: Journal,
+        journal: Journal[Answer],
         seed: int,
         retries: int,
         max_tokens: int | None,

@@ -19,6 +19,7 @@ from distillgame.judges import (
     Tools,
     anchors_of,
     blinded,
+    judge_all,
     planted,
 )
 from distillgame.records import JudgedExhibit, MarkedStatement, Role, read_traces, write_judged
@@ -131,7 +132,7 @@ class JudgeStage(Stage):
             journal=None if context.journals is None else context.journals / f"{self.judge.name}.jsonl",
             progress=context.progress,
         )
-        said = self.judge.judge.judge(batch.exhibits, tools)
+        said = judge_all(self.judge.judge, batch.exhibits, tools)
         found = {batch.originals[exhibit.id]: each for exhibit, each in zip(batch.exhibits, said, strict=True)}
         write_judged(context.out / JUDGED, [each.judged(found[name]) for name, each in shown.items()])
 
