@@ -110,6 +110,15 @@ def test_stages_differ_by_judge_and_rubric(tiny: dict[str, Any], tmp_path: Path)
     assert len(keys) == 4
 
 
+def test_a_sheet_that_changes_while_a_game_runs_is_noticed(tiny: dict[str, Any], tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("id,auditability\n")
+    made = stage(tiny, {"labels": {"file": str(sheet)}})
+    sheet.write_text("id,auditability\na,1\n")
+    with Run(tmp_path, load_config(tiny), progress=False) as run, pytest.raises(DistillgameError, match="file changed"):
+        run.compute([made])
+
+
 @pytest.mark.parametrize(
     ("judge", "message"),
     [

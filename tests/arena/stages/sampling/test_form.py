@@ -100,6 +100,19 @@ def test_another_strategy_or_writer_is_another_stage(tiny: dict[str, Any], tmp_p
     assert len({first, second, stage(), stage(strategy="plain"), stage(writer="embedded:teacher")}) == 5
 
 
+def test_a_strategy_that_changes_while_a_game_runs_is_noticed(tiny: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("own: one")
+    form = {"rewrite": {"writer": "embedded:proxy", "strategy": "own", "strategies": str(path)}}
+    stage = Planner(load_config(tiny)).release(Defense.model_validate(defense(form)), "test", 0)
+    path.write_text("own: two")
+    with (
+        Run(tmp_path, load_config(tiny), progress=False) as run,
+        pytest.raises(DistillgameError, match="strategy changed meanwhile"),
+    ):
+        run.compute([stage])
+
+
 def test_rows_say_what_writing_cost_and_the_dry_run_what_will_be_asked(tiny: dict[str, Any], tmp_path: Path) -> None:
     with endpoint(lambda body, before: completion("It is #### 1", completion_tokens=4)) as listening:
         place = {"endpoint": listening.url, "model": "w"}

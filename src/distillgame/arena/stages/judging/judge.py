@@ -10,6 +10,7 @@ from distillgame.arena.stages.base import Stage, StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
+from distillgame.errors import DistillgameError
 from distillgame.judges import (
     KINDS,
     REFERENCE,
@@ -124,15 +125,18 @@ class JudgeStage(Stage):
 
     def run(self, context: StageContext) -> None:
         """Write what the judge said."""
+        judge = self.judge.judge
+        if judge.material != self.material:
+            raise DistillgameError(f"judge '{judge.name}': its file changed meanwhile; start again")
         shown = self._shown(context.folder)
         batch = blinded([each.exhibit for each in shown.values()], seed=self.seed)
         tools = Tools(
             seed=self.seed,
             models={name: partial(model.load, context.device) for name, model in self.models.items()},
-            journal=None if context.journals is None else context.journals / f"{self.judge.name}.jsonl",
+            journal=None if context.journals is None else context.journals / f"{judge.name}.jsonl",
             progress=context.progress,
         )
-        said = judge_all(self.judge.judge, batch.exhibits, tools)
+        said = judge_all(judge, batch.exhibits, tools)
         found = {batch.originals[exhibit.id]: each for exhibit, each in zip(batch.exhibits, said, strict=True)}
         write_judged(context.out / JUDGED, [each.judged(found[name]) for name, each in shown.items()])
 

@@ -12,6 +12,7 @@ from distillgame.arena.stages.sampling.sample import SampleStage
 from distillgame.arena.stages.writer import Author, make_writer
 from distillgame.choices import NamedChoice
 from distillgame.decoding import Request
+from distillgame.errors import DistillgameError
 from distillgame.policies.forms import Form, WrittenForm, make_form
 from distillgame.records import Trace, read_traces, write_traces
 from distillgame.seeding import derive_seed
@@ -94,7 +95,7 @@ class FormStage(TracesStage):
     def run(self, context: StageContext) -> None:
         """Write the traces."""
         task, known = self.traces.problems.task.task, {p.id: p for p in self.traces.problems.load()}
-        form = make_form(self.form)
+        form = self._form()
         traces = read_traces(context.folder(self.traces) / TRACES)
         released = []
         for trace, text in zip(traces, self._texts(context, form, task, traces), strict=True):
@@ -107,6 +108,9 @@ class FormStage(TracesStage):
                 )
             )
         write_traces(context.out / TRACES, released)
+
+    def _form(self) -> Form:
+        return make_form(self.form)
 
     def _author(self) -> Author:
         return self.traces.model
@@ -160,14 +164,19 @@ class WrittenFormStage(FormStage):
     @property
     def tries(self) -> int:
         """Number of texts that are asked for per completion."""
-        form = make_form(self.form)
-        assert isinstance(form, WrittenForm)
-        return form.tries
+        return self._form().tries
 
     @property
     def effort(self) -> float:
         """A sampling per text."""
         return float(self.tries)
+
+    def _form(self) -> WrittenForm:
+        form = make_form(self.form)
+        assert isinstance(form, WrittenForm)
+        if form.instruction != self.instruction:
+            raise DistillgameError(f"form '{self.form.name}': its strategy changed meanwhile; start the game again")
+        return form
 
     def _author(self) -> Author:
         return self.writer
