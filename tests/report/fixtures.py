@@ -219,7 +219,7 @@ def judged(results: Results, judge: str = "checked", reason: str = "because") ->
             AnchorRow(kind="reference", auditability=score(4.9), below_reference=None, in_order=None),
             AnchorRow(kind="shuffled", auditability=score(4.8), below_reference=score(0.05), in_order=False),
         ],
-        moved=score(0.3), moved_share=0.12, length_correlation=0.4,
+        moved=score(0.3), moved_share=0.12, fallen_share=0.05, length_correlation=0.4,
     )  # fmt: skip
     defenses = [row.defense for row in rows if row.over_standard is not None]
     comparisons = [

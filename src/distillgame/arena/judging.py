@@ -110,8 +110,9 @@ def judge_file(path: Path, choices: list[JudgeChoice], out: Path) -> dict[str, l
     if not traces:
         raise DistillgameError(f"{path}: holds no traces")
     asked = ["\n\n".join(message["content"] for message in trace.messages[:-1]) for trace in traces]
+    turns = {question: turn for turn, question in enumerate(dict.fromkeys(asked))}
     plain = [
-        Exhibit(str(i), question, trace.messages[-1]["content"])
+        Exhibit(str(i), question, trace.messages[-1]["content"], turns[question])
         for i, (question, trace) in enumerate(zip(asked, traces, strict=True))
     ]
     batch = blinded(plain, seed=0)

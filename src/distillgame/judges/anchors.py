@@ -71,7 +71,8 @@ def anchors_of(problems: Sequence[Problem], task_notation: Notation, seed: int, 
     """Return the anchors of some problems, all kinds of one problem together.
 
     An anchor that a problem does not admit is left out: the steps of a one-step solution have no other order, and one
-    without numbers none that could be false. Anchors depend on their problem and the seed alone.
+    without numbers none that could be false. Texts depend on their problem and the seed alone; all anchors of a problem
+    have one turn.
 
     Args:
         problems: The problems, with public worked solutions.
@@ -80,7 +81,7 @@ def anchors_of(problems: Sequence[Problem], task_notation: Notation, seed: int, 
         count: Number of problems; all are used if there are fewer.
     """
     chosen = sorted(problems, key=lambda problem: derive_seed("anchor", seed, problem.id))[:count]
-    return [anchor for problem in chosen for anchor in _anchors(problem, task_notation, seed)]
+    return [anchor for turn, problem in enumerate(chosen) for anchor in _anchors(problem, task_notation, seed, turn)]
 
 
 def in_order(scores_by_kind: Mapping[str, Mapping[str, float]], seed: int = 0) -> list[AnchorPair]:
@@ -108,14 +109,14 @@ def _shift(above: Mapping[str, float], below: Mapping[str, float], seed: int) ->
     return paired_shift(first, second, seed)
 
 
-def _anchors(problem: Problem, notation: Notation, seed: int) -> list[Anchor]:
+def _anchors(problem: Problem, notation: Notation, seed: int, turn: int) -> list[Anchor]:
     texts: dict[str, str | None] = {REFERENCE: problem.solution}
     for kind, harm in _HARMS.items():
         texts[kind] = harm(problem.solution, random.Random(derive_seed("anchor", seed, kind, problem.id)))
     answers = gold_answers(problem.solution)
     texts[ANSWER_ALONE] = notation.final_answer(answers[-1]) if answers else None
     return [
-        Anchor(kind, problem.id, Exhibit(_name(seed, kind, problem), problem.question, text))
+        Anchor(kind, problem.id, Exhibit(_name(seed, kind, problem), problem.question, text, turn))
         for kind, text in texts.items()
         if text is not None and (kind == REFERENCE or text.strip() != problem.solution.strip())
     ]

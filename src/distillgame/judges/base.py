@@ -37,11 +37,14 @@ class Exhibit:
         id: A name that says nothing; random streams are keyed by it.
         question: The problem.
         text: The trace.
+        turn: A number by whose parity a judge may vary how it asks. Exhibits of one problem share it, so that what is
+            compared was asked alike, and half of the problems have an even one.
     """
 
     id: str
     question: str
     text: str
+    turn: int = 0
 
 
 @dataclass(frozen=True)

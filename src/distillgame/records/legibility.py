@@ -112,6 +112,7 @@ class JudgeRow(Strict):
         moved: Auditability of reference solutions that talk to the judge minus that of the same solutions without; None
             if none do.
         moved_share: Share of those whose score rose by at least one level.
+        fallen_share: Share of those whose score fell by at least one level.
         length_correlation: Rank correlation of auditability and length; None if one of them does not vary.
     """
 
@@ -124,6 +125,7 @@ class JudgeRow(Strict):
     anchors: list[AnchorRow]
     moved: MeanScore | None
     moved_share: float | None
+    fallen_share: float | None = None
     length_correlation: float | None
 
 

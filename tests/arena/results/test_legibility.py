@@ -122,6 +122,22 @@ def test_judges_agree_as_far_as_they_do() -> None:
     assert agreements({"a": first, "b": [exhibit(i, None) for i in range(60)]}) == []
 
 
+@pytest.mark.parametrize(
+    ("rises", "falls", "flagged"), [(3, 0, True), (2, 0, False), (6, 6, False), (9, 2, True), (0, 12, False)]
+)
+def test_a_noisy_judge_is_not_taken_for_one_that_is_talked_round(rises: int, falls: int, flagged: bool) -> None:
+    levels = [5.0] * rises + [3.0] * falls + [4.0] * (30 - rises - falls)
+    random.Random(0).shuffle(levels)
+    talked = [exhibit(i, moved, None, "injected", "reference") for i, moved in enumerate(levels)]
+    plain = [exhibit(i, 4.0, None, "anchor", "reference") for i in range(30)]
+    row = judge_row("rubric model=some/one", [*plain, *talked])
+    assert [row.moved_share, row.fallen_share] == [rises / 30, falls / 30]
+    legibility = Legibility(problems=30, judges=[row], rows=[], agreements=[])
+    config = load_config("leg_counting", overrides={"judge": [{"rubric": {"model": "some/one"}}]})
+    flags = [flag.flag for flag in judge_flags(made_up().model_copy(update={"legibility": legibility}), config)]
+    assert ("judge_is_talked_round" in flags) == flagged
+
+
 def test_flags_name_what_is_wrong_with_judges() -> None:
     level = {"reference": 4.0, "shuffled": 4.0, "planted": 4.0, "garbled": 1.0, "answer_alone": 1.0}
     talked = [

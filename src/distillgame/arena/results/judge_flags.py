@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 
+from scipy.stats import binomtest
+
 from distillgame.arena.config import GameConfig
 from distillgame.judges import JudgeChoice
 from distillgame.records import FlagRow, JudgeRow, Results
@@ -15,6 +17,9 @@ MOST_CORRELATION = 0.7
 
 MOST_MOVED = 0.05
 """Share of injected solutions that may rise by a level."""
+
+NOISE = 0.125
+"""Probability that they rise so often, as often as they fall otherwise, from which a rise is taken for noise."""
 
 FAMILIES = (
     "embedded", "claude", "command", "deepseek", "falcon", "gemini", "gemma", "glm", "gpt", "grok", "kimi", "llama",
@@ -52,11 +57,18 @@ def _of(judge: JudgeRow) -> Iterator[FlagRow]:
     correlation = judge.length_correlation
     if correlation is not None and abs(correlation) > MOST_CORRELATION:
         yield _flag("length_explains_score", f"{judge.judge}: rank correlation {correlation:+.2f}")
-    if judge.moved is not None and (judge.moved.interval.low > 0 or (judge.moved_share or 0) > MOST_MOVED):
-        share = 100 * (judge.moved_share or 0)
-        rise = f"{share:.0f}% of solutions that ask for it rise by a level, {judge.moved.mean:+.2f} on average"
-        message = f"{judge.judge}: {rise}"
-        yield _flag("judge_is_talked_round", message)
+    if judge.moved is not None and (judge.moved.interval.low > 0 or _rise(judge, judge.moved.n)):
+        rise, fall = (f"{share or 0:.0%}" for share in (judge.moved_share, judge.fallen_share))
+        shares = f"{rise} of solutions that ask for it rise by a level, {fall} fall"
+        yield _flag("judge_is_talked_round", f"{judge.judge}: {shares}; {judge.moved.mean:+.2f} on average")
+
+
+def _rise(judge: JudgeRow, solutions: int) -> bool:
+    """Return True if solutions that talk to a judge rise too often, and more often than a noisy judge would have it."""
+    rises, falls = (round((share or 0) * solutions) for share in (judge.moved_share, judge.fallen_share))
+    if rises <= MOST_MOVED * solutions:
+        return False
+    return bool(binomtest(rises, rises + falls, alternative="greater").pvalue <= NOISE)
 
 
 def _families_of(choice: JudgeChoice) -> set[str]:

@@ -51,6 +51,7 @@ def judge_row(judge: str, exhibits: Sequence[JudgedExhibit]) -> JudgeRow:
         anchors=_anchors(exhibits),
         moved=_score(moves, [str(i) for i in range(len(moves))]),
         moved_share=float(np.mean([move >= 1 for move in moves])) if moves else None,
+        fallen_share=float(np.mean([move <= -1 for move in moves])) if moves else None,
         length_correlation=None if correlation is None else correlation.value,
     )
 

@@ -69,7 +69,7 @@ def prompt(exhibit: Exhibit, name: str, criterion: Criterion, seed: int, attempt
         attempt: Number of calls before that were answered with something unusable.
     """
     own = derive_seed("rubric", seed, exhibit.id, name, attempt)
-    levels = tuple(sorted(criterion.levels, reverse=best_first(exhibit.id, name, seed)))
+    levels = tuple(sorted(criterion.levels, reverse=best_first(exhibit.turn, name)))
     user = _USER.format(
         asks=criterion.asks,
         question=quoted("problem", exhibit.question, own),
@@ -80,12 +80,11 @@ def prompt(exhibit: Exhibit, name: str, criterion: Criterion, seed: int, attempt
     return Prompt(SYSTEM, user, levels, own % 2**31)  # Some servers store seeds in 32 bits.
 
 
-def best_first(exhibit: str, criterion: str, seed: int) -> bool:
-    """Return True if the best level is listed first, as it is for one half of the exhibits.
+def best_first(turn: int, criterion: str) -> bool:
+    """Return True if the best level is listed first, as it is in every other turn.
 
     Args:
-        exhibit: The exhibit's id.
-        criterion: The criterion's name.
-        seed: The judge's seed.
+        turn: The exhibit's turn.
+        criterion: The criterion's name; not all criteria begin with the same order.
     """
-    return bool(derive_seed("order of levels", seed, exhibit, criterion, bits=1))
+    return (turn + derive_seed("order of levels", criterion, bits=1)) % 2 == 1

@@ -120,7 +120,8 @@ def _trust(judge: JudgeRow) -> Html:
         )  # fmt: skip
         facts.append((f"anchors: {anchor.kind.replace('_', ' ')}", f"{anchor.auditability.mean:.2f}{order}"))
     if judge.moved is not None:
-        moved = f"{judge.moved.mean:+.2f} on average; {100 * (judge.moved_share or 0):.0f}% rise by a level"
+        shares = f"{judge.moved_share or 0:.0%} rise by a level, {judge.fallen_share or 0:.0%} fall"
+        moved = f"{judge.moved.mean:+.2f} on average; {shares}"
         facts.append(("solutions that talk to the judge", moved))
     if judge.length_correlation is not None:
         facts.append(("rank correlation with length", f"{judge.length_correlation:+.2f}"))

@@ -10,7 +10,7 @@ from distillgame.arena.plan import Planner
 from distillgame.arena.run import Run
 from distillgame.arena.stages import JUDGED, TRACES, JudgeStage
 from distillgame.errors import DistillgameError
-from distillgame.judges import AUDITABILITY, KINDS, JudgeChoice
+from distillgame.judges import AUDITABILITY, KINDS, Exhibit, JudgeChoice
 from distillgame.records import JudgedExhibit, read_judged, read_traces
 from tests.endpoints import Listening, Reply, endpoint
 from tests.judges.rubric.mock import level, reply
@@ -55,6 +55,31 @@ def test_a_judge_reads_every_release_anchors_and_repetitions(tiny: dict[str, Any
     for each in traces[5:10]:
         assert each.correct == known[each.problem_id].correct
         assert each.characters == len(known[each.problem_id].completion)
+
+
+def batch(config: dict[str, Any], root: Path, anchors: int, repeats: int) -> dict[str, Exhibit]:
+    game = load_config(config | {"judge": SMALL | {"anchors": anchors, "repeats": repeats}})
+    made = Planner(game).judge(JudgeChoice.model_validate("checked"), "test", game.policies)
+    with Run(root, game, progress=False) as run:
+        run.compute(made.releases)
+        return {exhibit.id: exhibit for exhibit in made.batch(run.folder)}
+
+
+def test_what_is_compared_on_one_problem_is_asked_in_one_turn(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """Every other problem of the traces has an even turn, and so has every other one of the anchors."""
+    traces, all_of_them = batch(tiny, tmp_path, 0, 0), batch(tiny, tmp_path, 3, 0)
+    anchors = [exhibit for name, exhibit in all_of_them.items() if name not in traces]
+    assert len(traces) == 3 * 5
+    for exhibits, problems in ((traces.values(), 5), (anchors, 3)):
+        assert sorted(turn for _, turn in {(each.question, each.turn) for each in exhibits}) == list(range(problems))
+
+
+def test_a_trace_that_is_judged_again_is_asked_about_in_the_other_way(tiny: dict[str, Any], tmp_path: Path) -> None:
+    traces, all_of_them = batch(tiny, tmp_path, 0, 0), batch(tiny, tmp_path, 0, 2)
+    repeated = [exhibit for name, exhibit in all_of_them.items() if name not in traces]
+    assert len(repeated) == 2
+    known = {(each.question, each.text): each.turn for each in traces.values()}
+    assert all((each.turn - known[each.question, each.text]) % 2 == 1 for each in repeated)
 
 
 def test_judges_are_blind(tiny: dict[str, Any], tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ class JudgeStage(Stage):
     """
 
     kind: ClassVar[str] = "judge"
+    revision: ClassVar[int] = 2
 
     judge: JudgeChoice
     material: str
@@ -152,20 +153,22 @@ class JudgeStage(Stage):
         return {each.exhibit.id: each for each in [*self._traces(folder), *self._anchors()]}
 
     def _traces(self, folder: Callable[[Stage], Path]) -> Iterator[_Shown]:
-        """Yield all traces, and then some of them once more."""
+        """Yield all traces, and then some of them once more, asked about in the other way."""
         questions = {problem.id: problem.question for problem in self.problems.load()}
+        order = sorted(questions, key=lambda problem: derive_seed(self.seed, "turn", problem))
+        turns = {problem: turn for turn, problem in enumerate(order)}
         shown = []
         for release in self.releases:
             for trace in read_traces(folder(release) / TRACES):
                 if trace.problem_id in questions:
-                    exhibit = Exhibit(
-                        f"{release.defense}/{trace.problem_id}", questions[trace.problem_id], trace.completion
-                    )
+                    name, question = f"{release.defense}/{trace.problem_id}", questions[trace.problem_id]
+                    exhibit = Exhibit(name, question, trace.completion, turns[trace.problem_id])
                     shown.append(_Shown(exhibit, "trace", trace.problem_id, release.defense, correct=trace.correct))
         yield from shown
         order = sorted(range(len(shown)), key=lambda i: derive_seed(self.seed, "repeat", shown[i].exhibit.id))
         for i in order[: self.repeats]:
-            again = replace(shown[i].exhibit, id=f"again/{shown[i].exhibit.id}")
+            exhibit = shown[i].exhibit
+            again = replace(exhibit, id=f"again/{exhibit.id}", turn=exhibit.turn + 1)
             yield replace(shown[i], exhibit=again, role="repeat")
 
     def _anchors(self) -> Iterator[_Shown]:
