@@ -4,7 +4,14 @@ from distillgame.models.alignment import MINIMUM_SHARE, Alignment, align, requir
 from distillgame.models.chat import Example, training_example
 from distillgame.models.devices import DeviceName, pick_device
 from distillgame.models.endpoint import Endpoint, WriterSpec
-from distillgame.models.loading import LanguageModel, embedded_config, load_model, load_tokenizer, quiet
+from distillgame.models.loading import (
+    LanguageModel,
+    embedded_config,
+    load_model,
+    load_tokenizer,
+    load_without_weights,
+    quiet,
+)
 from distillgame.models.precision import has_choice
 from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
 
@@ -23,6 +30,7 @@ __all__ = [
     "has_choice",
     "load_model",
     "load_tokenizer",
+    "load_without_weights",
     "locate",
     "pick_device",
     "pinned",

@@ -1,5 +1,6 @@
 """Load a model and its tokenizer from any source."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,31 @@ class LanguageModel:
     def decode(self, ids: list[int]) -> str:
         """Return the text of ``ids`` without special tokens, character for character."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+
+def load_without_weights(spec: ModelSpec | str) -> LanguageModel:
+    """Load what is known of the model that ``spec`` names without its weights, which somebody else holds.
+
+    Its network has parameters on the meta device: they have shapes and no content.
+
+    Raises:
+        DistillgameError: If the source does not exist, is corrupt, or is not a folder or hub name.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
+
+    spec = ModelSpec.model_validate(spec)
+    location = locate(spec.source)
+    if location.gguf_file is not None or spec.source.startswith("init:"):
+        raise DistillgameError(f"model '{spec.source}': a folder with its weights, or a hub name, is needed here")
+    tokenizer = load_tokenizer(spec)
+    config = _guard(spec.source, AutoConfig.from_pretrained, location)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    # As transformers does: a checkpoint need not say how it generates.
+    with contextlib.suppress(OSError):
+        model.generation_config = GenerationConfig.from_pretrained(location.name, **location.keywords())
+    _require_room(model, tokenizer, spec.source)
+    return LanguageModel(model.eval(), tokenizer, spec.source)
 
 
 def load_model(spec: ModelSpec | str, device: str | torch.device = "cpu") -> LanguageModel:

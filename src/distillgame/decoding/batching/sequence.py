@@ -46,6 +46,9 @@ class Sequence:
     ``teacher_ids`` and each of ``proxy_ids`` hold all certain tokens, prompt included; drafts come after them. How many
     of them a network has read is recorded by its context.
 
+    Attributes:
+        valued: Whether decisions say what the proxies make of a token.
+
     Args:
         handle: The engine's number for it.
         request: The request.
@@ -76,6 +79,7 @@ class Sequence:
         self.sample = Sample(request.id, prompt_tokens=len(self.teacher_ids))
         self.seed = seed
         self.text = TextStream(teacher.decode, params.stop) if stream or params.stop else None
+        self.valued = bool(proxies)
         self.stop_ids: frozenset[int] = frozenset() if params.ignore_end else teacher.stop_ids
         self.drafts: list[Draft] = []
         self.teacher_logits: Pointer | None = None
@@ -194,7 +198,7 @@ class Sequence:
         if self.params.temperature > 0:
             sample.kl.append(kl)
             sample.kl_reverse.append(kl_reverse)
-            if self.proxies:
+            if self.valued:
                 sample.logprob_proxy.append(theirs)
 
     def finish(self, reason: FinishReason, error: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from distillgame.decoding import (
     Calibration,
@@ -20,7 +20,10 @@ from distillgame.gateway.backends.logprobs import shown_logprobs
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.ledger import Charge
 from distillgame.gateway.telemetry import log
-from distillgame.models import ModelSpec, load_model, pick_device
+from distillgame.models import LanguageModel, ModelSpec, load_model, pick_device
+
+if TYPE_CHECKING:
+    from distillgame.vllm.engine import VllmCore, VllmEngine
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class RunningJob:
 class RunningEngine:
     """An engine and its jobs, by handle."""
 
-    engine: Engine
+    engine: "Engine | VllmEngine"
     jobs: dict[int, RunningJob] = field(default_factory=dict)
 
 
@@ -76,20 +79,15 @@ class Samplers:
     """
 
     def __init__(self, config: ServeConfig):
-        import torch
-
         self.config = config
-        if config.engine.threads is not None:
-            torch.set_num_threads(config.engine.threads)
-        device = pick_device(config.engine.device, "engine.device")
-        specs = _settled(config, device)
-        self.teacher = load_model(specs.pop("teacher"), device)
-        self.proxies = {name: load_model(spec, device) for name, spec in specs.items()}
-        self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
+        self.calibration: dict[tuple[str, ...], Calibration] = {}
+        self.proxies: dict[str, LanguageModel] = {}
+        self.directions: dict[str, Any] = {}
+        self._core = _vllm_core(config) if config.uses_vllm else None
+        self.teacher = self._load() if self._core is None else self._core.teacher
         # A cheap bound on the length, so that very long texts are refused before they are tokenized.
         longest = max(len(token) for token in self.teacher.tokenizer.get_vocab())
         self._most_characters = self.teacher.context * longest
-        self.calibration: dict[tuple[str, ...], Calibration] = {}
         self._running = {name: RunningEngine(self._engine(name)) for name in config.policies}
 
     def prepare(self, job: Job) -> Sequence:
@@ -136,6 +134,8 @@ class Samplers:
         try:
             updates = running.engine.step()
         except Exception as error:  # Such as lack of memory: these jobs are lost, not the server.
+            if self._core is not None:
+                raise  # vLLM does not recover, and the server says that it has to be started again.
             failed = [job.number for job in running.jobs.values()]
             self._running[name] = RunningEngine(self._engine(name))
             return [(number, JobFailure(f"{type(error).__name__}: {error}")) for number in failed]
@@ -179,9 +179,25 @@ class Samplers:
             sample.finish_reason if last else None,
         )
 
-    def _engine(self, name: str) -> Engine:
+    def _load(self) -> LanguageModel:
+        """Load proxies and directions, and return the teacher."""
+        import torch
+
+        config = self.config
+        if config.engine.threads is not None:
+            torch.set_num_threads(config.engine.threads)
+        device = pick_device(config.engine.device, "engine.device")
+        specs = _settled(config, device)
+        teacher = load_model(specs.pop("teacher"), device)
+        self.proxies = {name: load_model(spec, device) for name, spec in specs.items()}
+        self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
+        return teacher
+
+    def _engine(self, name: str) -> "Engine | VllmEngine":
         policy = self.config.served(name).policy
         settings = self.config.engine
+        if self._core is not None:
+            return self._core.view(policy)
         # If its proxies are loaded, a policy is measured by them and lets them draft, also if it does not need them.
         proxied = all(proxy in self.proxies for proxy in policy.proxies)
         # Passes of the same networks cost the same under every policy.
@@ -201,6 +217,19 @@ class Samplers:
             known = next(iter(self.calibration.values()), None)
             self.calibration[networks] = engine.calibration = engine.calibrate(known)
         return engine
+
+
+def _vllm_core(config: ServeConfig) -> "VllmCore":
+    from distillgame.vllm.engine import VllmCore, plain_settings
+
+    assert config.vllm is not None
+    settings = plain_settings(config.strictest.release.without_form, config.all_proxies, config.directions)
+    arguments = {
+        "tensor_parallel_size": config.vllm.tensor_parallel_size,
+        "max_model_len": config.vllm.max_model_len,
+        "max_num_seqs": config.engine.batch_size,
+    }
+    return VllmCore(config.teacher, settings, arguments | config.vllm.arguments)
 
 
 def _settled(config: ServeConfig, device: str) -> dict[str, ModelSpec]:

@@ -1,7 +1,7 @@
-"""Sections of a server's configuration: engine, upstream, HTTP server and monitor."""
+"""Sections of a server's configuration: engine, vLLM, upstream, HTTP server and monitor."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,22 @@ class EngineSettings(Strict):
     derivative: DerivativeName = "low_rank"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int | None = Field(None, ge=1)
+
+
+class VllmSettings(Strict):
+    """Settings of vLLM, which samples instead of the engine, from one copy of the weights for all policies.
+
+    Attributes:
+        enabled: Whether it does; ``--engine vllm`` says so, too.
+        tensor_parallel_size: Number of GPUs over which every network is split.
+        max_model_len: Longest sequence in tokens; the models' own limit if None.
+        arguments: Further arguments of vLLM's engine, by the names of its flags with underscores.
+    """
+
+    enabled: bool = True
+    tensor_parallel_size: int = Field(1, ge=1)
+    max_model_len: int | None = Field(None, ge=1)
+    arguments: dict[str, Any] = Field(default_factory=dict)
 
 
 class UpstreamSettings(Strict):

@@ -6,7 +6,13 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from distillgame.errors import DistillgameError
 from distillgame.gateway.config.policies import PolicySettings, ServedPolicy, weakness
-from distillgame.gateway.config.sections import EngineSettings, MonitorSettings, ServerSettings, UpstreamSettings
+from distillgame.gateway.config.sections import (
+    EngineSettings,
+    MonitorSettings,
+    ServerSettings,
+    UpstreamSettings,
+    VllmSettings,
+)
 from distillgame.gateway.config.tiers import Tier
 from distillgame.gateway.ledger import DEFAULT_LEDGER, Budget
 from distillgame.models import Endpoint, ModelSpec
@@ -38,6 +44,7 @@ class ServeConfig(Strict):
         tiers: Tiers by name; each key is bound to one.
         chat_template_kwargs: Names that clients may tell the chat template, as in ``enable_thinking``; none by default.
         engine: Settings of the engine.
+        vllm: vLLM, if it samples instead of the engine.
         upstream: Another server that samples instead of the engine.
         server: Settings of the HTTP server.
         ledger: URL of the database that holds keys and ledger.
@@ -54,6 +61,7 @@ class ServeConfig(Strict):
     tiers: dict[str, Tier] = Field(min_length=1)
     chat_template_kwargs: list[str] = Field(default_factory=list)
     engine: EngineSettings = EngineSettings()
+    vllm: VllmSettings | None = None
     upstream: UpstreamSettings | None = None
     server: ServerSettings = ServerSettings()
     ledger: str = DEFAULT_LEDGER
@@ -63,6 +71,8 @@ class ServeConfig(Strict):
 
     @model_validator(mode="after")
     def _check(self) -> "ServeConfig":
+        if self.upstream is not None and self.uses_vllm:
+            raise ValueError("vllm: another server samples already ('upstream'); choose one")
         for name, settings in self.policies.items():
             try:
                 self._served[name] = settings.resolve(name, self.temperature)
@@ -82,6 +92,20 @@ class ServeConfig(Strict):
         """All proxies by name."""
         return ({} if self.proxy is None else {PROXY: self.proxy}) | self.proxies
 
+    @property
+    def uses_vllm(self) -> bool:
+        """True if vLLM samples."""
+        return self.vllm is not None and self.vllm.enabled
+
+    @property
+    def strictest(self) -> ServedPolicy:
+        """The policy that is served where none is named: no other is known to be stronger."""
+        found = next(iter(self._served.values()))
+        for other in self._served.values():
+            if weakness(found, other) is None and weakness(other, found) is not None:
+                found = other
+        return found
+
     def served(self, name: str) -> ServedPolicy:
         """Return the policy called ``name``."""
         return self._served[name]
@@ -98,6 +122,8 @@ class ServeConfig(Strict):
         if self.upstream is not None:
             return
         policy = served.policy
+        if self.uses_vllm and policy.control:
+            raise ValueError(f"{where}: policy '{policy.name}' is a control, which is not served through vLLM")
         for proxy in policy.proxy_names:
             if proxy not in self.all_proxies:
                 raise ValueError(f"{where}: policy '{policy.name}' needs a proxy called '{proxy}'")
@@ -145,7 +171,8 @@ class ServeConfig(Strict):
             )
         if budget.value_per_day is not None and not self.all_proxies and self.upstream is None:
             raise ValueError(f"{where}.value_per_day: the value of a token needs a 'proxy'")
-        if budget.value_per_day is not None and not self.engine.speculative and not served.policy.needs_proxy:
+        read = self.engine.speculative or self.uses_vllm or served.policy.needs_proxy
+        if budget.value_per_day is not None and not read:
             raise ValueError(
                 f"{where}.value_per_day: without 'engine.speculative' no proxy reads what policy '{served.name}' "
                 "releases"

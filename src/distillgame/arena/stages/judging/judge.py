@@ -155,8 +155,8 @@ class JudgeStage(Stage):
     def _traces(self, folder: Callable[[Stage], Path]) -> Iterator[_Shown]:
         """Yield all traces, and then some of them once more, asked about in the other way."""
         questions = {problem.id: problem.question for problem in self.problems.load()}
-        order = sorted(questions, key=lambda problem: derive_seed(self.seed, "turn", problem))
-        turns = {problem: turn for turn, problem in enumerate(order)}
+        shuffled = sorted(questions, key=lambda problem: derive_seed(self.seed, "turn", problem))
+        turns = {problem: turn for turn, problem in enumerate(shuffled)}
         shown = []
         for release in self.releases:
             for trace in read_traces(folder(release) / TRACES):

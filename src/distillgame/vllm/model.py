@@ -1,0 +1,145 @@
+"""The architecture: the teacher and its proxies as one model, whose logits are what a policy releases."""
+
+import os
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any, ClassVar
+
+import torch
+import vllm
+from torch import nn
+from transformers import AutoConfig
+from vllm.compilation.backends import set_model_tag
+from vllm.config import VllmConfig
+from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
+from vllm.model_executor.models.utils import init_vllm_registered_model
+
+from distillgame.errors import DistillgameError
+from distillgame.models import load_without_weights
+from distillgame.vllm import require_version
+from distillgame.vllm.experts import ProxyNetworks, proxy_networks
+from distillgame.vllm.releasing import Releaser
+from distillgame.vllm.runners import follow
+from distillgame.vllm.settings import SECRET_ENV, DefenseSettings
+from distillgame.vllm.vocabulary import shared_tokens
+
+TEACHER = "teacher"
+
+
+class DefendedForCausalLM(nn.Module):
+    """A teacher and its proxies, which read the same tokens; its logits are the released ones.
+
+    Args:
+        vllm_config: vLLM's configuration of the teacher, with :class:`DefenseSettings` among its overrides.
+        prefix: Beginning of the names of its layers.
+
+    Raises:
+        DistillgameError: If the version of vLLM is unknown, or the settings are not valid.
+    """
+
+    is_text_generation_model: ClassVar[bool] = True
+
+    def __init__(self, *, vllm_config: VllmConfig, prefix: str = ""):
+        super().__init__()
+        require_version(vllm.__version__)
+        config = vllm_config.model_config
+        self.config = config.hf_config
+        self.settings = DefenseSettings.of(self.config)
+        _require_sound(vllm_config, self.settings)
+        original = AutoConfig.from_pretrained(config.model, trust_remote_code=config.trust_remote_code)
+        with set_model_tag(TEACHER):
+            self.teacher = init_vllm_registered_model(
+                vllm_config, prefix=f"{prefix}{TEACHER}", hf_config=self.config, architectures=original.architectures
+            )
+        configs = {name: AutoConfig.from_pretrained(path) for name, path in self.settings.proxies.items()}
+        self.networks: dict[str, ProxyNetworks] = {}
+        for place, (name, each) in enumerate(configs.items()):
+            made = proxy_networks(name, each, vllm_config, f"{prefix}proxy_{chr(97 + place)}", self.settings)
+            self.networks[name] = made
+            for key, network in made.modules().items():
+                self.add_module(key, network)
+        self.secondary_weights = [
+            DefaultModelLoader.Source(self.settings.proxies[name], None, prefix=f"{made.prefix}.")
+            for name, made in self.networks.items()
+        ]
+        proxies = {name: load_without_weights(source) for name, source in self.settings.proxies.items()}
+        self._shared = shared_tokens(load_without_weights(config.model), proxies)
+        self._inputs = {name: _on_device(table) for name, table in self._shared.inputs.items()}
+        self.releaser = Releaser(self.settings, self._shared)
+        self._widths = [
+            int(each.get_text_config().hidden_size)
+            for each in (self.config, *(configs[name] for name, made in self.networks.items() for _ in made.networks))
+        ]
+        follow(self)
+
+    @property
+    def secret(self) -> str | None:
+        """The secret of requests that may choose their policy."""
+        return os.environ.get(SECRET_ENV) or None
+
+    def embed_input_ids(self, input_ids: torch.Tensor) -> torch.Tensor:
+        """Return the teacher's embeddings; vLLM asks for them to know that the model reads tokens."""
+        embeddings: torch.Tensor = self.teacher.embed_input_ids(input_ids)
+        return embeddings
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        positions: torch.Tensor,
+        intermediate_tensors: Any = None,
+        inputs_embeds: torch.Tensor | None = None,
+        **others: Any,
+    ) -> torch.Tensor:
+        """Return the last hidden states of all networks side by side, shape (T, sum of their sizes)."""
+        if intermediate_tensors is not None or inputs_embeds is not None:
+            raise RuntimeError("distillgame: pipeline parallelism and embedded prompts are not supported")
+        states = [self.teacher(input_ids, positions)]
+        for name, made in self.networks.items():
+            table = self._inputs[name]
+            own = input_ids if table is None else table[input_ids.long()].to(input_ids.dtype)
+            states += [network(own, positions) for network in made.networks]
+        return torch.cat(states, -1)
+
+    def compute_logits(self, hidden_states: torch.Tensor) -> torch.Tensor | None:
+        """Return released logits, float32, shape (N, V); None on ranks that do not sample."""
+        first, *others = torch.split(hidden_states, self._widths, -1)
+        teacher = self.teacher.compute_logits(first)
+        networks = [network for made in self.networks.values() for network in made.networks]
+        outputs = [network.compute_logits(part) for network, part in zip(networks, others, strict=True)]
+        if teacher is None:
+            self.releaser.rows.announce(None)
+            return None
+        columns = iter(output.float() for output in outputs)
+        experts = {name: [next(columns) for _ in made.networks] for name, made in self.networks.items()}
+        return self.releaser.release(teacher.float(), experts)
+
+    def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
+        """Load the teacher's weights and then each proxy's, and return the names of the parameters that got one."""
+        prefixes = {made.prefix: made for made in self.networks.values()}
+        loaded: set[str] = set()
+        for prefix, group in groupby(weights, lambda pair: pair[0].split(".", 1)[0]):
+            made = prefixes.get(prefix)
+            if made is None:
+                # The teacher's groups are the first parts of its own names, such as "model" and "lm_head".
+                loaded |= {f"{TEACHER}.{name}" for name in self.teacher.load_weights(group)}
+            else:
+                loaded |= made.load((name.split(".", 1)[1], tensor) for name, tensor in group)
+        return loaded
+
+
+def _on_device(table: torch.Tensor | None) -> torch.Tensor | None:
+    # vLLM builds models under the device as a context; the table was made from lists.
+    return None if table is None else table.to(torch.get_default_device())
+
+
+def _require_sound(vllm_config: VllmConfig, settings: DefenseSettings) -> None:
+    """Refuse what would serve something else than the policy's distribution."""
+    if vllm_config.use_v2_model_runner:
+        raise DistillgameError("vLLM's second model runner is not supported: set VLLM_USE_V2_MODEL_RUNNER=0")
+    if vllm_config.parallel_config.pipeline_parallel_size > 1:
+        raise DistillgameError("pipeline parallelism is not supported: use --tensor-parallel-size")
+    if settings.directions and vllm_config.model_config.dtype != torch.float32:
+        raise DistillgameError(
+            f"'directions' needs --dtype float32 (found {vllm_config.model_config.dtype}): the derivative is a "
+            "difference of passes at theta ± t·g, which 16 bits do not resolve"
+        )

@@ -1,0 +1,65 @@
+"""Attention heads of sizes that vLLM's kernels lack, as larger heads that compute the same."""
+
+import copy
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+
+MULTIPLE = 32
+"""The kernels of all backends know heads of this size."""
+
+FAMILIES = ("llama", "mistral")
+"""Architectures whose heads can be padded: queries and keys are not normalised, and the head size is configured."""
+
+
+class HeadPadding:
+    """Heads of one network that are padded with zeros to a multiple of :data:`MULTIPLE`.
+
+    Rotary embeddings keep their size, so that the added dimensions are not rotated, and queries are scaled so that the
+    larger heads weigh as the original ones did.
+
+    Args:
+        config: The network's own configuration.
+
+    Attributes:
+        config: The configuration with which vLLM builds it.
+    """
+
+    def __init__(self, config: Any):
+        self._size = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+        self._padded = -(-self._size // MULTIPLE) * MULTIPLE
+        self.config = config
+        if self._needed and config.model_type in FAMILIES:
+            self.config = copy.deepcopy(config)
+            self.config.head_dim = self._padded
+            self.config.rope_parameters = {**config.rope_parameters, "rope_dim": self._size}
+
+    @property
+    def _needed(self) -> bool:
+        # Larger heads have kernels of their own, of several sizes.
+        return self._size < MULTIPLE
+
+    def apply(self, weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield a network's weights as vLLM loads them.
+
+        Args:
+            weights: Names and tensors of the checkpoint.
+        """
+        changed = self.config.head_dim == self._padded != self._size if self._needed else False
+        for name, tensor in weights:
+            yield name, self._apply(name, tensor) if changed else tensor
+
+    def _apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        layer = name.rsplit(".", 2)[-2]
+        if layer == "o_proj":
+            heads = tensor.view(len(tensor), -1, self._size)
+            return torch.nn.functional.pad(heads, (0, self._padded - self._size)).reshape(len(tensor), -1)
+        if layer not in ("q_proj", "k_proj", "v_proj"):
+            return tensor
+        heads = tensor.reshape(-1, self._size, *tensor.shape[1:])
+        more = heads.new_zeros(len(heads), self._padded - self._size, *tensor.shape[1:])
+        result = torch.cat([heads, more], 1).flatten(0, 1)
+        # vLLM divides by the root of the larger size. Rounding the factor into 16 bits would cost three digits.
+        return result.float() * math.sqrt(self._padded / self._size) if layer == "q_proj" else result

@@ -1,0 +1,124 @@
+"""The owner's settings of a defended model in vLLM, and the arguments by which a request names its policy."""
+
+import hmac
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from distillgame.errors import DistillgameError
+from distillgame.policies import PolicyChoice, ReleasePolicy, make_policy
+from distillgame.strict import Strict, parse
+
+ARCHITECTURE = "DistillgameForCausalLM"
+"""The name of the architecture, for ``--hf-overrides``."""
+
+FIELD = "distillgame"
+"""The field of the model's configuration that holds :class:`DefenseSettings`."""
+
+PREFIX = "distillgame_"
+"""Beginning of the names of a request's arguments (``SamplingParams.extra_args``, ``vllm_xargs`` over HTTP)."""
+
+POLICY, SECRET, COSTS, TEMPERATURE = (f"{PREFIX}{name}" for name in ("policy", "secret", "costs", "temperature"))
+"""Arguments: the policy's registered name; what shows that the gateway asks; the name of an account for the costs; and
+the teacher's temperature where tokens are taken greedily, as those of a forced answer are."""
+
+TOP = f"{PREFIX}top"
+"""Argument: number of likeliest released tokens that are noted with the costs."""
+
+SECRET_ENV = "DISTILLGAME_VLLM_SECRET"
+"""The environment variable with the secret that requests have to show to choose their policy."""
+
+
+def trusted(arguments: Mapping[str, Any], secret: str | None) -> bool:
+    """Return whether a request shows the secret.
+
+    Args:
+        arguments: The request's extra arguments.
+        secret: The secret; None if nobody may choose anything.
+    """
+    shown = arguments.get(SECRET)
+    return secret is not None and isinstance(shown, str) and hmac.compare_digest(shown.encode(), secret.encode())
+
+
+class DefenseSettings(Strict):
+    """What vLLM is told about a defended model, by ``--hf-overrides '{"distillgame": ...}'``.
+
+    Attributes:
+        policy: The policy of all requests that do not choose another, or may not: the strictest one that is served.
+        proxies: Folders or hub names of the proxies, by the names that policies use.
+        directions: The defender's unit-norm gradient at each proxy (safetensors), for policies that need derivatives.
+    """
+
+    policy: PolicyChoice
+    proxies: dict[str, str] = Field(min_length=1)
+    directions: dict[str, Path] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> "DefenseSettings":
+        self.require(self.policy.policy)
+        return self
+
+    @classmethod
+    def of(cls, config: Any) -> "DefenseSettings":
+        """Return the settings in a model's configuration.
+
+        Raises:
+            DistillgameError: If there are none, or they are not valid.
+        """
+        found = getattr(config, FIELD, None)
+        if not isinstance(found, Mapping):
+            raise DistillgameError(f"--hf-overrides: '{FIELD}' with the policy and the proxies is missing")
+        return parse(cls, found, f"--hf-overrides: {FIELD}")
+
+    def require(self, policy: ReleasePolicy) -> None:
+        """Check that a policy can be served with these proxies.
+
+        Raises:
+            DistillgameError: If it cannot.
+        """
+        if policy.control:
+            raise DistillgameError(f"policy '{policy.name}' is a control, which is not served through vLLM")
+        for name in policy.proxies if policy.uses_proxies else ():
+            if name not in self.proxies:
+                raise DistillgameError(f"policy '{policy.name}' needs a proxy called '{name}'")
+            if policy.needs_delta and name not in self.directions:
+                raise DistillgameError(f"policy '{policy.name}' needs 'directions.{name}'")
+
+    @cached_property
+    def _known(self) -> dict[str, ReleasePolicy]:
+        return {}
+
+    def chosen(self, arguments: Mapping[str, Any], secret: str | None) -> ReleasePolicy:
+        """Return the policy of a request: the one it names if it shows the secret, otherwise the owner's.
+
+        Nothing that a client can send makes a request less defended: without the secret, and also with arguments that
+        make no policy, it gets the owner's strictest.
+
+        Args:
+            arguments: The request's extra arguments.
+            secret: The secret; None if nobody may choose.
+        """
+        named = arguments.get(POLICY)
+        if not trusted(arguments, secret) or not isinstance(named, str):
+            return self.policy.policy
+        own = {POLICY, SECRET, COSTS, TEMPERATURE, TOP}
+        options = {
+            name.removeprefix(PREFIX): value
+            for name, value in arguments.items()
+            if name.startswith(PREFIX) and name not in own
+        }
+        key = repr((named, sorted(options.items())))
+        if key not in self._known:
+            self._known[key] = self._made(named, options)
+        return self._known[key]
+
+    def _made(self, name: str, options: Mapping[str, Any]) -> ReleasePolicy:
+        try:
+            policy = make_policy(name, options)
+            self.require(policy)
+        except DistillgameError:
+            return self.policy.policy
+        return policy
