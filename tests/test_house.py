@@ -22,7 +22,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"report", "gateway"},
         {"worlds"},
         {"students", "judges"},
-        {"writers"},
+        {"writers", "vllm"},
         {"decoding"},
         {"policies"},
         {"values"},

@@ -1,4 +1,4 @@
-"""What a worker of vLLM can be asked: the costs of the tokens that it sampled."""
+"""A mix-in for workers of vLLM: they can be asked for the costs of the tokens that it sampled."""
 
 from typing import Any
 

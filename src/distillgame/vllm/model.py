@@ -70,7 +70,7 @@ class DefendedForCausalLM(nn.Module):
             int(each.get_text_config().hidden_size)
             for each in (self.config, *(configs[name] for name, made in self.networks.items() for _ in made.networks))
         ]
-        follow(self)
+        follow()
 
     @property
     def secret(self) -> str | None:

@@ -9,18 +9,15 @@ from collections.abc import Sequence
 from functools import wraps
 from typing import Any
 
+from distillgame.vllm.releasing import Releaser
 from distillgame.vllm.rows import RequestRows, StepRows
 from distillgame.vllm.settings import COSTS, TEMPERATURE, TOP, trusted
 
 _MARK = "_distillgame"
 
 
-def follow(model: Any) -> None:
-    """Have the first model runner tell a model whose logits it computes.
-
-    Args:
-        model: A defended model; runners with other models are not affected.
-    """
+def follow() -> None:
+    """Have first model runners tell defended models whose logits they compute; others are not affected."""
     from vllm.v1.worker.gpu_model_runner import GPUModelRunner
 
     if getattr(GPUModelRunner, _MARK, False):
@@ -49,10 +46,8 @@ def follow(model: Any) -> None:
 
 def defended_model(runner: Any) -> Any:
     """Return the defended model of a runner, without the wrappers of graphs; None if it has another model."""
-    from distillgame.vllm.model import DefendedForCausalLM
-
     model = runner.get_model()
-    return model if isinstance(model, DefendedForCausalLM) else None
+    return model if isinstance(getattr(model, "releaser", None), Releaser) else None
 
 
 def request_rows(model: Any, params: Any, count: int = 1) -> RequestRows:

@@ -21,12 +21,22 @@ FIELD = "distillgame"
 PREFIX = "distillgame_"
 """Beginning of the names of a request's arguments (``SamplingParams.extra_args``, ``vllm_xargs`` over HTTP)."""
 
-POLICY, SECRET, COSTS, TEMPERATURE = (f"{PREFIX}{name}" for name in ("policy", "secret", "costs", "temperature"))
-"""Arguments: the policy's registered name; what shows that the gateway asks; the name of an account for the costs; and
-the teacher's temperature where tokens are taken greedily, as those of a forced answer are."""
+POLICY = f"{PREFIX}policy"
+"""Argument: the registered name of the request's policy; its options are arguments beside it."""
 
-TOP = f"{PREFIX}top"
+_OWN = f"{PREFIX}request_"
+
+SECRET = f"{_OWN}secret"
+"""Argument: shows that the gateway asks."""
+
+COSTS = f"{_OWN}costs"
+"""Argument: the name of an account for the costs of the request's tokens."""
+
+TOP = f"{_OWN}top"
 """Argument: number of likeliest released tokens that are noted with the costs."""
+
+TEMPERATURE = f"{_OWN}temperature"
+"""Argument: the teacher's temperature where tokens are taken greedily, as those of a forced answer are."""
 
 SECRET_ENV = "DISTILLGAME_VLLM_SECRET"
 """The environment variable with the secret that requests have to show to choose their policy."""
@@ -44,7 +54,7 @@ def trusted(arguments: Mapping[str, Any], secret: str | None) -> bool:
 
 
 class DefenseSettings(Strict):
-    """What vLLM is told about a defended model, by ``--hf-overrides '{"distillgame": ...}'``.
+    """The settings of a defended model in vLLM, given by ``--hf-overrides '{"distillgame": ...}'``.
 
     Attributes:
         policy: The policy of all requests that do not choose another, or may not: the strictest one that is served.
@@ -104,11 +114,10 @@ class DefenseSettings(Strict):
         named = arguments.get(POLICY)
         if not trusted(arguments, secret) or not isinstance(named, str):
             return self.policy.policy
-        own = {POLICY, SECRET, COSTS, TEMPERATURE, TOP}
         options = {
             name.removeprefix(PREFIX): value
             for name, value in arguments.items()
-            if name.startswith(PREFIX) and name not in own
+            if name.startswith(PREFIX) and name != POLICY and not name.startswith(_OWN)
         }
         key = repr((named, sorted(options.items())))
         if key not in self._known:

@@ -23,7 +23,8 @@ from distillgame.gateway.telemetry import log
 from distillgame.models import LanguageModel, ModelSpec, load_model, pick_device
 
 if TYPE_CHECKING:
-    from distillgame.vllm.engine import VllmCore, VllmEngine
+    from distillgame.vllm.core import VllmCore
+    from distillgame.vllm.engine import VllmEngine
 
 
 @dataclass(frozen=True)
@@ -197,7 +198,9 @@ class Samplers:
         policy = self.config.served(name).policy
         settings = self.config.engine
         if self._core is not None:
-            return self._core.view(policy)
+            from distillgame.vllm.engine import VllmEngine
+
+            return VllmEngine(self._core, policy)
         # If its proxies are loaded, a policy is measured by them and lets them draft, also if it does not need them.
         proxied = all(proxy in self.proxies for proxy in policy.proxies)
         # Passes of the same networks cost the same under every policy.
@@ -220,7 +223,8 @@ class Samplers:
 
 
 def _vllm_core(config: ServeConfig) -> "VllmCore":
-    from distillgame.vllm.engine import VllmCore, plain_settings
+    from distillgame.vllm.core import VllmCore
+    from distillgame.vllm.launching import plain_settings
 
     assert config.vllm is not None
     settings = plain_settings(config.strictest.release.without_form, config.all_proxies, config.directions)

@@ -19,9 +19,7 @@ from distillgame.gateway.backends.chunks import Chunk, failed, read_chunks, wors
 from distillgame.gateway.config import ServeConfig, UpstreamSettings
 from distillgame.gateway.errors import ApiError, overloaded
 from distillgame.gateway.ledger import NOTHING, Charge
-
-PREFIX = "distillgame_"
-"""Prefix of each name in the extra argument."""
+from distillgame.vllm import POLICY, PREFIX, SECRET
 
 
 class UpstreamBackend(Backend):
@@ -38,11 +36,10 @@ class UpstreamBackend(Backend):
         self._most = config.engine.batch_size + config.engine.queue
         self._state: str | None = "the upstream was not asked yet"
         headers = {}
-        if upstream.api_key_env is not None:
-            key = os.environ.get(upstream.api_key_env)
-            if not key:
-                raise DistillgameError(f"upstream.api_key_env: the environment has no '{upstream.api_key_env}'")
+        if (key := _from_environment("api_key_env", upstream.api_key_env)) is not None:
             headers["Authorization"] = f"Bearer {key}"
+        secret = _from_environment("secret_env", upstream.secret_env)
+        self._proof = {} if secret is None else {SECRET: secret}
         # No proxies from the environment and no redirects: prompts go where the owner said and nowhere else.
         self._client = httpx2.AsyncClient(
             base_url=upstream.url.rstrip("/") + "/", headers=headers, trust_env=False,
@@ -137,7 +134,7 @@ class UpstreamBackend(Backend):
         if self._upstream.measured:
             body["distillgame"] = {"policy": job.policy}
         else:
-            body[self._upstream.argument] = {f"{PREFIX}policy": release.name} | strength
+            body[self._upstream.argument] = {POLICY: release.name} | strength | self._proof
         return body
 
     async def _pieces(self, job: Job, response: httpx2.Response) -> AsyncGenerator[Piece, None]:
@@ -191,6 +188,15 @@ class UpstreamBackend(Backend):
         if cost is None or charged + cost.tokens < bounds.words:
             raise ApiError(502, "the upstream does not report what it releases", code="upstream_unmeasured")
         return cost
+
+
+def _from_environment(field: str, name: str | None) -> str | None:
+    """Return what the environment variable that a setting names holds; None if it names none."""
+    if name is None:
+        return None
+    if not (value := os.environ.get(name)):
+        raise DistillgameError(f"upstream.{field}: the environment has no '{name}'")
+    return value
 
 
 def _refusal(status: int, body: bytes, headers: Any) -> ApiError:

@@ -55,6 +55,8 @@ class UpstreamSettings(Strict):
         model: Its name for the model; the name that clients use if None.
         api_key_env: Name of the environment variable that holds its key.
         argument: Field of a request that carries a policy's name and strength.
+        secret_env: Name of the environment variable that holds the secret without which a vLLM with our plugin releases
+            under its strictest policy; None sends none.
         measured: Whether it is a distillgame server whose key reports KL and value with each chunk.
         timeout: Most seconds until its next byte.
     """
@@ -63,6 +65,7 @@ class UpstreamSettings(Strict):
     model: str | None = None
     api_key_env: str | None = None
     argument: str = "vllm_xargs"
+    secret_env: str | None = None
     measured: bool = False
     timeout: float = Field(60, gt=0)
 

@@ -1,0 +1,190 @@
+"""One vLLM engine that samples the sequences of all policies from one copy of the weights."""
+
+import math
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from distillgame.decoding import Sequence
+from distillgame.decoding.drawing import Decision
+from distillgame.errors import DistillgameError
+from distillgame.models import ModelSpec, load_without_weights
+from distillgame.policies import ReleasePolicy
+from distillgame.seeding import derive_seed
+from distillgame.vllm.costs import SampledToken
+from distillgame.vllm.launching import may_seed, start_engine
+from distillgame.vllm.settings import COSTS, POLICY, PREFIX, SECRET, SECRET_ENV, TEMPERATURE, TOP, DefenseSettings
+
+
+@dataclass
+class Running:
+    """A sequence that vLLM samples.
+
+    Attributes:
+        policy: The policy under which it is sampled.
+        notify: Told the sequence when it has grown or ended.
+        sequence: The sequence, which decides when it ends.
+        costs: Costs of tokens that vLLM has sampled and not handed out.
+    """
+
+    policy: ReleasePolicy
+    notify: Callable[[Sequence], None]
+    sequence: Sequence
+    costs: list[SampledToken] = field(default_factory=list)
+
+
+class VllmCore:
+    """One vLLM engine in this process, with a defended model.
+
+    Args:
+        teacher: The reference teacher, a folder or a hub name.
+        settings: The proxies, and the policy of requests that name none.
+        arguments: Further arguments of vLLM's engine, by the names of its flags.
+
+    Attributes:
+        teacher: The teacher, as far as it is known without its weights.
+        limit: Longest sequence in tokens.
+
+    Raises:
+        DistillgameError: If vLLM is not installed, or refuses the models or the arguments.
+    """
+
+    def __init__(self, teacher: ModelSpec, settings: DefenseSettings, arguments: Mapping[str, Any]):
+        self._secret = os.environ[SECRET_ENV] = secrets.token_hex(16)
+        self.teacher = load_without_weights(teacher)
+        self._engine = start_engine(teacher, settings, arguments)
+        self._settings, self._may_seed = settings, may_seed(self._engine)
+        self.limit = int(self._engine.model_config.max_model_len)
+        self._running: dict[str, Running] = {}
+        self._numbers = count()
+
+    def require(self, policy: ReleasePolicy) -> None:
+        """Check that a policy can be served.
+
+        Raises:
+            DistillgameError: If it needs a proxy or a direction that is not there, or arguments cannot name it.
+        """
+        self._settings.require(policy)
+        told = self._settings.chosen(_named(policy) | {SECRET: self._secret}, self._secret)
+        if type(told) is not type(policy) or _named(told) != _named(policy):
+            raise DistillgameError(f"policy '{policy.name}': a request to vLLM cannot say what its options are")
+
+    def add(self, policy: ReleasePolicy, sequence: Sequence, notify: Callable[[Sequence], None]) -> None:
+        """Start a sequence.
+
+        Args:
+            policy: The policy under which it is sampled.
+            sequence: The sequence.
+            notify: Told the sequence when it has grown or ended.
+        """
+        params = sequence.params
+        self._submit(Running(policy, notify, sequence), params.temperature, params.max_new_tokens)
+
+    def cancel(self, sequence: Sequence) -> None:
+        """Stop a sequence that is being sampled."""
+        for account, running in list(self._running.items()):
+            if running.sequence is sequence:
+                self._forget(account)
+
+    def step(self) -> None:
+        """Advance all sequences, of all views, and hand each its new tokens.
+
+        Raises:
+            RuntimeError: If vLLM has failed; it does not recover.
+        """
+        if not self._running:
+            return
+        outputs = self._engine.step()
+        moved = [output.request_id for output in outputs if output.request_id in self._running]
+        if not moved:
+            return
+        self._read_costs(moved)
+        for output in outputs:
+            if output.request_id in self._running:
+                self._advance(output)
+
+    def _read_costs(self, accounts: list[str]) -> None:
+        """Read the costs of new tokens from the first worker; the others have the same ones, or none."""
+        for account, found in self._engine.collective_rpc("distillgame_costs", args=(accounts,))[0].items():
+            self._running[account].costs.extend(found)
+
+    def _advance(self, output: Any) -> None:
+        account, (completion,) = output.request_id, output.outputs
+        running = self._running[account]
+        sequence, tokens = running.sequence, list(completion.token_ids)
+        # vLLM may have sampled more than it hands out; never less.
+        costs, running.costs = running.costs[: len(tokens)], running.costs[len(tokens) :]
+        if [each.token for each in costs] != tokens:
+            raise RuntimeError("distillgame: vLLM's tokens are not those whose costs were measured")
+        free = sequence.forced is None
+        for each in costs:
+            if not sequence.finished and (sequence.forced is None) == free:
+                _commit(sequence, each)
+        forced = free and sequence.forced is not None and not sequence.finished
+        if sequence.finished or output.finished or forced:
+            self._forget(account)
+        if forced:
+            self._force(running)
+        elif not sequence.finished and output.finished:
+            sequence.finish("error", f"request '{sequence.request.id}': vLLM ended it ({completion.finish_reason})")
+        running.notify(sequence)
+
+    def _force(self, running: Running) -> None:
+        """Sample a forced answer: greedy tokens after the text that asks for it, in a request of its own."""
+        length = running.sequence.params.forced_answer_tokens
+        self._submit(Running(running.policy, running.notify, running.sequence), 0.0, length)
+
+    def _forget(self, account: str) -> None:
+        del self._running[account]
+        self._engine.abort_request([account])
+        self._engine.collective_rpc("distillgame_costs", args=([account],))
+
+    def _submit(self, running: Running, temperature: float, length: int) -> None:
+        from vllm import SamplingParams as VllmParams
+        from vllm.sampling_params import RequestOutputKind
+
+        account, sequence = f"{next(self._numbers)}", running.sequence
+        self._running[account], params = running, sequence.params
+        seed = derive_seed("vllm", sequence.seed, sequence.request.id, temperature > 0)
+        arguments = {SECRET: self._secret, COSTS: account, TOP: params.top_logprobs, TEMPERATURE: params.temperature}
+        self._engine.add_request(
+            account,
+            {"prompt_token_ids": list(sequence.teacher_ids)},
+            VllmParams(
+                temperature=temperature,
+                top_p=params.top_p,
+                top_k=params.top_k,
+                max_tokens=length,
+                stop_token_ids=sorted(sequence.stop_ids),
+                ignore_eos=params.ignore_end,
+                seed=seed if self._may_seed else None,
+                detokenize=False,
+                output_kind=RequestOutputKind.DELTA,
+                skip_clone=True,
+                extra_args=arguments | _named(running.policy),
+            ),
+        )
+
+
+def _commit(sequence: Sequence, sampled: SampledToken) -> None:
+    released, reference, *_ = sampled.measures
+    if not math.isfinite(released) or math.isnan(reference):
+        sequence.finish("error", f"request '{sequence.request.id}': the models' logits are not numbers")
+        return
+    decision = Decision(
+        sampled.token, False, False, list(sampled.measures), list(sampled.top_ids), list(sampled.top_logprobs)
+    )
+    sequence.commit(decision)
+
+
+def _named(policy: ReleasePolicy) -> dict[str, Any]:
+    """Return the arguments that name a policy with all of its options."""
+    options: dict[str, Any] = dict(policy.parameters)
+    if policy.uses_proxies:
+        options["proxies"] = dict(policy.proxy_weights)
+    if policy.combine is not None:
+        options["combine"] = policy.combine
+    return {POLICY: policy.name} | {f"{PREFIX}{name}": value for name, value in options.items()}

@@ -1,0 +1,106 @@
+"""Starting vLLM with a defended model."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from distillgame.errors import DistillgameError
+from distillgame.models import ModelSpec, locate, pick_device
+from distillgame.policies import PolicyChoice
+from distillgame.vllm.settings import ARCHITECTURE, FIELD, DefenseSettings
+
+EXTENSION = "distillgame.vllm.extension.CostReader"
+"""The mix-in of vLLM's workers that reports costs."""
+
+ENVIRONMENT = {
+    # In this process: costs are read between two steps, and what samples is a process of its own already.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "VLLM_USE_V2_MODEL_RUNNER": "0",
+}
+"""The environment that vLLM needs here."""
+
+CPU = {"enable_chunked_prefill": False}
+"""Arguments on a CPU, unless the owner gives others: :func:`may_seed` says why."""
+
+DEFAULTS = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
+"""What the environment says if the owner says nothing else."""
+
+
+def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mapping[str, Any]) -> Any:
+    """Return vLLM's engine with a defended model.
+
+    Args:
+        teacher: The reference teacher, a folder or a hub name.
+        settings: The proxies, and the policy of requests that name none.
+        arguments: Further arguments of vLLM's engine, by the names of its flags.
+
+    Raises:
+        DistillgameError: If vLLM is not installed, or refuses the models or the arguments.
+    """
+    os.environ.update(ENVIRONMENT)
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    try:
+        from vllm.engine.arg_utils import EngineArgs
+        from vllm.v1.engine.llm_engine import LLMEngine
+    except ImportError as error:
+        raise DistillgameError(f"vLLM is not installed ({error}): see docs/vllm.md") from error
+    location = locate(teacher.source)
+    overrides = {"architectures": [ARCHITECTURE], FIELD: settings.model_dump(mode="json")}
+    chosen: dict[str, Any] = {
+        "model": location.name,
+        "revision": location.revision,
+        "dtype": _dtype(teacher, settings),
+        "hf_overrides": overrides,
+        "worker_extension_cls": EXTENSION,
+        "disable_log_stats": True,
+        "seed": 0,
+    }
+    if pick_device("auto", "vllm") == "cpu":
+        arguments = CPU | dict(arguments)
+    if clash := sorted(chosen.keys() & arguments.keys()):
+        raise DistillgameError(f"vllm.arguments: '{clash[0]}' is set by distillgame itself")
+    try:
+        return LLMEngine.from_engine_args(EngineArgs(**chosen, **arguments))
+    except DistillgameError:
+        raise
+    except Exception as error:  # vLLM raises any error for models and arguments that it cannot serve
+        raise DistillgameError(f"vLLM: {' '.join(str(error).split())[:300]}") from error
+
+
+def may_seed(engine: Any) -> bool:
+    """Return whether requests to an engine may have random streams of their own.
+
+    Not on a CPU if prompts are read in parts: vLLM's first model runner then asks a generator for an offset that those
+    of a CPU do not have, and dies (https://github.com/RBLN-SW/vllm-rbln/pull/1025 describes it).
+    """
+    return pick_device("auto", "vllm") != "cpu" or not engine.vllm_config.scheduler_config.enable_chunked_prefill
+
+
+def _dtype(teacher: ModelSpec, settings: DefenseSettings) -> str:
+    """Return the precision: the owner's; otherwise what differences of passes need, or what is exact on a CPU."""
+    if teacher.dtype != "auto":
+        return teacher.dtype
+    return "float32" if settings.directions or pick_device("auto", "vllm") == "cpu" else "auto"
+
+
+def plain_settings(
+    policy: PolicyChoice, proxies: Mapping[str, ModelSpec], directions: Mapping[str, Any]
+) -> DefenseSettings:
+    """Return the settings of a defended model whose proxies are given as sources of ours.
+
+    Args:
+        policy: The policy of requests that name none.
+        proxies: The proxies by name.
+        directions: Files of their directions.
+
+    Raises:
+        DistillgameError: If there is no proxy, or one is not a folder or hub name.
+    """
+    if not proxies:
+        raise DistillgameError("vLLM serves a defended model: name a 'proxy'")
+    return DefenseSettings(
+        policy=policy,
+        proxies={name: locate(spec.source).name for name, spec in proxies.items()},
+        directions=dict(directions),
+    )

@@ -1,0 +1,99 @@
+"""A real vLLM, if this environment has one (``make vllm`` builds one that has)."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from distillgame.decoding import Sample
+from distillgame.models import LanguageModel, load_model
+from distillgame.values import Direction
+from distillgame.worlds.bestiary.task import Bestiary
+
+MARK = "SAMPLES: "
+HERE = Path(__file__).parent
+TEACHER = "embedded:bestiary-teacher"
+PROXIES = {"proxy": "embedded:bestiary-proxy", "half": "embedded:bestiary-proxy-half"}
+
+Player = Callable[..., list[Sample]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.vllm)
+            if importlib.util.find_spec("vllm") is None:
+                item.add_marker(pytest.mark.skip(reason="needs vLLM: make vllm"))
+
+
+@pytest.fixture(scope="session")
+def teacher() -> LanguageModel:
+    return load_model(TEACHER)
+
+
+@pytest.fixture(scope="session")
+def proxies() -> dict[str, LanguageModel]:
+    return {name: load_model(source) for name, source in PROXIES.items()}
+
+
+@pytest.fixture(scope="session")
+def directions(proxies: dict[str, LanguageModel]) -> dict[str, Direction]:
+    """A direction of unit norm that no low rank has."""
+    generator = torch.Generator().manual_seed(0)
+    found = {
+        name: torch.randn(parameter.shape, generator=generator)
+        for name, parameter in proxies["proxy"].model.named_parameters()
+    }
+    norm = float(torch.stack([each.square().sum() for each in found.values()]).sum().sqrt())
+    return {"proxy": {name: each / norm for name, each in found.items()}}
+
+
+@pytest.fixture(scope="session")
+def prompts(teacher: LanguageModel) -> list[list[int]]:
+    """64 prompts of different lengths."""
+    problems = Bestiary().pools()["test"][:64]
+    return [teacher.prompt_ids([{"role": "user", "content": problem.question}]) for problem in problems]
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_CI_ENV": "1", **more}
+
+
+@pytest.fixture(scope="session")
+def play(tmp_path_factory: pytest.TempPathFactory, directions: dict[str, Direction]) -> Player:
+    """Sample inside vLLM."""
+    folder = tmp_path_factory.mktemp("directions")
+    files = {name: str(folder / f"{name}.safetensors") for name in directions}
+    for name, direction in directions.items():
+        save_file(direction, files[name])
+
+    def run(
+        policies: Sequence[tuple[str, dict[str, Any]]],
+        requests: Sequence[tuple[int, list[int]]],
+        params: dict[str, Any],
+        directed: bool = False,
+        seed: int = 0,
+        env: dict[str, str] | None = None,
+        **arguments: Any,
+    ) -> list[Sample]:
+        asked = {
+            "teacher": TEACHER, "proxies": PROXIES, "directions": files if directed else {}, "policies": policies,
+            "requests": requests, "params": params, "seed": seed, "forced_answer": "\n#### ", "arguments": arguments,
+        }  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.vllm.real.play"], input=json.dumps(asked), text=True, capture_output=True,
+            cwd=HERE.parents[2], env=environment(**(env or {})), timeout=600, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr[-3000:])
+        return [Sample(**fields) for fields in json.loads(done.stdout.split(MARK)[1].splitlines()[0])]
+
+    return run

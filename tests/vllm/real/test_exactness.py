@@ -1,0 +1,119 @@
+"""What vLLM releases is what our own engine releases: tokens, measures and forced answers, in mixed batches."""
+
+from typing import Any
+
+import pytest
+
+from distillgame.decoding import Engine, Request, Sample, SamplingParams
+from distillgame.models import LanguageModel, locate
+from distillgame.policies import make_policy
+from distillgame.values import Direction
+
+from .conftest import Player
+from .scoring import Scorer
+
+PLAIN: list[tuple[str, dict[str, Any]]] = [
+    ("standard", {}),
+    ("temperature", {"temperature": 1.2}),
+    ("poe", {"gamma": 0.4}),
+    ("poe", {"gamma": 0.4, "proxies": {"proxy": 1, "half": 2}}),
+    ("equilibrium_gap", {"eta": 0.3, "kappa": 1.66}),
+]
+DIRECTED: list[tuple[str, dict[str, Any]]] = [
+    ("ads", {"lambda": 0.5}),
+    ("equilibrium_grad", {"eta": 0.15, "kappa": 0.98}),
+    ("standard", {}),
+]
+PARAMS = {"temperature": 0.0, "max_new_tokens": 40, "forced_answer_tokens": 6, "top_logprobs": 3}
+
+
+def spread(prompts: list[list[int]], policies: int) -> list[tuple[int, list[int]]]:
+    """Every prompt under every policy, all in one batch."""
+    return [(policy, prompt) for prompt in prompts for policy in range(policies)]
+
+
+def ours(
+    teacher: LanguageModel,
+    proxies: dict[str, LanguageModel],
+    policy: tuple[str, dict[str, Any]],
+    prompts: list[list[int]],
+    params: dict[str, Any],
+    directions: dict[str, Direction] | None = None,
+) -> list[Sample]:
+    engine = Engine(
+        teacher, make_policy(*policy), proxies=proxies, directions=directions, derivative="central", batch_size=64
+    )
+    requests = [Request(f"r{i}", prompt=tuple(ids), forced_answer="\n#### ") for i, ids in enumerate(prompts)]
+    return engine.generate(requests, SamplingParams(**params))
+
+
+def require_equal(found: list[Sample], expected: list[Sample]) -> None:
+    for theirs, mine in zip(found, expected, strict=True):
+        assert theirs.error == ""
+        assert theirs.token_ids == mine.token_ids
+        assert (theirs.completion, theirs.finish_reason) == (mine.completion, mine.finish_reason)
+        assert theirs.forced_tokens == mine.forced_tokens
+        assert theirs.top_ids == mine.top_ids
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        ({}, {}),
+        ({"enable_prefix_caching": False, "max_num_batched_tokens": 64}, {}),
+        ({"tensor_parallel_size": 2, "distributed_executor_backend": "mp"}, {"VLLM_CPU_OMP_THREADS_BIND": "0|0"}),
+    ],
+    ids=["plain", "chunked prefill, no prefix caching", "two ranks"],
+)
+def test_greedy_tokens_are_those_of_our_engine_with_all_policies_in_one_batch(
+    play: Player,
+    teacher: LanguageModel,
+    proxies: dict[str, LanguageModel],
+    prompts: list[list[int]],
+    arguments: dict[str, Any],
+    env: dict[str, str],
+) -> None:
+    found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, env=env, **arguments)
+    for i, policy in enumerate(PLAIN):
+        require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))
+
+
+def test_policies_with_derivatives_release_greedy_tokens_of_our_engine(
+    play: Player,
+    teacher: LanguageModel,
+    proxies: dict[str, LanguageModel],
+    directions: dict[str, Direction],
+    prompts: list[list[int]],
+) -> None:
+    found = play(DIRECTED, spread(prompts[:32], len(DIRECTED)), PARAMS, directed=True)
+    for i, policy in enumerate(DIRECTED):
+        require_equal(found[i :: len(DIRECTED)], ours(teacher, proxies, policy, prompts[:32], PARAMS, directions))
+
+
+def test_a_draft_model_changes_no_greedy_token(
+    play: Player, teacher: LanguageModel, proxies: dict[str, LanguageModel], prompts: list[list[int]]
+) -> None:
+    draft = {"method": "draft_model", "model": locate("embedded:bestiary-teacher").name, "num_speculative_tokens": 3}
+    found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, speculative_config=draft)
+    for i, policy in enumerate(PLAIN):
+        require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))
+
+
+@pytest.mark.parametrize("policies", [PLAIN, DIRECTED], ids=["forward passes", "derivatives"])
+def test_measures_are_those_of_the_models_for_the_same_tokens(
+    play: Player,
+    teacher: LanguageModel,
+    proxies: dict[str, LanguageModel],
+    directions: dict[str, Direction],
+    prompts: list[list[int]],
+    policies: list[tuple[str, dict[str, Any]]],
+) -> None:
+    """Each sampled token is put to the models once more, with all before it."""
+    params = {"temperature": 0.8, "top_p": 0.95, "max_new_tokens": 30}
+    found = play(policies, spread(prompts[:8], len(policies)), params, directed=policies is DIRECTED, seed=3)
+    scorer = Scorer(teacher, proxies, directions, params["temperature"])
+    for i, policy in enumerate(policies):
+        for sample, prompt in zip(found[i :: len(policies)], prompts[:8], strict=True):
+            again = scorer.score(make_policy(*policy), prompt, sample.token_ids)
+            for name, expected in again.items():
+                assert getattr(sample, name) == pytest.approx(expected, rel=1e-3, abs=2e-4), (policy, name)
