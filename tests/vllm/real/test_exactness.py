@@ -57,11 +57,11 @@ def require_equal(found: list[Sample], expected: list[Sample]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env"),
+    ("arguments", "env", "count"),
     [
-        ({}, {}),
-        ({"enable_prefix_caching": False, "max_num_batched_tokens": 64}, {}),
-        ({"tensor_parallel_size": 2, "distributed_executor_backend": "mp"}, {"VLLM_CPU_OMP_THREADS_BIND": "0|0"}),
+        ({"max_num_seqs": 256}, {}, 64),
+        ({"enable_prefix_caching": False, "enable_chunked_prefill": True, "max_num_batched_tokens": 64}, {}, 12),
+        ({"tensor_parallel_size": 2, "distributed_executor_backend": "mp"}, {"VLLM_CPU_OMP_THREADS_BIND": "0|0"}, 12),
     ],
     ids=["plain", "chunked prefill, no prefix caching", "two ranks"],
 )
@@ -72,7 +72,9 @@ def test_greedy_tokens_are_those_of_our_engine_with_all_policies_in_one_batch(
     prompts: list[list[int]],
     arguments: dict[str, Any],
     env: dict[str, str],
+    count: int,
 ) -> None:
+    prompts = prompts[:count]
     found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, env=env, **arguments)
     for i, policy in enumerate(PLAIN):
         require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))
@@ -85,15 +87,16 @@ def test_policies_with_derivatives_release_greedy_tokens_of_our_engine(
     directions: dict[str, Direction],
     prompts: list[list[int]],
 ) -> None:
-    found = play(DIRECTED, spread(prompts[:32], len(DIRECTED)), PARAMS, directed=True)
+    found = play(DIRECTED, spread(prompts[:20], len(DIRECTED)), PARAMS, directed=True)
     for i, policy in enumerate(DIRECTED):
-        require_equal(found[i :: len(DIRECTED)], ours(teacher, proxies, policy, prompts[:32], PARAMS, directions))
+        require_equal(found[i :: len(DIRECTED)], ours(teacher, proxies, policy, prompts[:20], PARAMS, directions))
 
 
 def test_a_draft_model_changes_no_greedy_token(
     play: Player, teacher: LanguageModel, proxies: dict[str, LanguageModel], prompts: list[list[int]]
 ) -> None:
     draft = {"method": "draft_model", "model": locate("embedded:bestiary-teacher").name, "num_speculative_tokens": 3}
+    prompts = prompts[:12]
     found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, speculative_config=draft)
     for i, policy in enumerate(PLAIN):
         require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))

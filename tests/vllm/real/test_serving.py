@@ -123,8 +123,8 @@ def test_a_gateway_in_front_of_vllm_with_the_plugin_chooses_the_policy_and_nobod
     settings = {"policy": {"poe": {"gamma": 0.9}}, "proxies": {"proxy": locate(PROXIES["proxy"]).name}}
     overrides = {"architectures": ["DistillgameForCausalLM"], "distillgame": settings}
     command = [
-        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", locate(TEACHER).name, "--port", str(port),
-        "--served-model-name", "distillgame", "--hf-overrides", json.dumps(overrides), "--dtype", "float32",
+        sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", locate(TEACHER).name, "--port",
+        str(port), "--served-model-name", "distillgame", "--hf-overrides", json.dumps(overrides), "--dtype", "float32",
         "--enforce-eager", "--max-model-len", "256", "--gpu-memory-utilization", "0.1", "--host", "127.0.0.1",
     ]  # fmt: skip
     folder = tmp_path / "vllm"
