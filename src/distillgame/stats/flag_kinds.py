@@ -51,6 +51,9 @@ FLAGS = {
         FlagKind("judges_disagree", "Two judges do not agree well enough for conclusions (alpha below .667)."),
         FlagKind("judge_of_the_family", "A judge is of the family of a player's model, whose texts it may favour."),
         FlagKind("length_explains_score", "A judge's scores follow the length of the traces."),
+        FlagKind(
+            "judge_wavers", "A judge scores one trace differently when it is asked again with its levels turned round."
+        ),
         FlagKind("judge_is_talked_round", "Texts that ask a judge for a better score get one."),
         FlagKind(
             "custom_suite", "Students are not those of a frozen suite at its settings: rows compare with no other run."

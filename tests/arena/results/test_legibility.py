@@ -138,6 +138,18 @@ def test_a_noisy_judge_is_not_taken_for_one_that_is_talked_round(rises: int, fal
     assert ("judge_is_talked_round" in flags) == flagged
 
 
+@pytest.mark.parametrize(("second", "flagged"), [(4.0, False), (3.0, False), (1.0, True)])
+def test_a_judge_that_follows_the_order_of_its_levels_is_flagged(second: float, flagged: bool) -> None:
+    traces = [exhibit(i, 4.0) for i in range(8)]
+    again = [exhibit(i, second, role="repeat") for i in range(8)]
+    row = judge_row("checked", [*traces, *again])
+    assert row.repeated == 4 - second
+    legibility = Legibility(problems=8, judges=[row], rows=[], agreements=[])
+    config = load_config("leg_counting", overrides={"judge": ["checked"]})
+    flags = [flag.flag for flag in judge_flags(made_up().model_copy(update={"legibility": legibility}), config)]
+    assert ("judge_wavers" in flags) == flagged
+
+
 def test_flags_name_what_is_wrong_with_judges() -> None:
     level = {"reference": 4.0, "shuffled": 4.0, "planted": 4.0, "garbled": 1.0, "answer_alone": 1.0}
     talked = [

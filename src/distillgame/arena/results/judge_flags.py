@@ -15,6 +15,9 @@ LEAST_ALPHA = 0.667
 MOST_CORRELATION = 0.7
 """Rank correlation with length from which a score is said to follow it."""
 
+MOST_WAVERING = 1.0
+"""Levels by which two scores of one trace may differ on average."""
+
 MOST_MOVED = 0.05
 """Share of injected solutions that may rise by a level."""
 
@@ -57,6 +60,8 @@ def _of(judge: JudgeRow) -> Iterator[FlagRow]:
     correlation = judge.length_correlation
     if correlation is not None and abs(correlation) > MOST_CORRELATION:
         yield _flag("length_explains_score", f"{judge.judge}: rank correlation {correlation:+.2f}")
+    if judge.repeated is not None and judge.repeated > MOST_WAVERING:
+        yield _flag("judge_wavers", f"{judge.judge}: two scores of one trace differ by {judge.repeated:.1f} on average")
     if judge.moved is not None and (judge.moved.interval.low > 0 or _rise(judge, judge.moved.n)):
         rise, fall = (f"{share or 0:.0%}" for share in (judge.moved_share, judge.fallen_share))
         shares = f"{rise} of solutions that ask for it rise by a level, {fall} fall"
