@@ -54,6 +54,13 @@ POE = {"release": {"poe": {"gamma": 0.5}}}
           "policies.undefended.temperature": [0.5, 1]}, "no proxy reads what policy 'undefended' releases"),
         ({"tiers.x": {"policy": "poe", "polcy": 1}}, "unknown key 'tiers.x.polcy'"),
         ({"policies": {}}, "policies"),
+        ({"policies.bare": {"release": {"standard": {"form": "answer_only"}}}, "tiers.answer_only.flagged": "bare"},
+         "its policy is 'standard', not 'poe'"),
+        ({"vllm.enabled": True, "upstream": {"url": "http://h/v1"}}, "another server samples already"),
+        ({"vllm.enabled": True, "policies.p": {"release": {"permutation": {"lambda": 0.5}}},
+          "directions.proxy": "g"}, "is a control, which is not served through vLLM"),
+        ({"vllm.max_model_len": 0}, "vllm.max_model_len"),
+        ({"vllm.argument": {}}, "unknown key 'vllm.argument'"),
     ],
 )  # fmt: skip
 def test_what_cannot_work_is_said_in_one_line(overrides: dict[str, Any], said: str) -> None:
@@ -61,6 +68,19 @@ def test_what_cannot_work_is_said_in_one_line(overrides: dict[str, Any], said: s
         load_serving(overrides=overrides)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_vllm_reads_proxies_under_every_policy_so_that_value_is_measured() -> None:
+    overrides = {"engine.speculative": False, "tiers.trusted.budget": {"value_per_day": 5},
+                 "policies.undefended.temperature": [0.5, 1], "vllm.enabled": True}  # fmt: skip
+    assert load_serving(overrides=overrides).uses_vllm
+    assert not load_serving(overrides={"vllm": {"enabled": False}}).uses_vllm
+
+
+def test_where_no_policy_is_named_the_strictest_is_served() -> None:
+    assert load_serving().strictest.label == "poe gamma=0.7"
+    only = {"policies": {"open": {"release": "standard"}}, "tiers": {"all": {"policy": "open"}}}
+    assert load_serving(overrides=only).strictest.label == "standard"
 
 
 def test_an_upstream_may_have_a_budget_of_tokens_or_be_one_of_ours() -> None:

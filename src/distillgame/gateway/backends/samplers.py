@@ -227,7 +227,7 @@ def _vllm_core(config: ServeConfig) -> "VllmCore":
     from distillgame.vllm.launching import plain_settings
 
     assert config.vllm is not None
-    settings = plain_settings(config.strictest.release.without_form, config.all_proxies, config.directions)
+    settings = plain_settings(config.strictest, config.all_proxies, config.directions)
     arguments = {
         "tensor_parallel_size": config.vllm.tensor_parallel_size,
         "max_model_len": config.vllm.max_model_len,

@@ -138,14 +138,25 @@ def weakness(first: ServedPolicy, second: ServedPolicy) -> str | None:
         return "it releases whole completions"
     if second.logprobs is not None and (first.logprobs is None or second.logprobs > first.logprobs):
         return "it shows more log-probabilities"
-    if first.release.form != second.release.form:
+    if first.release.form != second.release.form or not is_stronger(first.policy, second.policy):
         return None
-    one, other = first.policy, second.policy
-    if one.name == other.name and one.knob is not None:
-        before, after = (policy.parameters[one.knob.parameter] for policy in (one, other))
-        if after < before:
-            return f"its {one.knob.parameter} is {after:g}, not {before:g}"
-    return None
+    return _lost(first.policy, second.policy)
+
+
+def is_stronger(first: ReleasePolicy, second: ReleasePolicy) -> bool:
+    """Return True if ``first`` is known to be stronger: two policies compare if they differ in strength alone."""
+    if first.name != second.name:
+        return second.name == "standard"
+    if first.knob is None:
+        return False
+    return first.parameters[first.knob.parameter] > second.parameters[first.knob.parameter]
+
+
+def _lost(strong: ReleasePolicy, weak: ReleasePolicy) -> str:
+    if strong.name != weak.name or strong.knob is None:
+        return f"its policy is '{weak.name}', not '{strong.name}'"
+    before, after = (policy.parameters[strong.knob.parameter] for policy in (strong, weak))
+    return f"its {strong.knob.parameter} is {after:g}, not {before:g}"
 
 
 def _is_defended(release: Defense) -> bool:

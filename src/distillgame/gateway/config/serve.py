@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import Field, PrivateAttr, model_validator
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.config.policies import PolicySettings, ServedPolicy, weakness
+from distillgame.gateway.config.policies import PolicySettings, ServedPolicy, is_stronger, weakness
 from distillgame.gateway.config.sections import (
     EngineSettings,
     MonitorSettings,
@@ -16,6 +16,7 @@ from distillgame.gateway.config.sections import (
 from distillgame.gateway.config.tiers import Tier
 from distillgame.gateway.ledger import DEFAULT_LEDGER, Budget
 from distillgame.models import Endpoint, ModelSpec
+from distillgame.policies import PolicyChoice
 from distillgame.policies.forms import WrittenForm
 from distillgame.strict import Strict
 
@@ -98,13 +99,13 @@ class ServeConfig(Strict):
         return self.vllm is not None and self.vllm.enabled
 
     @property
-    def strictest(self) -> ServedPolicy:
-        """The policy that is served where none is named: no other is known to be stronger."""
-        found = next(iter(self._served.values()))
-        for other in self._served.values():
-            if weakness(found, other) is None and weakness(other, found) is not None:
+    def strictest(self) -> PolicyChoice:
+        """The policy of tokens that are nobody's: no other that is served is known to be stronger, forms aside."""
+        found, *others = self._served.values()
+        for other in others:
+            if is_stronger(other.policy, found.policy):
                 found = other
-        return found
+        return found.release.without_form
 
     def served(self, name: str) -> ServedPolicy:
         """Return the policy called ``name``."""
