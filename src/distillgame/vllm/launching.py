@@ -55,6 +55,8 @@ def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mappi
         "worker_extension_cls": EXTENSION,
         "disable_log_stats": True,
         "seed": 0,
+        # Otherwise a step may be under way whose tokens nobody has asked for the costs of.
+        "async_scheduling": False,
     }
     if pick_device("auto", "vllm") == "cpu":
         arguments = CPU | dict(arguments)
