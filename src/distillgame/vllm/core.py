@@ -17,6 +17,7 @@ from distillgame.seeding import derive_seed
 from distillgame.vllm.costs import SampledToken
 from distillgame.vllm.launching import may_seed, start_engine
 from distillgame.vllm.settings import COSTS, POLICY, PREFIX, SECRET, SECRET_ENV, TEMPERATURE, TOP, DefenseSettings
+from distillgame.vllm.vocabulary import shared_tokens
 
 
 @dataclass
@@ -55,6 +56,8 @@ class VllmCore:
     def __init__(self, teacher: ModelSpec, settings: DefenseSettings, arguments: Mapping[str, Any]):
         self._secret = os.environ[SECRET_ENV] = secrets.token_hex(16)
         self.teacher = load_without_weights(teacher)
+        # vLLM takes long to start, and would say so only then.
+        shared_tokens(self.teacher, {name: load_without_weights(path) for name, path in settings.proxies.items()})
         self._engine = start_engine(teacher, settings, arguments)
         self._settings, self._may_seed = settings, may_seed(self._engine)
         self.limit = int(self._engine.model_config.max_model_len)
@@ -147,7 +150,7 @@ class VllmCore:
         from vllm.sampling_params import RequestOutputKind
 
         account, sequence = f"{next(self._numbers)}", running.sequence
-        self._running[account], params = running, sequence.params
+        params = sequence.params
         seed = derive_seed("vllm", sequence.seed, sequence.request.id, temperature > 0)
         arguments = {SECRET: self._secret, COSTS: account, TOP: params.top_logprobs, TEMPERATURE: params.temperature}
         self._engine.add_request(
@@ -167,6 +170,7 @@ class VllmCore:
                 extra_args=arguments | _named(running.policy),
             ),
         )
+        self._running[account] = running
 
 
 def _commit(sequence: Sequence, sampled: SampledToken) -> None:

@@ -10,6 +10,9 @@ from distillgame.models import LanguageModel
 from distillgame.policies import ReleasePolicy
 from distillgame.vllm.core import VllmCore
 
+COLDEST = 0.01
+"""The lowest temperature above 0 at which vLLM samples; it would silently take this for lower ones."""
+
 
 @dataclass
 class VllmEngine:
@@ -59,13 +62,13 @@ class VllmEngine:
         chosen = request.params or params or SamplingParams()
         sequence = Sequence(next(self._handles), request, chosen, seed, self.teacher, (), stream)
         sequence.valued = True
-        sequence.require_fit(self.core.limit, 0)
+        _require_possible(sequence, self.core.limit)
         return sequence
 
     def enqueue(self, sequence: Sequence) -> int:
         """Start a prepared sequence and return its handle."""
-        self._active[sequence.handle] = sequence
         self.core.add(self.policy, sequence, self._note)
+        self._active[sequence.handle] = sequence
         return sequence.handle
 
     def cancel(self, handle: int) -> None:
@@ -119,3 +122,17 @@ class VllmEngine:
 
     def _note(self, sequence: Sequence) -> None:
         self.touched[sequence.handle] = sequence
+
+
+def _require_possible(sequence: Sequence, limit: int) -> None:
+    """Refuse what vLLM would sample otherwise than it was asked to."""
+    name, prompt, growth = sequence.request.id, len(sequence.teacher_ids), sequence.growth
+    if not prompt:
+        raise DistillgameError(f"request '{name}': the prompt is empty")
+    if prompt + growth > limit:
+        raise DistillgameError(
+            f"request '{name}': its prompt of {prompt} tokens and {growth} new ones do not fit the context of {limit}: "
+            "shorten it or lower max_new_tokens"
+        )
+    if 0 < sequence.params.temperature < COLDEST:
+        raise DistillgameError(f"request '{name}': vLLM samples at no temperature between 0 and {COLDEST}")

@@ -2,7 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
+
+from pydantic import ValidationError
 
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, locate, pick_device
@@ -45,11 +48,13 @@ def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mappi
         from vllm.v1.engine.llm_engine import LLMEngine
     except ImportError as error:
         raise DistillgameError(f"vLLM is not installed ({error}): see docs/vllm.md") from error
-    location = locate(teacher.source)
+    location = _plain("teacher", teacher, {"dtype", "chat_template"})
+    known = {field.name for field in fields(EngineArgs)}
+    if unknown := sorted(arguments.keys() - known):
+        raise DistillgameError(f"vllm.arguments: vLLM's engine has no argument '{unknown[0]}'")
     overrides = {"architectures": [ARCHITECTURE], FIELD: settings.model_dump(mode="json")}
     chosen: dict[str, Any] = {
-        "model": location.name,
-        "revision": location.revision,
+        "model": location,
         "dtype": _dtype(teacher, settings),
         "hf_overrides": overrides,
         "worker_extension_cls": EXTENSION,
@@ -66,6 +71,8 @@ def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mappi
         return LLMEngine.from_engine_args(EngineArgs(**chosen, **arguments))
     except DistillgameError:
         raise
+    except ValidationError as error:
+        raise DistillgameError(f"vLLM: {error.errors()[0]['msg']}") from error
     except Exception as error:  # vLLM raises any error for models and arguments that it cannot serve
         raise DistillgameError(f"vLLM: {' '.join(str(error).split())[:300]}") from error
 
@@ -97,12 +104,27 @@ def plain_settings(
         directions: Files of their directions.
 
     Raises:
-        DistillgameError: If there is no proxy, or one is not a folder or hub name.
+        DistillgameError: If there is no proxy, or one says more than a folder or a hub name.
     """
     if not proxies:
         raise DistillgameError("vLLM serves a defended model: name a 'proxy'")
     return DefenseSettings(
         policy=policy,
-        proxies={name: locate(spec.source).name for name, spec in proxies.items()},
+        proxies={name: _plain(f"proxy '{name}'", spec, set()) for name, spec in proxies.items()},
         directions=dict(directions),
     )
+
+
+def _plain(role: str, spec: ModelSpec, honoured: set[str]) -> str:
+    """Return the folder or hub name of a model.
+
+    Raises:
+        DistillgameError: If it says more than that and what is honoured, or is no folder or hub name.
+    """
+    location = locate(spec.source)
+    if location.revision is not None or location.gguf_file is not None or spec.source.startswith("init:"):
+        raise DistillgameError(f"{role} '{spec.source}': vLLM needs a folder or a hub name, without a revision")
+    said = {name for name in spec.model_fields_set - {"source", "parameters"} if getattr(spec, name) is not None}
+    if more := sorted(said - honoured):
+        raise DistillgameError(f"{role}: '{more[0]}' is not honoured in vLLM; make a folder that says it")
+    return location.name

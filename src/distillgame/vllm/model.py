@@ -52,6 +52,8 @@ class DefendedForCausalLM(nn.Module):
                 vllm_config, prefix=f"{prefix}{TEACHER}", hf_config=self.config, architectures=original.architectures
             )
         configs = {name: AutoConfig.from_pretrained(path) for name, path in self.settings.proxies.items()}
+        for name, each in configs.items():
+            _require_context(name, each, int(config.max_model_len))
         self.networks: dict[str, ProxyNetworks] = {}
         for place, (name, each) in enumerate(configs.items()):
             made = proxy_networks(name, each, vllm_config, f"{prefix}proxy_{chr(97 + place)}", self.settings)
@@ -130,6 +132,13 @@ class DefendedForCausalLM(nn.Module):
 def _on_device(table: torch.Tensor | None) -> torch.Tensor | None:
     # vLLM builds models under the device as a context; the table was made from lists.
     return None if table is None else table.to(torch.get_default_device())
+
+
+def _require_context(name: str, config: Any, longest: int) -> None:
+    """Refuse a proxy that cannot read as far as the teacher: what lies beyond would be no numbers."""
+    most = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if most is not None and most < longest:
+        raise DistillgameError(f"proxy '{name}' reads {most} tokens, fewer than --max-model-len {longest}: lower that")
 
 
 def _require_sound(vllm_config: VllmConfig, settings: DefenseSettings) -> None:

@@ -18,8 +18,8 @@ from distillgame.models import locate
 from .conftest import PROXIES, TEACHER, environment
 
 POLICIES = {
-    "open": {"release": "standard", "temperature": [0, 1], "logprobs": 2},
-    "guarded": {"release": {"poe": {"gamma": 0.5}}, "temperature": [0, 1]},
+    "open": {"release": "standard", "temperature": [0, 1], "logprobs": 2, "max_tokens": 100},
+    "guarded": {"release": {"poe": {"gamma": 0.5}}, "temperature": [0, 1], "max_tokens": 100},
 }
 TIERS = {"trusted": {"policy": "open"}, "standard": {"policy": "guarded"}}
 VLLM = {"max_model_len": 256, "arguments": {"enforce_eager": True, "gpu_memory_utilization": 0.1}}
@@ -73,8 +73,8 @@ def gateway(folder: Path, config: dict[str, Any], **more: str) -> Iterator[dict[
 
 
 def ask(client: Any, **more: Any) -> Any:
-    settings = {"temperature": 0, "max_tokens": 40, **more}
-    return client.chat.completions.create(model="distillgame", messages=QUESTION, **settings)
+    settings = {"temperature": 0, "max_tokens": 40, "messages": QUESTION, **more}
+    return client.chat.completions.create(model="distillgame", **settings)
 
 
 def finished(folder: Path) -> list[dict[str, Any]]:
@@ -87,6 +87,8 @@ BASE = {"teacher": TEACHER, "proxy": PROXIES["proxy"], "policies": POLICIES, "ti
 
 def test_vllm_serves_what_our_own_engine_serves_and_charges_the_same(tmp_path: Path) -> None:
     """Greedy answers are equal; KL and value are those of the same tokens at a temperature, and the ledger has them."""
+    import openai
+
     answers, costs = {}, {}
     for name, section in (("ours", {}), ("vllm", {"vllm": VLLM})):
         with gateway(tmp_path / name, BASE | section) as clients:
@@ -96,6 +98,11 @@ def test_vllm_serves_what_our_own_engine_serves_and_charges_the_same(tmp_path: P
             streamed = list(ask(clients["standard"], temperature=1, stream=True))
             assert streamed[-1].choices[0].finish_reason in ("stop", "length")
             costs[name] = finished(tmp_path / name)
+            for wrong, word in (({"temperature": 0.005}, "temperature"), ({"user": "u", "max_tokens": 90}, "context")):
+                if name == "vllm":
+                    long = QUESTION if word == "temperature" else [{"role": "user", "content": "3 gapek , " * 60}]
+                    with pytest.raises(openai.BadRequestError, match=word):
+                        ask(clients["trusted"], messages=long, **wrong)
     assert answers["ours"] == answers["vllm"]
     for entry in costs["vllm"][2:]:
         assert entry["kl"] is not None
@@ -108,7 +115,10 @@ def test_a_budget_of_kl_ends_a_tier_of_vllm(tmp_path: Path) -> None:
     import openai
 
     tiers = TIERS | {"standard": {"policy": "guarded", "budget": {"kl_per_day": 1}}}
-    policies = {"open": {"release": "standard", "temperature": 1}, "guarded": {"release": {"poe": {"gamma": 0.9}}}}
+    policies = {
+        "open": {"release": "standard", "temperature": 1, "max_tokens": 100},
+        "guarded": {"release": {"poe": {"gamma": 0.9}}, "max_tokens": 100},
+    }
     with gateway(tmp_path, BASE | {"policies": policies, "tiers": tiers, "vllm": VLLM}) as clients:
         with pytest.raises(openai.APIError):
             [ask(clients["standard"]) for _ in range(40)]

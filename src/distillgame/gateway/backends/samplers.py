@@ -88,7 +88,8 @@ class Samplers:
         self.teacher = self._load() if self._core is None else self._core.teacher
         # A cheap bound on the length, so that very long texts are refused before they are tokenized.
         longest = max(len(token) for token in self.teacher.tokenizer.get_vocab())
-        self._most_characters = self.teacher.context * longest
+        self._context = self.teacher.context if self._core is None else self._core.limit
+        self._most_characters = self._context * longest
         self._running = {name: RunningEngine(self._engine(name)) for name in config.policies}
 
     def prepare(self, job: Job) -> Sequence:
@@ -99,8 +100,7 @@ class Samplers:
         """
         characters = len(job.prompt or "") + sum(len(message["content"]) for message in job.messages)
         if characters > self._most_characters:
-            context = self.teacher.context
-            raise DistillgameError(f"{characters} characters do not fit the teacher's context of {context} tokens")
+            raise DistillgameError(f"{characters} characters do not fit the context of {self._context} tokens")
         messages = [dict(message) for message in job.messages]
         request = Request(job.stream, messages, params=job.params, prompt=job.prompt, template=job.template)
         return self._running[job.policy].engine.prepare(request, stream=False)

@@ -112,6 +112,15 @@ def _prepare(pipes: Pipes, samplers: Samplers, inbox: "queue.SimpleQueue[Receive
     inbox.put(None)
 
 
+def _added(samplers: Samplers, number: int, job: Job, sequence: Sequence) -> list[JobEvent]:
+    """Start a job; one that the sampler refuses fails alone."""
+    try:
+        samplers.add(number, job, sequence)
+    except Exception as error:
+        return [(number, JobFailure(f"{type(error).__name__}: {error}"))]
+    return []
+
+
 def _receive(inbox: "queue.SimpleQueue[Received]", samplers: Samplers) -> list[JobEvent]:
     """Start and cancel the jobs that have arrived; wait for one if there is no other work."""
     events: list[JobEvent] = []
@@ -126,7 +135,7 @@ def _receive(inbox: "queue.SimpleQueue[Received]", samplers: Samplers) -> list[J
         elif job is None or prepared is None:
             cancelled.add(number)
         else:
-            samplers.add(number, job, prepared)
+            events += _added(samplers, number, job, prepared)
     if cancelled:
         samplers.cancel(cancelled)
     return events

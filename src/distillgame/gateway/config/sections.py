@@ -46,6 +46,15 @@ class VllmSettings(Strict):
     max_model_len: int | None = Field(None, ge=1)
     arguments: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _check(self) -> "VllmSettings":
+        places = {"tensor_parallel_size": "vllm.tensor_parallel_size", "max_model_len": "vllm.max_model_len",
+                  "max_num_seqs": "engine.batch_size"}  # fmt: skip
+        for name, place in places.items():
+            if name in self.arguments:
+                raise ValueError(f"arguments: '{name}' is set by '{place}'")
+        return self
+
 
 class UpstreamSettings(Strict):
     """Settings of an OpenAI-compatible server behind the gateway.

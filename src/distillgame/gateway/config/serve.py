@@ -125,6 +125,12 @@ class ServeConfig(Strict):
         policy = served.policy
         if self.uses_vllm and policy.control:
             raise ValueError(f"{where}: policy '{policy.name}' is a control, which is not served through vLLM")
+        longest = self.vllm.max_model_len if self.vllm is not None and self.uses_vllm else None
+        if longest is not None and served.max_tokens >= longest:
+            raise ValueError(
+                f"{where}: its completions of up to {served.max_tokens} tokens leave no room for a prompt in "
+                f"'vllm.max_model_len', {longest}: raise that, or lower its 'max_tokens'"
+            )
         for proxy in policy.proxy_names:
             if proxy not in self.all_proxies:
                 raise ValueError(f"{where}: policy '{policy.name}' needs a proxy called '{proxy}'")
