@@ -98,11 +98,10 @@ def test_vllm_serves_what_our_own_engine_serves_and_charges_the_same(tmp_path: P
             streamed = list(ask(clients["standard"], temperature=1, stream=True))
             assert streamed[-1].choices[0].finish_reason in ("stop", "length")
             costs[name] = finished(tmp_path / name)
-            for wrong, word in (({"temperature": 0.005}, "temperature"), ({"user": "u", "max_tokens": 90}, "context")):
-                if name == "vllm":
-                    long = QUESTION if word == "temperature" else [{"role": "user", "content": "3 gapek , " * 60}]
-                    with pytest.raises(openai.BadRequestError, match=word):
-                        ask(clients["trusted"], messages=long, **wrong)
+            if name == "vllm":
+                long = [{"role": "user", "content": "3 gapek , " * 60}]
+                with pytest.raises(openai.BadRequestError, match="do not fit the context of 256"):
+                    ask(clients["trusted"], messages=long, max_tokens=90)
     assert answers["ours"] == answers["vllm"]
     for entry in costs["vllm"][2:]:
         assert entry["kl"] is not None
