@@ -118,14 +118,17 @@ class DefendedForCausalLM(nn.Module):
     def load_weights(self, weights: Iterable[tuple[str, torch.Tensor]]) -> set[str]:
         """Load the teacher's weights and then each proxy's, and return the names of the parameters that got one."""
         prefixes = {made.prefix: made for made in self.networks.values()}
+
+        def part(pair: tuple[str, torch.Tensor]) -> str:
+            prefix = pair[0].split(".", 1)[0]
+            return prefix if prefix in prefixes else TEACHER
+
         loaded: set[str] = set()
-        for prefix, group in groupby(weights, lambda pair: pair[0].split(".", 1)[0]):
-            made = prefixes.get(prefix)
-            if made is None:
-                # The teacher's groups are the first parts of its own names, such as "model" and "lm_head".
+        for prefix, group in groupby(weights, part):
+            if prefix == TEACHER:
                 loaded |= {f"{TEACHER}.{name}" for name in self.teacher.load_weights(group)}
             else:
-                loaded |= made.load((name.split(".", 1)[1], tensor) for name, tensor in group)
+                loaded |= prefixes[prefix].load((name.split(".", 1)[1], tensor) for name, tensor in group)
         return loaded
 
 

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-
-from scipy.stats import binomtest
+from math import comb
 
 from distillgame.arena.config import GameConfig
 from distillgame.judges import JudgeChoice
@@ -73,7 +72,8 @@ def _rise(judge: JudgeRow, solutions: int) -> bool:
     rises, falls = (round((share or 0) * solutions) for share in (judge.moved_share, judge.fallen_share))
     if rises <= MOST_MOVED * solutions:
         return False
-    return bool(binomtest(rises, rises + falls, alternative="greater").pvalue <= NOISE)
+    moves = rises + falls
+    return sum(comb(moves, k) for k in range(rises, moves + 1)) / 2**moves <= NOISE
 
 
 def _families_of(choice: JudgeChoice) -> set[str]:
