@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from distillgame.decoding import Sample
-from distillgame.models import LanguageModel, load_model
+from distillgame.models import LanguageModel, load_model, locate
 from distillgame.values import Direction
 from distillgame.worlds.bestiary.task import Bestiary
 
@@ -32,6 +32,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.vllm)
             if importlib.util.find_spec("vllm") is None:
                 item.add_marker(pytest.mark.skip(reason="needs vLLM: make vllm"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def working() -> None:
+    """Skip where vLLM itself, without the plugin's model, does not run: on a machine whose processors it does not know."""
+    script = (
+        "from vllm import LLM, SamplingParams\n"
+        f"llm = LLM({locate(TEACHER).name!r}, dtype='float32', enforce_eager=True, max_model_len=64, "
+        "gpu_memory_utilization=0.1)\n"
+        "llm.generate([{'prompt_token_ids': [3, 4]}], SamplingParams(max_tokens=2))\n"
+    )
+    env = environment(VLLM_ENABLE_V1_MULTIPROCESSING="0")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"vLLM does not run on this machine: {done.stderr.strip().splitlines()[-1][:200]}")
 
 
 @pytest.fixture(scope="session")

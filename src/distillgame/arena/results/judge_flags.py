@@ -73,7 +73,7 @@ def _rise(judge: JudgeRow, solutions: int) -> bool:
     if rises <= MOST_MOVED * solutions:
         return False
     moves = rises + falls
-    return sum(comb(moves, k) for k in range(rises, moves + 1)) / 2**moves <= NOISE
+    return sum(comb(moves, k) for k in range(rises, moves + 1)) <= NOISE * (1 << moves)
 
 
 def _families_of(choice: JudgeChoice) -> set[str]:
