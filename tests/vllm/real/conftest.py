@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def working() -> None:
-    """Skip where vLLM itself, without the plugin's model, does not run: on a machine whose processors it does not know."""
+    """Skip where vLLM itself, without the plugin's model, does not run: where it does not know the processors, say."""
     script = (
         "from vllm import LLM, SamplingParams\n"
         f"llm = LLM({locate(TEACHER).name!r}, dtype='float32', enforce_eager=True, max_model_len=64, "
