@@ -1,4 +1,4 @@
-"""What docs/serving.md shows has to work."""
+"""What docs/serving.md and docs/vllm.md show has to work."""
 
 import re
 from pathlib import Path
@@ -11,11 +11,12 @@ from distillgame.gateway.config import load_serving
 
 from .servers import Running
 
-PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "serving.md").read_text()
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 def test_the_client_of_the_page_prints_an_answer(
@@ -31,6 +32,12 @@ def test_the_configuration_of_the_page_is_sound() -> None:
     block = blocks("yaml")[0]
     config = load_serving(yaml.safe_load(block))
     assert set(config.tiers) == {"trusted", "standard", "guarded"}
+
+
+def test_the_configuration_for_vllm_is_sound() -> None:
+    config = load_serving(yaml.safe_load(blocks("yaml", (DOCS / "vllm.md").read_text())[0]))
+    assert config.uses_vllm
+    assert config.strictest.label == "poe gamma=0.35"
 
 
 def test_the_fields_of_the_page_are_those_that_are_refused_and_ignored() -> None:

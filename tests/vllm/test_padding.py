@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import LlamaConfig
 
-from distillgame.models import load_model
+from distillgame.errors import DistillgameError
+from distillgame.models import load_model, load_without_weights
 from distillgame.vllm.padding import HeadPadding
 
 SIZE, HEADS, WIDTH = 28, 4, 112
@@ -63,6 +64,11 @@ def test_heads_that_vllm_knows_are_left_alone(size: int) -> None:
     assert padding.config is original
     ((_, found),) = padding.apply([("model.layers.0.self_attn.q_proj.weight", weight)])
     assert found is weight
+
+
+def test_small_heads_that_cannot_be_padded_are_refused() -> None:
+    with pytest.raises(DistillgameError, match="no kernel for heads of 24 dimensions, and those of 'qwen2'"):
+        HeadPadding(load_without_weights("embedded:bestiary-student-bpe").model.config)
 
 
 def test_the_shipped_proxies_are_padded() -> None:

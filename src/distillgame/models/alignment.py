@@ -8,32 +8,16 @@ import json
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.models.loading import load_tokenizer
+from distillgame.models.loading import LanguageModel, load_tokenizer
 from distillgame.models.spec import ModelSpec
 
 MINIMUM_SHARE = 0.5
 """Smallest accepted share of the smaller vocabulary that two models have in common."""
-
-
-class Vocabulary(Protocol):
-    """A model as far as its tokens go, as every :class:`~distillgame.models.LanguageModel` is."""
-
-    @property
-    def tokenizer(self) -> Any:
-        """The tokenizer."""
-
-    @property
-    def source(self) -> str:
-        """The source it was loaded from."""
-
-    @property
-    def logit_count(self) -> int:
-        """Number of logits."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +45,7 @@ class Alignment:
         return dict(zip(self.teacher_ids.tolist(), self.proxy_ids.tolist(), strict=True))
 
 
-def align(teacher: Vocabulary, proxy: Vocabulary) -> Alignment:
+def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
     """Align the proxy's vocabulary to the teacher's.
 
     Raises:

@@ -19,6 +19,7 @@ from distillgame.models import load_without_weights
 from distillgame.vllm import require_version
 from distillgame.vllm.experts import ProxyNetworks, proxy_networks
 from distillgame.vllm.releasing import Releaser
+from distillgame.vllm.rows import RequestRows
 from distillgame.vllm.runners import follow
 from distillgame.vllm.settings import SECRET_ENV, DefenseSettings
 from distillgame.vllm.vocabulary import shared_tokens
@@ -68,6 +69,7 @@ class DefendedForCausalLM(nn.Module):
         self._shared = shared_tokens(load_without_weights(config.model), proxies)
         self._inputs = {name: _on_device(table) for name, table in self._shared.inputs.items()}
         self.releaser = Releaser(self.settings, self._shared)
+        self.known_rows: dict[str, RequestRows] = {}
         self._widths = [
             int(each.get_text_config().hidden_size)
             for each in (self.config, *(configs[name] for name, made in self.networks.items() for _ in made.networks))

@@ -7,15 +7,17 @@ from typing import Any
 
 import torch
 
-MULTIPLE = 32
-"""The kernels of all backends know heads of this size."""
+from distillgame.errors import DistillgameError
+
+SMALLEST = 32
+"""The smallest size of heads for which vLLM has a kernel on a CPU."""
 
 FAMILIES = ("llama", "mistral")
 """Architectures whose heads can be padded: queries and keys are not normalised, and the head size is configured."""
 
 
 class HeadPadding:
-    """Heads of one network that are padded with zeros to a multiple of :data:`MULTIPLE`.
+    """Heads of one network, padded with zeros to :data:`SMALLEST` dimensions if they have fewer.
 
     Rotary embeddings keep their size, so that the added dimensions are not rotated, and queries are scaled so that the
     larger heads weigh as the original ones did.
@@ -25,21 +27,24 @@ class HeadPadding:
 
     Attributes:
         config: The configuration with which vLLM builds it.
+
+    Raises:
+        DistillgameError: If there is no kernel for its heads, and they cannot be padded.
     """
 
     def __init__(self, config: Any):
         self._size = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
-        self._padded = -(-self._size // MULTIPLE) * MULTIPLE
-        self.config = config
-        if self._needed and config.model_type in FAMILIES:
-            self.config = copy.deepcopy(config)
-            self.config.head_dim = self._padded
-            self.config.rope_parameters = {**config.rope_parameters, "rope_dim": self._size}
-
-    @property
-    def _needed(self) -> bool:
-        # Larger heads have kernels of their own, of several sizes.
-        return self._size < MULTIPLE
+        self.config, self._padded = config, max(self._size, SMALLEST)
+        if self._size == self._padded:
+            return
+        if config.model_type not in FAMILIES:
+            raise DistillgameError(
+                f"vLLM has no kernel for heads of {self._size} dimensions, and those of '{config.model_type}' cannot "
+                f"be padded: choose a model with heads of {SMALLEST} or more"
+            )
+        self.config = copy.deepcopy(config)
+        self.config.head_dim = self._padded
+        self.config.rope_parameters = {**config.rope_parameters, "rope_dim": self._size}
 
     def apply(self, weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield a network's weights as vLLM loads them.
@@ -47,9 +52,8 @@ class HeadPadding:
         Args:
             weights: Names and tensors of the checkpoint.
         """
-        changed = self.config.head_dim == self._padded != self._size if self._needed else False
         for name, tensor in weights:
-            yield name, self._apply(name, tensor) if changed else tensor
+            yield name, tensor if self._size == self._padded else self._apply(name, tensor)
 
     def _apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         layer = name.rsplit(".", 2)[-2]

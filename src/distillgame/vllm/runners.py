@@ -6,6 +6,7 @@ tests have run on one it is refused.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -50,28 +51,21 @@ def defended_model(runner: Any) -> Any:
     return model if isinstance(getattr(model, "releaser", None), Releaser) else None
 
 
-def request_rows(model: Any, params: Any, count: int = 1) -> RequestRows:
-    """Return the rows of one request.
-
-    Args:
-        model: The defended model.
-        params: Its sampling parameters.
-        count: Number of its rows.
-    """
+def _request_rows(model: Any, params: Any) -> RequestRows:
     arguments = params.extra_args or {}
     policy = model.settings.chosen(arguments, model.secret)
     if not trusted(arguments, model.secret):
-        return RequestRows(policy, float(params.temperature), count)
+        return RequestRows(policy, float(params.temperature))
     temperature = float(arguments.get(TEMPERATURE, params.temperature))
-    return RequestRows(policy, temperature, count, arguments.get(COSTS), int(arguments.get(TOP, 0)))
+    return RequestRows(policy, temperature, 1, arguments.get(COSTS), int(arguments.get(TOP, 0)))
 
 
 def _rows(runner: Any, model: Any, drafts: Sequence[int] | None) -> StepRows:
     names = runner.input_batch.req_ids[: runner.input_batch.num_reqs]
+    # What a request asks for does not change from step to step.
+    known, model.known_rows = model.known_rows, {}
+    for name in names:
+        model.known_rows[name] = known.get(name) or _request_rows(model, runner.requests[name].sampling_params)
     counts = [1] * len(names) if drafts is None else [int(count) + 1 for count in drafts]
-    return StepRows(
-        [
-            request_rows(model, runner.requests[name].sampling_params, count)
-            for name, count in zip(names, counts, strict=True)
-        ]
-    )
+    rows = model.known_rows.values()
+    return StepRows([replace(each, count=count) for each, count in zip(rows, counts, strict=True)])
