@@ -76,9 +76,16 @@ def ask(client: Any, **more: Any) -> Any:
     return client.chat.completions.create(model="distillgame", **settings)
 
 
-def finished(folder: Path) -> list[dict[str, Any]]:
-    lines = [line for line in (folder / "log").read_text().splitlines() if line.startswith("{")]
-    return [entry for entry in map(json.loads, lines) if entry.get("outcome") == "finished"]
+def finished(folder: Path, count: int) -> list[dict[str, Any]]:
+    """Return the log's entries of the first `count` answers; an answer's last entry comes after its last byte."""
+    deadline = time.monotonic() + 30
+    while True:
+        lines = [line for line in (folder / "log").read_text().splitlines(keepends=True) if line.startswith("{")]
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
+        if len(found := [entry for entry in entries if entry.get("outcome") == "finished"]) >= count:
+            return found
+        assert time.monotonic() < deadline, f"{len(found)} of {count} answers are in the log"
+        time.sleep(0.1)
 
 
 BASE = {"teacher": TEACHER, "proxy": PROXIES["proxy"], "policies": POLICIES, "tiers": TIERS}
@@ -96,7 +103,7 @@ def test_vllm_serves_what_our_own_engine_serves_and_measures_it(tmp_path: Path) 
             assert all(len(token.top_logprobs) == 2 for token in shown.choices[0].logprobs.content)
             streamed = list(ask(clients["standard"], temperature=1, stream=True))
             assert streamed[-1].choices[0].finish_reason in ("stop", "length")
-            costs[name] = finished(tmp_path / name)
+            costs[name] = finished(tmp_path / name, 4)
             if name == "vllm":
                 long = [{"role": "user", "content": "3 gapek , " * 60}]
                 with pytest.raises(openai.BadRequestError, match="do not fit the context of 256"):
