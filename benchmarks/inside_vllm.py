@@ -61,10 +61,11 @@ def defended(asked: argparse.Namespace, extra: dict[str, Any]) -> None:
     from distillgame.vllm.launching import plain_settings
 
     strict = PolicyChoice(name="poe", options={"gamma": 0.5})
-    settings = plain_settings(strict, {"proxy": ModelSpec(source=asked.proxy)}, {})
+    teacher = ModelSpec(source=asked.teacher, dtype="float32")
+    settings = plain_settings(strict, teacher, {"proxy": ModelSpec(source=asked.proxy)}, {})
     if asked.draft:
         extra["speculative_config"] = {"method": "draft_model", "model": asked.draft, "num_speculative_tokens": 3}
-    core = VllmCore(ModelSpec(source=asked.teacher, dtype="float32"), settings, extra)
+    core = VllmCore(teacher, settings, extra)
     engines = {name: VllmEngine(core, make_policy(name, options)) for name, options in POLICIES.items()}
     params = SamplingParams(temperature=0.0 if asked.draft else 0.6, max_new_tokens=asked.tokens, ignore_end=True)
     for batch in asked.batches:

@@ -63,7 +63,7 @@ def test_an_empty_secret_in_the_environment_lets_nobody_choose() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"proxies": {}}, "proxies"),
+        ({"proxies": {}}, "needs a proxy called 'proxy'"),
         ({"policy": {"poe": {"gamma": 2}}}, "gamma must be a number between 0 and 1"),
         ({"policy": {"poe": {"gamma": 0.5, "proxies": ["other"]}}}, "needs a proxy called 'other'"),
         ({"policy": {"ads": {"lambda": 0.5}}}, "needs 'directions.proxy'"),

@@ -12,6 +12,8 @@ from distillgame.models import ModelSpec, has_choice, pick_device
 def settled(config: GameConfig, root: Path, progress: bool = True) -> GameConfig:
     """Return the game with ``bfloat16`` written where it is open and was faster; whatever stays ``auto`` is float32.
 
+    Where vLLM samples, the game is left as it is.
+
     What was measured stays in the run's folder, and the next call reads it there. A proxy that is read only for its
     derivative runs in float32 anyway and is left as it is.
 
@@ -23,6 +25,8 @@ def settled(config: GameConfig, root: Path, progress: bool = True) -> GameConfig
     Raises:
         DistillgameError: If an input is bad.
     """
+    if config.sampling.engine is not None:
+        return config  # vLLM has one precision for all networks, which is not ours to time.
     device = pick_device(config.compute.device, "compute.device")
     plain = {name for each in config.policies if not each.policy.needs_delta for name in each.policy.proxy_names}
     proxies = {name: spec for name, spec in config.all_proxies.items() if name in plain}

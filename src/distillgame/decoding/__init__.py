@@ -11,7 +11,7 @@ from distillgame.decoding.precision import (
     settle_precisions,
     time_passes,
 )
-from distillgame.decoding.request import Request, Sample, SamplingParams, Update
+from distillgame.decoding.request import Request, Sample, Sampler, SamplingParams, Update
 from distillgame.decoding.speculation import Calibration
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Precision",
     "Request",
     "Sample",
+    "Sampler",
     "SamplingParams",
     "Sequence",
     "TextStream",

@@ -1,7 +1,8 @@
 """Requests to the engine, sampling parameters, and the samples it returns."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -119,3 +120,26 @@ class Update:
     sample: Sample
     text: str
     finished: bool
+
+
+class Sampler(Protocol):
+    """Anything that samples a completion for each request: the engine, or vLLM."""
+
+    def generate(
+        self,
+        requests: Iterable[Request],
+        params: SamplingParams,
+        seed: int = 0,
+        on_sample: Callable[[Sample], None] | None = None,
+    ) -> list[Sample]:
+        """Return a completion for each request, in their order.
+
+        Args:
+            requests: The requests.
+            params: Sampling parameters of requests without their own.
+            seed: Seed of every request's random stream.
+            on_sample: Called with each sample when it is finished.
+
+        Raises:
+            DistillgameError: If a prompt is empty or too long.
+        """

@@ -13,9 +13,10 @@ from distillgame.models.loading import (
     quiet,
 )
 from distillgame.models.precision import has_choice
-from distillgame.models.spec import ModelSpec, fingerprint, locate, pinned
+from distillgame.models.spec import ADAPTER, ModelSpec, fingerprint, locate, pinned
 
 __all__ = [
+    "ADAPTER",
     "MINIMUM_SHARE",
     "Alignment",
     "DeviceName",

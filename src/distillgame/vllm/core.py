@@ -4,7 +4,7 @@ import math
 import os
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
@@ -16,7 +16,7 @@ from distillgame.policies import ReleasePolicy
 from distillgame.seeding import derive_seed
 from distillgame.vllm.costs import SampledToken
 from distillgame.vllm.launching import may_seed, start_engine
-from distillgame.vllm.settings import COSTS, POLICY, PREFIX, SECRET, SECRET_ENV, TEMPERATURE, TOP, DefenseSettings
+from distillgame.vllm.settings import COSTS, KEYS, POLICY, PREFIX, SECRET, SECRET_ENV, TEMPERATURE, TOP, DefenseSettings
 from distillgame.vllm.vocabulary import shared_tokens
 
 
@@ -28,12 +28,14 @@ class Running:
         policy: The policy under which it is sampled.
         notify: Told the sequence when it has grown or ended.
         sequence: The sequence, which decides when it ends.
+        adapter: The folder of the adapter with which the teacher samples it; None without one.
         costs: Costs of tokens that vLLM has sampled and not handed out.
     """
 
     policy: ReleasePolicy
     notify: Callable[[Sequence], None]
     sequence: Sequence
+    adapter: str | None = None
     costs: list[SampledToken] = field(default_factory=list)
 
 
@@ -63,6 +65,7 @@ class VllmCore:
         self.limit = int(self._engine.model_config.max_model_len)
         self._running: dict[str, Running] = {}
         self._numbers = count()
+        self._adapters: dict[str, int] = {}
 
     def require(self, policy: ReleasePolicy) -> None:
         """Check that a policy can be served.
@@ -75,16 +78,27 @@ class VllmCore:
         if type(told) is not type(policy) or _named(told) != _named(policy):
             raise DistillgameError(f"policy '{policy.name}': a request to vLLM cannot say what its options are")
 
-    def add(self, policy: ReleasePolicy, sequence: Sequence, notify: Callable[[Sequence], None]) -> None:
+    def values(self, policy: ReleasePolicy) -> bool:
+        """Return whether there are the proxies by which the tokens of a policy are valued."""
+        return all(name in self._settings.proxies for name in policy.proxies)
+
+    def add(
+        self,
+        policy: ReleasePolicy,
+        sequence: Sequence,
+        notify: Callable[[Sequence], None],
+        adapter: str | None = None,
+    ) -> None:
         """Start a sequence.
 
         Args:
             policy: The policy under which it is sampled.
             sequence: The sequence.
             notify: Told the sequence when it has grown or ended.
+            adapter: The folder of an adapter of the teacher's.
         """
         params = sequence.params
-        self._submit(Running(policy, notify, sequence), params.temperature, params.max_new_tokens)
+        self._submit(Running(policy, notify, sequence, adapter), params.temperature, params.max_new_tokens)
 
     def cancel(self, sequence: Sequence) -> None:
         """Stop a sequence that is being sampled."""
@@ -138,7 +152,7 @@ class VllmCore:
     def _force(self, running: Running) -> None:
         """Sample a forced answer: greedy tokens after the text that asks for it, in a request of its own."""
         length = running.sequence.params.forced_answer_tokens
-        self._submit(Running(running.policy, running.notify, running.sequence), 0.0, length)
+        self._submit(replace(running, costs=[]), 0.0, length)
 
     def _forget(self, account: str) -> None:
         del self._running[account]
@@ -153,6 +167,9 @@ class VllmCore:
         params = sequence.params
         seed = derive_seed("vllm", sequence.seed, sequence.request.id, temperature > 0)
         arguments = {SECRET: self._secret, COSTS: account, TOP: params.top_logprobs, TEMPERATURE: params.temperature}
+        if running.policy.control:
+            most = params.max_new_tokens + params.forced_answer_tokens
+            arguments[KEYS] = [sequence.seed, sequence.request.id, most, sequence.decided]
         self._engine.add_request(
             account,
             {"prompt_token_ids": list(sequence.teacher_ids)},
@@ -169,8 +186,18 @@ class VllmCore:
                 skip_clone=True,
                 extra_args=arguments | _named(running.policy),
             ),
+            lora_request=self._adapter(running.adapter),
         )
         self._running[account] = running
+
+    def _adapter(self, folder: str | None) -> Any:
+        """Return an adapter as vLLM knows it; one folder has one number, from 1."""
+        if folder is None:
+            return None
+        from vllm.lora.request import LoRARequest
+
+        number = self._adapters.setdefault(folder, len(self._adapters) + 1)
+        return LoRARequest(folder, number, folder)
 
 
 def _commit(sequence: Sequence, sampled: SampledToken) -> None:

@@ -24,6 +24,7 @@ class VllmEngine:
     Args:
         core: vLLM.
         policy: The release policy.
+        adapter: The folder of an adapter of the teacher's, if it samples with one.
 
     Raises:
         DistillgameError: If the policy needs a proxy or a direction that vLLM was not given.
@@ -34,6 +35,7 @@ class VllmEngine:
 
     core: VllmCore
     policy: ReleasePolicy
+    adapter: str | None = None
     touched: dict[int, Sequence] = field(default_factory=dict)
     _active: dict[int, Sequence] = field(default_factory=dict)
     _handles: Iterator[int] = field(default_factory=count)
@@ -61,13 +63,13 @@ class VllmEngine:
         """
         chosen = request.params or params or SamplingParams()
         sequence = Sequence(next(self._handles), request, chosen, seed, self.teacher, (), stream)
-        sequence.valued = True
+        sequence.valued = self.core.values(self.policy)
         _require_possible(sequence, self.core.limit)
         return sequence
 
     def enqueue(self, sequence: Sequence) -> int:
         """Start a prepared sequence and return its handle."""
-        self.core.add(self.policy, sequence, self._note)
+        self.core.add(self.policy, sequence, self._note, self.adapter)
         self._active[sequence.handle] = sequence
         return sequence.handle
 

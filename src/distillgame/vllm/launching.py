@@ -1,14 +1,16 @@
 """Starting vLLM with a defended model."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec, locate, pick_device
+from distillgame.models import ADAPTER, ModelSpec, locate, pick_device
 from distillgame.policies import PolicyChoice
 from distillgame.vllm.settings import ARCHITECTURE, FIELD, DefenseSettings
 
@@ -22,8 +24,14 @@ ENVIRONMENT = {
 }
 """The environment that vLLM needs here."""
 
-CPU = {"enable_chunked_prefill": False}
-"""Arguments on a CPU, unless the owner gives others: :func:`may_seed` says why."""
+CPU = {"enable_chunked_prefill": False, "enforce_eager": True}
+"""Arguments on a CPU, unless the owner gives others: :func:`may_seed` explains the first; compiling takes minutes."""
+
+CPU_CACHE = 2**31
+"""Memory of keys and values on a CPU in bytes, unless the owner says otherwise; vLLM would claim the machine's."""
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks of adapters for which vLLM has room."""
 
 DEFAULTS = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 """What the environment says if the owner says nothing else."""
@@ -64,7 +72,8 @@ def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mappi
         "async_scheduling": False,
     }
     if pick_device("auto", "vllm") == "cpu":
-        arguments = CPU | dict(arguments)
+        own = arguments.keys() & {"gpu_memory_utilization", "kv_cache_memory_bytes"}
+        arguments = CPU | ({} if own else {"kv_cache_memory_bytes": CPU_CACHE}) | dict(arguments)
     if clash := sorted(chosen.keys() & arguments.keys()):
         raise DistillgameError(f"vllm.arguments: '{clash[0]}' is set by distillgame itself")
     try:
@@ -94,37 +103,72 @@ def _dtype(teacher: ModelSpec, settings: DefenseSettings) -> str:
 
 
 def plain_settings(
-    policy: PolicyChoice, proxies: Mapping[str, ModelSpec], directions: Mapping[str, Any]
+    policy: PolicyChoice, teacher: ModelSpec, proxies: Mapping[str, ModelSpec], directions: Mapping[str, Any]
 ) -> DefenseSettings:
     """Return the settings of a defended model whose proxies are given as sources of ours.
 
     Args:
         policy: The policy of requests that name none.
+        teacher: The reference teacher, whose precision is that of all networks.
         proxies: The proxies by name.
         directions: Files of their directions.
 
     Raises:
-        DistillgameError: If there is no proxy, or one says more than a folder or a hub name.
+        DistillgameError: If a proxy's specification says more than vLLM honours.
     """
-    if not proxies:
-        raise DistillgameError("vLLM serves a defended model: name a 'proxy'")
-    return DefenseSettings(
-        policy=policy,
-        proxies={name: _plain(f"proxy '{name}'", spec, set()) for name, spec in proxies.items()},
-        directions=dict(directions),
-    )
+    places = {}
+    for name, spec in proxies.items():
+        same = {"dtype"} if spec.dtype == teacher.dtype else set()
+        places[name] = _plain(f"proxy '{name}'", spec, same)
+    return DefenseSettings(policy=policy, proxies=places, directions=dict(directions))
+
+
+def adapter_arguments(folder: str) -> dict[str, Any]:
+    """Return the arguments with which vLLM's engine takes adapters like the one in a folder.
+
+    Raises:
+        DistillgameError: If its rank is larger than vLLM's largest.
+    """
+    rank = int(json.loads((Path(folder) / ADAPTER).read_text(encoding="utf-8"))["r"])
+    for each in RANKS:
+        if rank <= each:
+            return {"enable_lora": True, "max_lora_rank": each}
+    raise DistillgameError(f"training.lora.rank: vLLM takes adapters of rank {RANKS[-1]} at most (found {rank})")
 
 
 def _plain(role: str, spec: ModelSpec, honoured: set[str]) -> str:
-    """Return the folder or hub name of a model.
+    """Return the folder of a model, or its hub name.
 
     Raises:
         DistillgameError: If it says more than that and what is honoured, or is no folder or hub name.
     """
     location = locate(spec.source)
-    if location.revision is not None or location.gguf_file is not None or spec.source.startswith("init:"):
-        raise DistillgameError(f"{role} '{spec.source}': vLLM needs a folder or a hub name, without a revision")
-    said = {name for name in spec.model_fields_set - {"source", "parameters"} if getattr(spec, name) is not None}
+    if location.gguf_file is not None or spec.source.startswith("init:"):
+        raise DistillgameError(f"{role} '{spec.source}': vLLM needs a folder or a hub name")
+    if (Path(location.name) / ADAPTER).is_file():
+        raise DistillgameError(f"{role} '{spec.source}': adapters have to be merged into their base model first")
+    said = {name for name in spec.model_fields_set - {"source", "parameters", "seed"} if _says(spec, name)}
     if more := sorted(said - honoured):
         raise DistillgameError(f"{role}: '{more[0]}' is not honoured in vLLM; make a folder that says it")
-    return location.name
+    return location.name if location.revision is None else _snapshot(location.name, location.revision)
+
+
+def _says(spec: ModelSpec, name: str) -> bool:
+    return bool(getattr(spec, name) != ModelSpec.model_fields[name].default)
+
+
+def _snapshot(name: str, revision: str) -> str:
+    """Return the folder of a hub model's files at a revision: vLLM takes one for the teacher alone.
+
+    Raises:
+        DistillgameError: If it is neither in the cache nor within reach.
+    """
+    from huggingface_hub import snapshot_download
+
+    files = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
+    try:
+        return snapshot_download(name, revision=revision, allow_patterns=files)
+    except Exception as error:  # What the hub's client raises without a network differs between its versions.
+        raise DistillgameError(
+            f"model '{name}@{revision}': not in the cache, and the hub is out of reach or does not have it"
+        ) from error

@@ -12,12 +12,14 @@ from transformers import AutoConfig
 from vllm.compilation.backends import set_model_tag
 from vllm.config import VllmConfig
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
-from vllm.model_executor.models.utils import init_vllm_registered_model
+from vllm.model_executor.models.interfaces import SupportsLoRA
+from vllm.model_executor.models.utils import WeightsMapper, init_vllm_registered_model
 
 from distillgame.errors import DistillgameError
 from distillgame.models import load_without_weights
 from distillgame.vllm import require_version
 from distillgame.vllm.experts import ProxyNetworks, proxy_networks
+from distillgame.vllm.padding import SMALLEST, HeadPadding
 from distillgame.vllm.releasing import Releaser
 from distillgame.vllm.rows import RequestRows
 from distillgame.vllm.runners import follow
@@ -27,7 +29,7 @@ from distillgame.vllm.vocabulary import shared_tokens
 TEACHER = "teacher"
 
 
-class DefendedForCausalLM(nn.Module):
+class DefendedForCausalLM(nn.Module, SupportsLoRA):  # type: ignore[misc]
     """A teacher and its proxies, which read the same tokens; its logits are the released ones.
 
     Args:
@@ -48,10 +50,20 @@ class DefendedForCausalLM(nn.Module):
         self.settings = DefenseSettings.of(self.config)
         _require_sound(vllm_config, self.settings)
         original = AutoConfig.from_pretrained(config.model, trust_remote_code=config.trust_remote_code)
+        self._padding = HeadPadding(self.config)
         with set_model_tag(TEACHER):
             self.teacher = init_vllm_registered_model(
-                vllm_config, prefix=f"{prefix}{TEACHER}", hf_config=self.config, architectures=original.architectures
+                vllm_config,
+                prefix=f"{prefix}{TEACHER}",
+                hf_config=self._padding.config,
+                architectures=original.architectures,
             )
+        if vllm_config.lora_config is not None:
+            if self._padding.pads:
+                raise DistillgameError(f"adapters do not fit heads that are padded to {SMALLEST} dimensions")
+            # Adapters name the teacher's layers as if it were alone.
+            self.packed_modules_mapping = self.teacher.packed_modules_mapping
+            self.hf_to_vllm_mapper = WeightsMapper(orig_to_new_prefix={"": f"{TEACHER}."})
         configs = {name: AutoConfig.from_pretrained(path) for name, path in self.settings.proxies.items()}
         for name, each in configs.items():
             _require_context(name, each, int(config.max_model_len))
@@ -128,7 +140,7 @@ class DefendedForCausalLM(nn.Module):
         loaded: set[str] = set()
         for prefix, group in groupby(weights, part):
             if prefix == TEACHER:
-                loaded |= {f"{TEACHER}.{name}" for name in self.teacher.load_weights(group)}
+                loaded |= {f"{TEACHER}.{name}" for name in self.teacher.load_weights(self._padding.apply(group))}
             else:
                 loaded |= prefixes[prefix].load((name.split(".", 1)[1], tensor) for name, tensor in group)
         return loaded
@@ -152,6 +164,8 @@ def _require_sound(vllm_config: VllmConfig, settings: DefenseSettings) -> None:
         raise DistillgameError("vLLM's second model runner is not supported: set VLLM_USE_V2_MODEL_RUNNER=0")
     if vllm_config.parallel_config.pipeline_parallel_size > 1:
         raise DistillgameError("pipeline parallelism is not supported: use --tensor-parallel-size")
+    if vllm_config.lora_config is not None and settings.proxies:
+        raise DistillgameError("adapters are for teachers without proxies: merge them into a folder of its own")
     if settings.directions and vllm_config.model_config.dtype != torch.float32:
         raise DistillgameError(
             f"'directions' needs --dtype float32 (found {vllm_config.model_config.dtype}): the derivative is a "

@@ -35,7 +35,7 @@ class HeadPadding:
     def __init__(self, config: Any):
         self._size = int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
         self.config, self._padded = config, max(self._size, SMALLEST)
-        if self._size == self._padded:
+        if not self.pads:
             return
         if config.model_type not in FAMILIES:
             raise DistillgameError(
@@ -46,6 +46,11 @@ class HeadPadding:
         self.config.head_dim = self._padded
         self.config.rope_parameters = {**config.rope_parameters, "rope_dim": self._size}
 
+    @property
+    def pads(self) -> bool:
+        """True if there are dimensions to add."""
+        return self._size != self._padded
+
     def apply(self, weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield a network's weights as vLLM loads them.
 
@@ -53,7 +58,7 @@ class HeadPadding:
             weights: Names and tensors of the checkpoint.
         """
         for name, tensor in weights:
-            yield name, tensor if self._size == self._padded else self._apply(name, tensor)
+            yield name, self._apply(name, tensor) if self.pads else tensor
 
     def _apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         layer = name.rsplit(".", 2)[-2]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from distillgame.policies import ReleasePolicy
 
 
@@ -16,6 +18,8 @@ class RequestRows:
         count: Number of rows: one, and one more per draft that is checked.
         account: The name under which the costs of its tokens are kept; None if they are not.
         top: Number of likeliest tokens that are kept with them.
+        keys: A key per position of the completion, for a policy that draws at random; None for others.
+        position: Position of the first row in the completion.
     """
 
     policy: ReleasePolicy
@@ -23,6 +27,8 @@ class RequestRows:
     count: int = 1
     account: str | None = None
     top: int = 0
+    keys: np.ndarray | None = None
+    position: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,15 @@ class StepRows:
     def count(self) -> int:
         """Number of rows."""
         return sum(request.count for request in self.requests)
+
+    @property
+    def keys(self) -> list[int]:
+        """A key per row; 0 where the policy draws nothing."""
+        found: list[int] = []
+        for request in self.requests:
+            keys, first = request.keys, request.position
+            found += [0] * request.count if keys is None else keys[first : first + request.count].tolist()
+        return found
 
     def groups(self) -> Iterator[tuple[ReleasePolicy, float, list[int]]]:
         """Yield the rows that are released alike: their policy, their temperature and their places."""

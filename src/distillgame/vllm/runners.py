@@ -10,9 +10,10 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
+from distillgame.decoding.drawing import policy_keys
 from distillgame.vllm.releasing import Releaser
 from distillgame.vllm.rows import RequestRows, StepRows
-from distillgame.vllm.settings import COSTS, TEMPERATURE, TOP, trusted
+from distillgame.vllm.settings import COSTS, KEYS, TEMPERATURE, TOP, trusted
 
 _MARK = "_distillgame"
 
@@ -57,7 +58,11 @@ def _request_rows(model: Any, params: Any) -> RequestRows:
     if not trusted(arguments, model.secret):
         return RequestRows(policy, float(params.temperature))
     temperature = float(arguments.get(TEMPERATURE, params.temperature))
-    return RequestRows(policy, temperature, 1, arguments.get(COSTS), int(arguments.get(TOP, 0)))
+    keys = None
+    if told := arguments.get(KEYS):
+        seed, request, count, first = told
+        keys = policy_keys(seed, request, count)[first:]
+    return RequestRows(policy, temperature, 1, arguments.get(COSTS), int(arguments.get(TOP, 0)), keys)
 
 
 def _rows(runner: Any, model: Any, drafts: Sequence[int] | None) -> StepRows:
@@ -67,5 +72,7 @@ def _rows(runner: Any, model: Any, drafts: Sequence[int] | None) -> StepRows:
     for name in names:
         model.known_rows[name] = known.get(name) or _request_rows(model, runner.requests[name].sampling_params)
     counts = [1] * len(names) if drafts is None else [int(count) + 1 for count in drafts]
-    rows = model.known_rows.values()
-    return StepRows([replace(each, count=count) for each, count in zip(rows, counts, strict=True)])
+    states = [runner.requests[name] for name in names]
+    positions = [len(state.output_token_ids) for state in states]
+    rows = zip(model.known_rows.values(), counts, positions, strict=True)
+    return StepRows([replace(each, count=count, position=position) for each, count, position in rows])

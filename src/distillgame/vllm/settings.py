@@ -38,6 +38,10 @@ TOP = f"{_OWN}top"
 TEMPERATURE = f"{_OWN}temperature"
 """Argument: the teacher's temperature where tokens are taken greedily, as those of a forced answer are."""
 
+KEYS = f"{_OWN}keys"
+"""Argument: what the keys of a policy that draws at random follow from: the seed, the request's name, the number of
+positions, and the position of the first token."""
+
 SECRET_ENV = "DISTILLGAME_VLLM_SECRET"
 """The environment variable with the secret that requests have to show to choose their policy."""
 
@@ -61,17 +65,20 @@ class DefenseSettings(Strict):
 
     Attributes:
         policy: The policy of all requests that do not choose another, or may not: the strictest one that is served.
-        proxies: Folders or hub names of the proxies, by the names that policies use.
+        proxies: Folders or hub names of the proxies, by the names that policies use; none where no policy needs one.
         directions: The defender's unit-norm gradient at each proxy (safetensors), for policies that need derivatives.
     """
 
     policy: PolicyChoice
-    proxies: dict[str, str] = Field(min_length=1)
+    proxies: dict[str, str] = Field(default_factory=dict)
     directions: dict[str, Path] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> "DefenseSettings":
-        self.require(self.policy.policy)
+        policy = self.policy.policy
+        if policy.control:
+            raise DistillgameError(f"policy '{policy.name}' is a control, and nobody's policy by default")
+        self.require(policy)
         return self
 
     @classmethod
@@ -92,8 +99,6 @@ class DefenseSettings(Strict):
         Raises:
             DistillgameError: If it cannot.
         """
-        if policy.control:
-            raise DistillgameError(f"policy '{policy.name}' is a control, which is not served through vLLM")
         for name in policy.proxies if policy.uses_proxies else ():
             if name not in self.proxies:
                 raise DistillgameError(f"policy '{policy.name}' needs a proxy called '{name}'")

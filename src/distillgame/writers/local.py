@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from distillgame.decoding import Engine, Request, SamplingParams
+from distillgame.decoding import Request, Sampler, SamplingParams
 from distillgame.writers.base import Progress, Writer, Written
 
 
@@ -13,7 +13,7 @@ class LocalWriter(Writer):
         engine: The engine.
     """
 
-    def __init__(self, engine: Engine):
+    def __init__(self, engine: Sampler):
         self._engine = engine
 
     def write(

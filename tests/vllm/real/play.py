@@ -21,7 +21,7 @@ def main() -> None:
     asked: dict[str, Any] = json.load(sys.stdin)
     policies = [PolicyChoice(name=name, options=options) for name, options in asked["policies"]]
     proxies = {name: ModelSpec(source=source) for name, source in asked["proxies"].items()}
-    settings = plain_settings(policies[0], proxies, asked["directions"])
+    settings = plain_settings(policies[0], ModelSpec(source=asked["teacher"]), proxies, asked["directions"])
     defaults = {"enforce_eager": True, "max_model_len": 256, "max_num_seqs": 64, "gpu_memory_utilization": 0.1}
     core = VllmCore(ModelSpec(source=asked["teacher"]), settings, defaults | asked["arguments"])
     engines = [VllmEngine(core, policy.policy) for policy in policies]

@@ -178,9 +178,9 @@ def test_a_broken_plugin_stops_the_server(tmp_path: Path, break_it: str) -> None
         f"{code}\n"
         "from distillgame.models import ModelSpec\nfrom distillgame.policies import PolicyChoice\n"
         "from distillgame.vllm.core import VllmCore\nfrom distillgame.vllm.launching import plain_settings\n"
-        f"proxies = {{'proxy': ModelSpec(source={PROXIES['proxy']!r})}}\n"
-        "settings = plain_settings(PolicyChoice(name='poe', options={'gamma': 0.5}), proxies, {})\n"
-        f"VllmCore(ModelSpec(source={TEACHER!r}), settings, {{'enforce_eager': True, 'gpu_memory_utilization': 0.1}})\n"
+        f"teacher, proxies = ModelSpec(source={TEACHER!r}), {{'proxy': ModelSpec(source={PROXIES['proxy']!r})}}\n"
+        "settings = plain_settings(PolicyChoice(name='poe', options={'gamma': 0.5}), teacher, proxies, {})\n"
+        f"VllmCore(teacher, settings, {{'enforce_eager': True, 'gpu_memory_utilization': 0.1}})\n"
         "print('it started')\n"
     )
     done = subprocess.run(

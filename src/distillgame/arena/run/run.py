@@ -13,6 +13,7 @@ from distillgame.arena.run.scheduler import Pool, execute, in_order
 from distillgame.arena.run.spent import SpentStudents, restore
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import SampleStage, Stage
+from distillgame.errors import DistillgameError
 from distillgame.models import pick_device, require_alignable
 
 MOST_WORKERS = 8
@@ -38,7 +39,7 @@ class Run:
     def __init__(self, root: Path, config: GameConfig, progress: bool = True):
         self.root = root
         self.store = Store(root, pick_device(config.compute.device, "compute.device"))
-        self._pool = Pool(self.store, pick_workers(config, self.store.device))
+        self._pool = Pool(self.store, pick_workers(config, self.store.device), pick_gpus(config))
         self._progress = progress
         self._keeps_students = config.compute.keep_students
         self._known: dict[Stage, None] = {}
@@ -98,4 +99,15 @@ def pick_workers(config: GameConfig, device: str) -> int:
         return config.compute.workers
     import torch
 
-    return torch.cuda.device_count() if device == "cuda" else min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    if device != "cuda":
+        return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
+    there, each = torch.cuda.device_count(), pick_gpus(config)
+    if there < each:
+        raise DistillgameError(f"sampling.engine: tensor_parallel_size {each} needs as many GPUs (found {there})")
+    return there // each
+
+
+def pick_gpus(config: GameConfig) -> int:
+    """Return the number of GPUs that a worker needs: those over which vLLM splits a network."""
+    engines = [each.engine for each in (config.sampling, config.evaluation) if each.engine is not None]
+    return max((engine.tensor_parallel_size for engine in engines), default=1)

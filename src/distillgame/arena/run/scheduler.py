@@ -4,13 +4,12 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
+from distillgame.arena.run.share import share
 from distillgame.arena.run.store import Store
 from distillgame.arena.stages import Stage, TrainingStage
 from distillgame.errors import DistillgameError
@@ -92,10 +91,11 @@ class Pool:
     Args:
         store: Where results are kept.
         size: Number of processes.
+        gpus: Number of GPUs that each may use.
     """
 
-    def __init__(self, store: Store, size: int):
-        self.store, self.size = store, size
+    def __init__(self, store: Store, size: int, gpus: int = 1):
+        self.store, self.size, self.gpus = store, size, gpus
         self.events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
         self._stack = ExitStack()
         self._started = 0
@@ -113,7 +113,8 @@ class Pool:
         self._idle = [worker for worker in self._idle if worker.alive]
         self._started -= len(dead)
         if not self._idle and self._started < self.size:
-            self._idle.append(self._stack.enter_context(_Worker(self.store, self._started, self.events)))
+            environment = share(self.store.device, self._started, self.size, self.gpus)
+            self._idle.append(self._stack.enter_context(_Worker(self.store, self._started, environment, self.events)))
             self._started += 1
         return self._idle.pop() if self._idle else None
 
@@ -179,26 +180,23 @@ def _ready(waiting: Sequence[Stage], running: dict["_Worker", Stage], store: Sto
     return ready[:1]
 
 
-def _gpu(device: str, number: int) -> dict[str, str]:
-    """Return the environment that gives a worker a GPU of its own, among those that this process may use."""
-    if device != "cuda":
-        return {}
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
-    visible = [name for name in listed if name] or [str(i) for i in range(torch.cuda.device_count())]
-    return {"CUDA_VISIBLE_DEVICES": visible[number % len(visible)]}
-
-
 class _Worker:
     """A worker process and the thread that listens to it."""
 
-    def __init__(self, store: Store, number: int, events: "queue.Queue[tuple[_Worker, dict[str, Any]]]"):
+    def __init__(
+        self,
+        store: Store,
+        number: int,
+        environment: Mapping[str, str],
+        events: "queue.Queue[tuple[_Worker, dict[str, Any]]]",
+    ):
         self.store = store
         self.events = events
         logs = store.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         self.log = (logs / f"worker-{number}.log").open("a")
-        environment = os.environ | ENVIRONMENT | _gpu(store.device, number)
-        self.process = start_worker("distillgame.arena.run.worker", environment, self.log, store.device)
+        every = {**os.environ, **ENVIRONMENT, **environment}
+        self.process = start_worker("distillgame.arena.run.worker", every, self.log, store.device)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> "_Worker":

@@ -49,7 +49,7 @@ def _listen(orders: "queue.Queue[dict[str, Any]]") -> None:
 
 def _run(order: dict[str, Any], answers: TextIO) -> dict[str, Any]:
     from distillgame.arena.run.store import Store
-    from distillgame.arena.stages import stage_from_spec
+    from distillgame.arena.stages import close_vllm, stage_from_spec
     from distillgame.errors import DistillgameError
 
     last = 0.0
@@ -61,7 +61,10 @@ def _run(order: dict[str, Any], answers: TextIO) -> dict[str, Any]:
             _answer(answers, progress=[done, total])
 
     try:
-        Store(Path(order["root"]), order["device"]).run(stage_from_spec(order["stage"]), progress)
+        stage = stage_from_spec(order["stage"])
+        if order["device"] != "cpu" and not stage.uses_vllm:
+            close_vllm()  # It claims most of the GPU's memory.
+        Store(Path(order["root"]), order["device"]).run(stage, progress)
     except DistillgameError as error:
         return {"error": str(error)}
     except Exception as error:

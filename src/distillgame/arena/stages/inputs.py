@@ -57,10 +57,13 @@ class TrainingStage(Stage):
     def base_spec(self) -> ModelSpec:
         """The model that was trained, in the precision of the trained weights."""
 
+    def trained_spec(self, context: StageContext) -> ModelSpec:
+        """Return the place of the trained student."""
+        return ModelSpec(source=str(context.folder(self) / MODEL), dtype=self.base_spec.dtype)
+
     def load(self, context: StageContext) -> LanguageModel:
         """Return the trained student."""
-        spec = ModelSpec(source=str(context.folder(self) / MODEL), dtype=self.base_spec.dtype)
-        return load_model(spec, context.device)
+        return load_model(self.trained_spec(context), context.device)
 
 
 def write_training(out: Path, model: LanguageModel, report: TrainingReport) -> None:

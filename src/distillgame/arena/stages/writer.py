@@ -2,9 +2,9 @@
 
 from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
-from distillgame.arena.stages.engine import make_engine
+from distillgame.arena.stages.engine import Answerer, make_engine
 from distillgame.arena.stages.model import Model
-from distillgame.models import Endpoint, LanguageModel, WriterSpec
+from distillgame.models import Endpoint, WriterSpec
 from distillgame.policies import PolicyChoice
 from distillgame.writers import EndpointWriter, Journal, LocalWriter, Writer, Written
 
@@ -38,14 +38,14 @@ def make_writer(author: Author, sampling: Generation, context: StageContext) -> 
     """
     if isinstance(author, Endpoint):
         return EndpointWriter(author, Journal(Written, context.out / ANSWERS))
-    return local_writer(author.load(context.device), sampling, context)
+    return local_writer(author, sampling, context)
 
 
-def local_writer(model: LanguageModel, sampling: Generation, context: StageContext) -> LocalWriter:
+def local_writer(model: Answerer, sampling: Generation, context: StageContext) -> LocalWriter:
     """Return a model as a writer.
 
     Args:
-        model: The model.
+        model: The model, or the training that made it.
         sampling: The engine's settings.
         context: The running stage.
     """

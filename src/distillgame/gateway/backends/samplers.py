@@ -227,13 +227,8 @@ def _vllm_core(config: ServeConfig) -> "VllmCore":
     from distillgame.vllm.launching import plain_settings
 
     assert config.vllm is not None
-    settings = plain_settings(config.strictest, config.all_proxies, config.directions)
-    arguments = {
-        "tensor_parallel_size": config.vllm.tensor_parallel_size,
-        "max_model_len": config.vllm.max_model_len,
-        "max_num_seqs": config.engine.batch_size,
-    }
-    return VllmCore(config.teacher, settings, arguments | config.vllm.arguments)
+    settings = plain_settings(config.strictest, config.teacher, config.all_proxies, config.directions)
+    return VllmCore(config.teacher, settings, config.vllm.together(config.engine.batch_size))
 
 
 def _settled(config: ServeConfig, device: str) -> dict[str, ModelSpec]:

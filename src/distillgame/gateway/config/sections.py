@@ -1,12 +1,13 @@
 """Sections of a server's configuration: engine, vLLM, upstream, HTTP server and monitor."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from distillgame.decoding import TOKEN_BUDGET, DerivativeName
 from distillgame.strict import Strict
+from distillgame.vllm.arguments import VllmArguments
 
 
 class EngineSettings(Strict):
@@ -31,29 +32,14 @@ class EngineSettings(Strict):
     threads: int | None = Field(None, ge=1)
 
 
-class VllmSettings(Strict):
+class VllmSettings(VllmArguments):
     """Settings of vLLM, which samples instead of the engine, from one copy of the weights for all policies.
 
     Attributes:
         enabled: Whether it does; ``--engine vllm`` says so, too.
-        tensor_parallel_size: Number of GPUs over which every network is split.
-        max_model_len: Longest sequence in tokens; the models' own limit if None.
-        arguments: Further arguments of vLLM's engine, by the names of its flags with underscores.
     """
 
     enabled: bool = True
-    tensor_parallel_size: int = Field(1, ge=1)
-    max_model_len: int | None = Field(None, ge=1)
-    arguments: dict[str, Any] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _check(self) -> "VllmSettings":
-        places = {"tensor_parallel_size": "vllm.tensor_parallel_size", "max_model_len": "vllm.max_model_len",
-                  "max_num_seqs": "engine.batch_size"}  # fmt: skip
-        for name, place in places.items():
-            if name in self.arguments:
-                raise ValueError(f"arguments: '{name}' is set by '{place}'")
-        return self
 
 
 class UpstreamSettings(Strict):

@@ -78,8 +78,7 @@ class CostStage(Stage):
 
     def _seconds_per_token(self, policy: PolicyChoice, requests: list[Request], context: StageContext) -> float:
         # One engine at a time: those of several policies would hold several perturbed copies of the proxy.
-        teacher = self.teacher.load(context.device)
-        engine = make_engine(teacher, policy, self.proxies, self.gradients, self.sampling, context)
+        engine = make_engine(self.teacher, policy, self.proxies, self.gradients, self.sampling, context)
         params = self.sampling.params()
         length = min(params.max_new_tokens, COST_TOKENS)
         params = params.model_copy(

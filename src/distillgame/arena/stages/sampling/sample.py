@@ -15,8 +15,7 @@ from distillgame.arena.stages.engine import make_engine
 from distillgame.arena.stages.inputs import TRACES, GradientStage, TracesStage, TrainingStage
 from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
-from distillgame.decoding import Calibration, Engine, Request, Sample
-from distillgame.models import LanguageModel
+from distillgame.decoding import Calibration, Engine, Request, Sample, Sampler
 from distillgame.policies import PolicyChoice
 from distillgame.records import Trace, read_traces, write_traces
 from distillgame.seeding import derive_seed
@@ -88,7 +87,7 @@ class SampleStage(TracesStage):
         task = self.problems.task.task
         recorded = context.out / CALIBRATION
         engine = make_engine(
-            self._answerer(context), self.policy, self.proxies, self.gradients, self.sampling, context,
+            self.trained or self.model, self.policy, self.proxies, self.gradients, self.sampling, context,
             Calibration.load(recorded) if recorded.exists() else None,
         )  # fmt: skip
         traces: list[Trace] = []
@@ -97,7 +96,7 @@ class SampleStage(TracesStage):
                 done = count(len(traces) + 1)
                 write_traces(path, self._sample(engine, task, shard, partial(_tick, context, done, len(problems))))
             traces += read_traces(path)
-            if engine.calibration is not None:
+            if isinstance(engine, Engine) and engine.calibration is not None:
                 engine.calibration.save(recorded)
             context.progress(len(traces), len(problems))
         write_traces(context.out / TRACES, traces)
@@ -108,16 +107,13 @@ class SampleStage(TracesStage):
         """Return the problems that are asked."""
         return self.problems.load()
 
-    def _answerer(self, context: StageContext) -> LanguageModel:
-        return self.model.load(context.device) if self.trained is None else self.trained.load(context)
-
     def _shards(self, out: Path, problems: list[Problem]) -> Iterator[tuple[Path, list[Problem]]]:
         size = BATCHES_PER_SHARD * self.sampling.batch_size
         for start in range(0, len(problems), size):
             yield out / f"shard-{start // size:05d}.parquet", problems[start : start + size]
 
     def _sample(
-        self, engine: Engine, task: Task, problems: list[Problem], on_sample: Callable[[Sample], None]
+        self, engine: Sampler, task: Task, problems: list[Problem], on_sample: Callable[[Sample], None]
     ) -> list[Trace]:
         requests = [Request(p.id, task.messages(p), task.forced_answer) for p in problems]
         seed = derive_seed(self.seed, self.draw, "draw") if self.draw else self.seed
@@ -140,7 +136,8 @@ class SampleStage(TracesStage):
             prompt_tokens=sample.prompt_tokens,
             sampled_tokens=len(sample.token_ids),
             forced_tokens=sample.forced_tokens,
-            accepted_tokens=sample.accepted if proxied else None,
+            # vLLM does not say which tokens a draft had proposed.
+            accepted_tokens=sample.accepted if proxied and self.sampling.engine is None else None,
             kl=sum(sample.kl) if sample.kl else None,
             kl_reverse=sum(sample.kl_reverse) if sample.kl_reverse else None,
             logprob_released=sum(sample.logprob_released),

@@ -113,7 +113,7 @@ class ExpandStage(RewriteStage):
         return f"expand {self.traces.label} by {self.inverter.label.removeprefix('distill ')}"
 
     def _writer(self, context: StageContext) -> Writer:
-        return local_writer(self.inverter.load(context), self.sampling, context)
+        return local_writer(self.inverter, self.sampling, context)
 
     def _asked(self, trace: ReleasedTrace) -> list[Message]:
         return self.task.task.expanding(trace.messages[:-1], trace.messages[-1]["content"])

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import Stage, StageContext
+from distillgame.arena.stages.engine import answering_tokenizer, make_engine
 from distillgame.arena.stages.inputs import TrainingStage
 from distillgame.arena.stages.model import Model
-from distillgame.decoding import Engine, Request, SamplingParams
+from distillgame.decoding import Request, SamplingParams
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
-from distillgame.policies import make_policy
+from distillgame.policies import PolicyChoice
 from distillgame.tasks import Probe, TaskChoice
 
 PROBES = "probes.json"
@@ -53,13 +54,9 @@ class ProbeStage(Stage):
         knowledge = self.task.task.knowledge()
         if knowledge is None:
             raise DistillgameError(f"task '{self.task.name}': it has no private facts to probe")
-        student = self._student(context)
-        engine = Engine(
-            student,
-            make_policy("standard", {}),
-            batch_size=self.sampling.batch_size,
-            token_budget=self.sampling.token_budget,
-        )
+        who = self.trained or self.model
+        engine = make_engine(who, PolicyChoice(name="standard"), {}, {}, self.sampling, context)
+        student = answering_tokenizer(who, context, self.sampling)
         params = self.sampling.params().model_copy(update={"temperature": 0.0, "top_logprobs": 0})
         probes = knowledge.probes()
         requests = [_request(student, str(i), probe, params) for i, probe in enumerate(probes)]
@@ -74,9 +71,6 @@ class ProbeStage(Stage):
         for (kind, fact), shown in found.items():
             shares[kind][fact] = sum(shown) / len(shown)
         (context.out / PROBES).write_text(json.dumps(shares, indent=1) + "\n", encoding="utf-8")
-
-    def _student(self, context: StageContext) -> LanguageModel:
-        return self.model.load(context.device) if self.trained is None else self.trained.load(context)
 
 
 def read_probes(folder: Path) -> ProbedFacts:

@@ -102,7 +102,7 @@ class RetellStage(RewriteStage):
         return float(self.k)
 
     def _writer(self, context: StageContext) -> Writer:
-        return local_writer(self.reader.load(context), self.sampling, context)
+        return local_writer(self.reader, self.sampling, context)
 
     def _asked(self, trace: ReleasedTrace) -> list[Message]:
         return trace.messages[:-1]
