@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from distillgame.decoding import DERIVATIVE_STEP
 from distillgame.policies import Experts, PolicyChoice, ReleasePolicy, make_policy, release
 from distillgame.vllm import DefenseSettings
 from distillgame.vllm.releasing import Releaser
@@ -51,6 +53,24 @@ def test_rows_in_any_order_are_released_under_their_own_policy_and_temperature()
             assert torch.equal(found[row], result.released.logits[0])
             row += 1
     assert row == len(found)
+
+
+def test_a_policy_that_draws_gets_the_key_of_each_position() -> None:
+    """Also where drafts are checked, and beside requests that have no keys."""
+    policy, other = make_policy("permutation", {"lambda": 0.4}), make_policy("standard")
+    teacher, networks = logits(6)
+    networks = {name: [outputs[0], outputs[0] + 0.01 * teacher.roll(1, 1)] for name, outputs in networks.items()}
+    keys = np.array([11, 12, 13, 14, 15])
+    requests = [RequestRows(other, 1.0, 2), RequestRows(policy, 1.0, 3, keys=keys, position=1), RequestRows(other, 1.0)]
+    model = releaser()
+    model.rows.announce(StepRows(requests))
+    found = model.release(teacher, networks)
+    plus, minus = (torch.log_softmax(output[2:5], -1) for output in networks["proxy"])
+    experts = Experts(
+        teacher[2:5], 1.0, ((plus + minus) / 2,), ((plus - minus) / (2 * DERIVATIVE_STEP),), keys=(12, 13, 14)
+    )
+    assert torch.equal(found[2:5], release(policy, experts).released.logits)
+    assert torch.equal(found[[0, 1, 5]], teacher[[0, 1, 5]])
 
 
 def test_rows_that_nobody_announced_are_released_under_the_strictest_policy() -> None:

@@ -9,7 +9,7 @@ import pytest
 from distillgame.errors import DistillgameError
 from distillgame.policies import ProductOfExperts, Standard
 from distillgame.vllm import POLICY, SECRET, DefenseSettings, require_version
-from distillgame.vllm.settings import trusted
+from distillgame.vllm.settings import KEYS, PREFIX, trusted
 
 STRICT = {"policy": {"poe": {"gamma": 0.9}}, "proxies": {"proxy": "a", "half": "b"}}
 
@@ -84,6 +84,14 @@ def test_a_model_without_settings_is_refused() -> None:
 def test_directions_make_policies_with_derivatives_possible() -> None:
     found = settings(policy={"ads": {"lambda": 0.5}}, directions={"proxy": "g.safetensors"})
     assert found.directions == {"proxy": Path("g.safetensors")}
+
+
+def test_a_control_is_released_where_its_keys_are_told() -> None:
+    """Without them nothing could be drawn, and the engine would end."""
+    found = settings(directions={"proxy": "g.safetensors"})
+    asked = {SECRET: "s", POLICY: "permutation", f"{PREFIX}lambda": 0.5}
+    assert found.chosen(asked | {KEYS: [0, "r", 4, 0]}, "s").name == "permutation"
+    assert found.chosen(asked, "s").name == "poe"
 
 
 @pytest.mark.parametrize("version", ["0.32.0", "0.32.1+cpu"])

@@ -74,7 +74,7 @@ class VllmCore:
             DistillgameError: If it needs a proxy or a direction that is not there, or arguments cannot name it.
         """
         self._settings.require(policy)
-        told = self._settings.chosen(_named(policy) | {SECRET: self._secret}, self._secret)
+        told = self._settings.chosen(_named(policy) | {SECRET: self._secret, KEYS: None}, self._secret)
         if type(told) is not type(policy) or _named(told) != _named(policy):
             raise DistillgameError(f"policy '{policy.name}': a request to vLLM cannot say what its options are")
 

@@ -130,7 +130,8 @@ class DefenseSettings(Strict):
         key = repr((named, sorted(options.items())))
         if key not in self._known:
             self._known[key] = self._made(named, options)
-        return self._known[key]
+        found = self._known[key]
+        return found if KEYS in arguments or not found.control else self.policy.policy
 
     def _made(self, name: str, options: Mapping[str, Any]) -> ReleasePolicy:
         try:

@@ -42,7 +42,7 @@ class Generation(SamplingParams):
             return options
         if name == "own" and not options:
             return None
-        raise ValueError(f"choose 'own' or 'vllm', or 'vllm: {{...}}' with its arguments (found {value!r})")
+        raise ValueError("choose 'own' or 'vllm', or 'vllm: {...}' with its arguments")
 
     @field_serializer("engine")
     def _with_name(self, engine: VllmArguments | None) -> dict[str, Any] | None:
