@@ -1,7 +1,8 @@
-"""The server under load: `python -m benchmarks.serving` (five minutes on two idle cores).
+"""The server under load: `python -m benchmarks.serving` (five minutes on two idle cores), or with `--engine vllm`.
 
 Crowd: 200 clients that stream for 60 s. No error, no mixed-up stream, flat memory, and a ledger whose sums are what the
-clients received. Throughput: 32 clients against the engine alone at batch 32, by turns, on the same problems.
+clients received. Throughput, of our own engine: 32 clients against the engine alone at batch 32, by turns, on the same
+problems. With vLLM it runs where vLLM is installed: `build/vllm/bin/python -m benchmarks.serving --engine vllm`.
 """
 
 import argparse
@@ -33,6 +34,9 @@ CONFIG: dict[str, Any] = {
     "tiers": {"standard": {"policy": "poe"}},
     "engine": {"batch_size": 64, "queue": 256, "threads": 1},
 }
+
+VLLM = CONFIG | {"vllm": {"max_model_len": 1024}}
+"""The same with vLLM in place of the engine."""
 
 REPLAYED = 300
 """Streams that are asked for again, alone, to see that each got its own."""
@@ -66,9 +70,9 @@ def questions() -> list[str]:
     return [problem.question for problem in LegCounting(train=4000, test=10).pools()["train"]]
 
 
-def crowd(clients: int, seconds: float) -> dict[str, Any]:
+def crowd(config: dict[str, Any], clients: int, seconds: float) -> dict[str, Any]:
     """Many clients at once."""
-    with tempfile.TemporaryDirectory() as folder, server(Path(folder), CONFIG) as running:
+    with tempfile.TemporaryDirectory() as folder, server(Path(folder), config) as running:
         keys = [running.key("standard", f"owner-{i}") for i in range(8)]
         sizes: list[tuple[float, int]] = []
         start = time.monotonic()
@@ -176,13 +180,18 @@ def throughput(seconds: float, rounds: int) -> dict[str, Any]:
 def main() -> None:
     """Measure and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=Path("docs/serving.json"))
+    parser.add_argument("--engine", choices=["own", "vllm"], default="own")
+    parser.add_argument("--out", type=Path, help="default: docs/serving.json, or docs/serving.vllm.json")
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    found = {"crowd": crowd(options.clients, options.seconds), "throughput": throughput(15, options.rounds)}
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
+    own = options.engine == "own"
+    found = {"crowd": crowd(CONFIG if own else VLLM, options.clients, options.seconds)}
+    if own:
+        found["throughput"] = throughput(15, options.rounds)
+    out = options.out or Path("docs/serving.json" if own else "docs/serving.vllm.json")
+    out.write_text(json.dumps(found, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
 

@@ -11,6 +11,7 @@ from distillgame.report.studies import (
     render_bench,
     render_derivative,
     render_solution,
+    render_vllm_bench,
 )
 from distillgame.report.tables import (
     attack_summary,
@@ -50,6 +51,7 @@ __all__ = [
     "render_leaderboard",
     "render_page",
     "render_solution",
+    "render_vllm_bench",
     "rows",
     "students_of",
     "verdict",

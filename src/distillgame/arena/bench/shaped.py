@@ -8,6 +8,7 @@ trace has a range of ids, so that a token says which trace it belongs to; where 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -123,7 +124,21 @@ class ReplayLlama(LlamaForCausalLM):  # type: ignore[misc]
 
 def shaped_model(shape: Shape, vocabulary: int, dtype: torch.dtype, device: str, seed: int) -> LanguageModel:
     """A network with random weights."""
-    config = LlamaConfig(
+    with torch.random.fork_rng(), torch.device(device):
+        torch.manual_seed(seed)
+        model = ReplayLlama(_config(shape, vocabulary)).to(dtype)
+    return LanguageModel(model.eval(), _tokenizer(vocabulary), f"shaped:{shape.name}")
+
+
+def save_shape(shape: Shape, vocabulary: int, folder: Path) -> None:
+    """Write a network's configuration and tokenizer to a folder, without weights."""
+    _config(shape, vocabulary).save_pretrained(folder)
+    _tokenizer(vocabulary).save_pretrained(folder)
+
+
+def _config(shape: Shape, vocabulary: int) -> LlamaConfig:
+    return LlamaConfig(
+        architectures=["LlamaForCausalLM"],
         vocab_size=vocabulary,
         hidden_size=shape.width,
         num_hidden_layers=shape.layers,
@@ -135,10 +150,6 @@ def shaped_model(shape: Shape, vocabulary: int, dtype: torch.dtype, device: str,
         bos_token_id=None,
         eos_token_id=vocabulary - 1,
     )
-    with torch.random.fork_rng(), torch.device(device):
-        torch.manual_seed(seed)
-        model = ReplayLlama(config).to(dtype)
-    return LanguageModel(model.eval(), _tokenizer(vocabulary), f"shaped:{shape.name}")
 
 
 def shaped_text(recording: Recording, trace: int) -> str:

@@ -3,6 +3,7 @@
 from distillgame.report.studies.bench import case_name, draw_bench, render_bench
 from distillgame.report.studies.derivative import draw_derivative, render_derivative
 from distillgame.report.studies.solution import draw_solution, render_solution
+from distillgame.report.studies.vllm import render_vllm_bench
 
 __all__ = [
     "case_name",
@@ -12,4 +13,5 @@ __all__ = [
     "render_bench",
     "render_derivative",
     "render_solution",
+    "render_vllm_bench",
 ]
