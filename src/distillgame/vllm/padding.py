@@ -2,10 +2,13 @@
 
 import copy
 import math
+import shutil
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from distillgame.errors import DistillgameError
 
@@ -59,6 +62,20 @@ class HeadPadding:
         """
         for name, tensor in weights:
             yield name, self._apply(name, tensor) if self.pads else tensor
+
+    def save(self, source: Path, folder: Path) -> None:
+        """Write the padded network of a checkpoint with its tokenizer, for vLLM to load without the plugin.
+
+        Args:
+            source: The checkpoint's folder.
+            folder: Where it is written to.
+        """
+        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.index.json", "config.json"))
+        self.config.save_pretrained(folder)
+        weights = {name: tensor for path in source.glob("*.safetensors") for name, tensor in load_file(path).items()}
+        save_file(
+            {name: tensor.contiguous() for name, tensor in self.apply(weights.items())}, folder / "model.safetensors"
+        )
 
     def _apply(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
         layer = name.rsplit(".", 2)[-2]

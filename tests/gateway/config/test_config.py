@@ -61,7 +61,7 @@ POE = {"release": {"poe": {"gamma": 0.5}}}
           "directions.proxy": "g"}, "is a control, which is not served through vLLM"),
         ({"vllm.max_model_len": 0}, "vllm.max_model_len"),
         ({"vllm.max_model_len": 512}, "leave no room for a prompt in 'vllm.max_model_len', 512"),
-        ({"vllm.arguments": {"max_num_seqs": 3}}, "'max_num_seqs' is set by 'engine.batch_size'"),
+        ({"vllm.arguments": {"max_num_seqs": 3}}, "'max_num_seqs' is set by 'batch_size'"),
         ({"vllm.argument": {}}, "unknown key 'vllm.argument'"),
     ],
 )  # fmt: skip

@@ -14,15 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transformers import AutoConfig
+
 from distillgame.arena.bench.machine import machine
 from distillgame.arena.bench.pairs import TEMPERATURE, shaped_sizes
 from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.shaped import SHAPES, VOCABULARY, save_shape
-from distillgame.arena.bench.vllm_server import ask, serving
+from distillgame.arena.bench.vllm_server import serving
 from distillgame.arena.run import write_text
 from distillgame.arena.stages.base import library_versions, vllm_version
 from distillgame.models import locate
 from distillgame.report import render_vllm_bench
+from distillgame.vllm.padding import HeadPadding
 
 POLICIES: dict[str, dict[str, Any]] = {
     "standard": {},
@@ -34,6 +37,8 @@ POLICIES: dict[str, dict[str, Any]] = {
 DRAFTS = 4
 """Tokens that a proxy drafts."""
 
+LARGE_REPETITIONS = 2
+
 Row = dict[str, Any]
 
 
@@ -43,13 +48,13 @@ class VllmPlan:
 
     Attributes:
         batches: Sequences together.
-        repetitions: Of each case.
+        repetitions: Of each case, at most :data:`LARGE_REPETITIONS` at batches of 32 and more.
         length: Tokens of a completion.
     """
 
     batches: tuple[int, ...] = (1, 8, 32, 128)
     repetitions: int = 4
-    length: int = 64
+    length: int = 48
 
 
 FULL_VLLM = VllmPlan()
@@ -64,13 +69,14 @@ class FolderPair:
         name: The pair's name.
         teacher: The teacher's folder.
         proxy: The proxy's.
-        dummy: Whether there are no weights, so that vLLM makes random ones, and drafts would be refused.
+        draft: The proxy once more, with heads for which vLLM has a kernel; None where there are no weights, so that
+            vLLM makes random ones, and drafts would be refused.
     """
 
     name: str
     teacher: str
     proxy: str
-    dummy: bool = False
+    draft: str | None
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ def bench_vllm(
     with tempfile.TemporaryDirectory() as folder:
         for pair in _pairs(Path(folder), device):
             for temperature, setups in ((TEMPERATURE, SAMPLED), (0.0, GREEDY)):
-                if pair.dummy and setups is GREEDY:
+                if pair.draft is None and setups is GREEDY:
                     continue
 
                 def measure(pair: FolderPair = pair, t: float = temperature, setups: Any = setups) -> list[Row]:
@@ -163,15 +169,16 @@ def timed(
         servers = {}
         for setup in setups:
             progress(f"{pair.name}: starting {setup.name}")
-            servers[setup] = stack.enter_context(serving(_launch(pair, setup, plan, device)))
+            servers[setup] = stack.enter_context(serving(setup.name, _launch(pair, setup, plan, device)))
         for batch in plan.batches:
             found: dict[tuple[Setup, str], list[float]] = {case: [] for case in cases}
+            repetitions = plan.repetitions if batch < 32 else min(LARGE_REPETITIONS, plan.repetitions)
             # The first turn warms up.
-            for turn in range(plan.repetitions + 1):
+            for turn in range(repetitions + 1):
                 for setup, policy in cases:
-                    progress(f"{pair.name}, batch {batch}, {setup.name}, {policy}, turn {turn} of {plan.repetitions}")
+                    progress(f"{pair.name}, batch {batch}, {setup.name}, {policy}, turn {turn} of {repetitions}")
                     asked = {"policy": policy, "options": POLICIES[policy], "count": batch, "tokens": plan.length}
-                    seconds = ask(servers[setup], asked | {"temperature": temperature}, setup.name)
+                    seconds = float(servers[setup].ask(asked | {"temperature": temperature}))
                     if turn:
                         found[setup, policy].append(seconds)
             base = found[cases[0]]
@@ -198,8 +205,9 @@ def _pairs(folder: Path, device: str) -> list[FolderPair]:
         save_shape(SHAPES[size], VOCABULARY, folder / size)
     name = f"shaped {large}/{small}, vocabulary {VOCABULARY:,}"
     teacher, proxy = (locate(f"embedded:bestiary-{role}").name for role in ("teacher", "proxy"))
-    shaped = FolderPair(name, str(folder / large), str(folder / small), dummy=True)
-    return [FolderPair("embedded", teacher, proxy), shaped]
+    HeadPadding(AutoConfig.from_pretrained(proxy)).save(Path(proxy), folder / "draft")
+    shaped = FolderPair(name, str(folder / large), str(folder / small), None)
+    return [FolderPair("embedded", teacher, proxy, str(folder / "draft")), shaped]
 
 
 def _launch(pair: FolderPair, setup: Setup, plan: VllmPlan, device: str) -> Mapping[str, Any]:
@@ -214,11 +222,11 @@ def _launch(pair: FolderPair, setup: Setup, plan: VllmPlan, device: str) -> Mapp
         arguments |= {"kv_cache_memory_bytes": 2**31, "enforce_eager": True, "enable_chunked_prefill": False}
     else:
         arguments["gpu_memory_utilization"] = setup.memory
-    if pair.dummy:
+    if pair.draft is None:
         arguments["load_format"] = "dummy"
     if setup.drafts:
         arguments["speculative_config"] = {
-            "method": "draft_model", "model": pair.proxy, "num_speculative_tokens": DRAFTS,
+            "method": "draft_model", "model": pair.draft, "num_speculative_tokens": DRAFTS,
         }  # fmt: skip
     return {
         "teacher": pair.teacher, "proxies": None if setup.plain else {"proxy": pair.proxy}, "arguments": arguments,

@@ -7,28 +7,69 @@ without the plugin; and ``arguments`` of vLLM's engine. Each further line has a 
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import IO, Any
 
 from distillgame.errors import DistillgameError
 
 Timer = Callable[[dict[str, Any]], float]
 """Samples what a line asks for, and returns the seconds that it took."""
 
+ERROR = re.compile(r"[\w.]*(Error|Exception)\b.*")
+"""The last line of a traceback."""
+
 PROMPT = (4, 5, 6)
 """The end of every prompt; before it comes one token that tells prompts apart."""
 
 
+@dataclass(frozen=True)
+class VllmServer:
+    """A process with one engine.
+
+    Attributes:
+        name: The engine's name, for messages.
+        process: The process.
+        log: What it says beside its answers.
+    """
+
+    name: str
+    process: subprocess.Popen[str]
+    log: IO[str]
+
+    def ask(self, line: Mapping[str, Any]) -> str:
+        """Return the answer to a line.
+
+        Raises:
+            DistillgameError: If the process has ended.
+        """
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(json.dumps(line) + "\n")
+            self.process.stdin.flush()
+        if answer := self.process.stdout.readline().strip():
+            return answer
+        code = self.process.wait()
+        self.log.seek(0)
+        errors = [each for each in self.log.read().splitlines() if ERROR.match(each)]
+        raise DistillgameError(
+            f"vLLM ({self.name}) ended with status {code}: {(errors or ['no reason was given'])[-1]}"
+        )
+
+
 @contextmanager
-def serving(launch: Mapping[str, Any]) -> Iterator[subprocess.Popen[str]]:
+def serving(name: str, launch: Mapping[str, Any]) -> Iterator[VllmServer]:
     """Run an engine in a process of its own until the block ends.
 
     Args:
+        name: The engine's name, for messages.
         launch: The first line.
 
     Raises:
@@ -39,42 +80,12 @@ def serving(launch: Mapping[str, Any]) -> Iterator[subprocess.Popen[str]]:
             [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
         )
         try:
-            if _answer(process, launch) != "ready":
-                process.wait()
-                log.seek(0)
-                said = [line for line in log.read().splitlines() if line.strip()] or ["nothing"]
-                raise DistillgameError(f"vLLM did not start: {said[-1][:300]}")
-            yield process
+            server = VllmServer(name, process, log)
+            server.ask(launch)
+            yield server
         finally:
             process.kill()
             process.wait()
-
-
-def ask(process: subprocess.Popen[str], asked: Mapping[str, Any], name: str) -> float:
-    """Return the seconds that an engine took.
-
-    Args:
-        process: Its process.
-        asked: The line that it is asked.
-        name: Its name, for messages.
-
-    Raises:
-        DistillgameError: If the process has ended.
-    """
-    if not (answer := _answer(process, asked)):
-        raise DistillgameError(f"vLLM ({name}) ended with status {process.wait()}")
-    return float(answer)
-
-
-def _answer(process: subprocess.Popen[str], line: Mapping[str, Any]) -> str:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(json.dumps(line) + "\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        return ""
-    return process.stdout.readline().strip()
 
 
 def main() -> None:
