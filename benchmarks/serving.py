@@ -180,13 +180,13 @@ def throughput(seconds: float, rounds: int) -> dict[str, Any]:
 def main() -> None:
     """Measure and write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--engine", choices=["own", "vllm"], default="own")
+    parser.add_argument("--engine", choices=["distillgame", "vllm"], default="distillgame")
     parser.add_argument("--out", type=Path, help="default: docs/serving.json, or docs/serving.vllm.json")
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    own = options.engine == "own"
+    own = options.engine == "distillgame"
     found = {"crowd": crowd(CONFIG if own else VLLM, options.clients, options.seconds)}
     if own:
         found["throughput"] = throughput(15, options.rounds)

@@ -36,7 +36,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "arena": [
         {"judging", "sweep"},
         {"dry_run", "one_stage", "play", "solve", "tune", "values"},
-        {"validate"},
+        {"validate", "memory"},
         {"bench", "calibrate"},
         {"results", "precision"},
         {"plan"},

@@ -138,6 +138,11 @@ def test_the_papers_configurations_dry_run_without_a_network(
     status, out, _ = run(capsys, "play", name, "--dry-run")
     assert status == 0
     assert "DeepSeek-R1-Distill-Qwen-7B  (7.62B parameters)" in out
+    # In one engine of vLLM: both experts in half precision.
+    through = ("-s", "sampling.engine=vllm", "-s", "policies=[standard, {poe: {gamma: 0.65}}]")
+    status, out, _ = run(capsys, "play", name, "--dry-run", *through)
+    assert status == 0
+    assert "vLLM     21.4 GB for the networks of one policy" in out
 
 
 def test_one_stage_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Path, config: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from distillgame.arena.config import GameConfig
+from distillgame.arena.memory import memory
 from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
 from distillgame.arena.stages import (
@@ -29,14 +30,6 @@ from distillgame.policies.forms import WrittenForm, make_form
 
 PROMPT_TOKENS = 256
 """Assumed length of a prompt."""
-
-GIGA = 1e9
-
-TRAINING_BYTES = 16
-"""Bytes a trained float32 parameter takes: weight, gradient and AdamW's two moments."""
-
-GRADIENT_BYTES = 12
-"""Bytes a float32 parameter takes in the defender's gradient: weight, one batch's gradient and the sum."""
 
 
 def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = False) -> str:
@@ -66,11 +59,7 @@ def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = Fal
         lines.append(f"  {len(group):>4} {kind:<10} {flops:9.2e} operations at most")
     lines += [f"  {len(stages):>4} in all     {totals['flops']:9.2e} operations at most", "", *_endpoint_lines(stages)]
     lines += ["memory at most, weights and optimiser only (key-value caches and activations come on top)"]
-    lines += [
-        f"  sampling {_sampling_memory(config, sizes)}",
-        f"  gradient {_gradient_memory(config, sizes)}",
-        f"  training {_training_memory(config, sizes)}",
-    ]
+    lines += [f"  {what:<8} {text}" for what, text in memory(config, sizes).items()]
     hours = totals["flops"] / 1e14 / 3600
     lines += ["", f"at 100 teraFLOP/s that would be {hours:.2g} hours; nothing was downloaded or run"]
     return "\n".join(lines)
@@ -160,39 +149,6 @@ def _endpoint_lines(stages: Sequence[Stage]) -> list[str]:
 def _proxy_passes(stage: SampleStage) -> int:
     policy = stage.policy.policy
     return 2 if policy.needs_delta else int(policy.needs_proxy)
-
-
-def _sampling_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
-    teacher = sizes["teacher"]
-    if teacher is None:
-        return "unknown (say 'parameters' of the teacher)"
-    # Two perturbed float32 copies for ADS beside the proxy itself.
-    delta = any(defense.policy.needs_delta for defense in config.policies)
-    proxies = sum((sizes[name] or 0) * (_bytes(spec) + 8 * delta) for name, spec in config.all_proxies.items())
-    return f"{(teacher * _bytes(config.teacher) + proxies) / GIGA:.3g} GB"
-
-
-def _gradient_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
-    if not any(defense.policy.needs_delta for defense in config.policies):
-        return "none"
-    known = [sizes[name] for name in config.all_proxies]
-    largest = max((size for size in known if size is not None), default=None)
-    if largest is None or None in known:
-        return "unknown (say 'parameters' of the proxy)"
-    return f"{largest * GRADIENT_BYTES / GIGA:.3g} GB"
-
-
-def _training_memory(config: GameConfig, sizes: dict[str, float | None]) -> str:
-    student = sizes["student"]
-    if student is None:
-        return "unknown (say 'parameters' of the student)"
-    each = 4 if config.training.lora else TRAINING_BYTES
-    return f"{student * each / GIGA:.3g} GB" + (" and the adapters" if config.training.lora else "")
-
-
-def _bytes(spec: ModelSpec) -> int:
-    on_gpu = torch.cuda.is_available()
-    return 4 if spec.dtype == "float32" or (spec.dtype == "auto" and not on_gpu) else 2
 
 
 def _parameters(spec: ModelSpec) -> float | None:

@@ -12,8 +12,8 @@ from rich.console import Console
 @click.option("--quick", is_flag=True, help="Fewer batches and repetitions: 4 to 6 minutes on two cores.")
 @click.option(
     "--engine",
-    type=click.Choice(["own", "vllm"]),
-    default="own",
+    type=click.Choice(["distillgame", "vllm"]),
+    default="distillgame",
     show_default=True,
     help="vllm: the defenses inside vLLM, next to vLLM as it is. Writes bench.vllm.json and bench.vllm.md.",
 )

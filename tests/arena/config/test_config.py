@@ -97,6 +97,22 @@ def test_wrong_fields_are_named(tiny: dict[str, Any], change: dict[str, Any], me
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"teacher": {"source": "embedded:teacher", "dtype": "bfloat16"}}, "policy with derivatives needs float32"),
+        ({"proxy": {"source": "embedded:proxy", "dtype": "bfloat16"}},
+         "'proxy' has dtype 'bfloat16', the teacher 'auto'"),
+    ],
+)  # fmt: skip
+def test_what_vllm_would_refuse_hours_later_is_refused_at_once(
+    tiny: dict[str, Any], change: dict[str, Any], message: str
+) -> None:
+    assert load_config(tiny | change).sampling.engine is None
+    with pytest.raises(DistillgameError, match=message):
+        load_config(tiny | change, overrides={"sampling.engine": "vllm"})
+
+
 def test_bad_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         DistillgameError, match=r"nowhere\.yaml: no such configuration file \(shipped ones: bestiary, equal_kl, gsm8k"

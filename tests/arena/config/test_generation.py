@@ -13,7 +13,7 @@ from distillgame.strict import parse
     ("engine", "found"),
     [
         (None, None),
-        ("own", None),
+        ("distillgame", None),
         ("vllm", {}),
         ({"vllm": None}, {}),
         ({"vllm": {"tensor_parallel_size": 2}}, {"tensor_parallel_size": 2}),
@@ -29,17 +29,17 @@ def test_an_engine_is_named_with_its_arguments(engine: Any, found: dict[str, Any
 
 
 def test_our_own_engine_leaves_no_word_so_that_older_results_stay_the_same() -> None:
-    assert "engine" not in Generation(engine="own").model_dump()
+    assert "engine" not in Generation(engine="distillgame").model_dump()
     assert Generation(engine="vllm").model_dump()["engine"]["vllm"]["tensor_parallel_size"] == 1
 
 
 @pytest.mark.parametrize(
     ("engine", "message"),
     [
-        ("vlm", "'engine': choose 'own' or 'vllm'.*found 'vlm'"),
-        ({"own": {"tensor_parallel_size": 2}}, "choose 'own' or 'vllm'"),
-        ({"vlm": {}}, "choose 'own' or 'vllm'"),
-        (3, "choose 'own' or 'vllm'"),
+        ("vlm", "'engine': choose 'distillgame' or 'vllm'.*found 'vlm'"),
+        ({"distillgame": {"tensor_parallel_size": 2}}, "choose 'distillgame' or 'vllm'"),
+        ({"vlm": {}}, "choose 'distillgame' or 'vllm'"),
+        (3, "choose 'distillgame' or 'vllm'"),
         ({"vllm": {"tensor_parallel": 2}}, "engine.tensor_parallel"),
         ({"vllm": {"tensor_parallel_size": 0}}, "engine.tensor_parallel_size"),
         ({"vllm": {"arguments": {"max_num_seqs": 3}}}, "'max_num_seqs' is set by 'batch_size'"),

@@ -110,8 +110,28 @@ class GameConfig(Strict):
             raise ValueError("splits.defender: needed for the defender's gradient")
         for defense in self.policies:
             make_form(defense.form)
+        self._check_engine()
         self._check_attacker()
         return self
+
+    def _check_engine(self) -> None:
+        """Refuse what vLLM would refuse hours later."""
+        if self.sampling.engine is None:
+            return
+        if any(defense.policy.needs_delta for defense in self.policies) and self.teacher.dtype not in (
+            "auto",
+            "float32",
+        ):
+            raise ValueError(
+                "sampling.engine: through vLLM a policy with derivatives needs float32; say 'teacher.dtype: float32' "
+                "or leave such policies to a game with our own engine"
+            )
+        for name, spec in self.all_proxies.items():
+            if spec.dtype != self.teacher.dtype:
+                raise ValueError(
+                    f"sampling.engine: vLLM has one precision for all networks; '{name}' has dtype '{spec.dtype}', "
+                    f"the teacher '{self.teacher.dtype}'"
+                )
 
     def _check_attacker(self) -> None:
         if self.search.trainings and self.splits.get("validation", 0) < 2:

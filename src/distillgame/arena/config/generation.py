@@ -18,9 +18,9 @@ class Generation(SamplingParams):
         speculative: Under policies that have a proxy, let it draft where that is faster; traces are the same but for
             rounding of the logits.
         derivative: How the proxy's derivative is computed: ``low_rank``, ``jvp`` or ``central``.
-        engine: ``vllm``, or ``vllm: {tensor_parallel_size: 2}`` with any of its arguments, if vLLM samples; ``own`` is
-            the engine of :mod:`distillgame.decoding`. vLLM has its own memory, its own drafts (its argument
-            ``speculative_config``) and central differences, whatever ``token_budget``, ``speculative`` and
+        engine: ``vllm``, or ``vllm: {tensor_parallel_size: 2}`` with any of its arguments, if vLLM samples;
+            ``distillgame`` is the engine of :mod:`distillgame.decoding`. vLLM has its own memory, its own drafts (its
+            argument ``speculative_config``) and central differences, whatever ``token_budget``, ``speculative`` and
             ``derivative`` say.
     """
 
@@ -40,9 +40,9 @@ class Generation(SamplingParams):
         name, options = (chosen.get("name"), chosen.get("options", {})) if isinstance(chosen, dict) else (None, {})
         if name == "vllm":
             return options
-        if name == "own" and not options:
+        if name == "distillgame" and not options:
             return None
-        raise ValueError("choose 'own' or 'vllm', or 'vllm: {...}' with its arguments")
+        raise ValueError("choose 'distillgame' or 'vllm', or 'vllm: {...}' with its arguments")
 
     @field_serializer("engine")
     def _with_name(self, engine: VllmArguments | None) -> dict[str, Any] | None:

@@ -1,0 +1,99 @@
+"""The memory that a game takes, estimated without downloading or running anything."""
+
+import math
+
+import torch
+
+from distillgame.arena.config import GameConfig
+from distillgame.errors import DistillgameError
+from distillgame.models import ModelSpec, locate
+
+GIGA = 1e9
+
+TRAINING_BYTES = 16
+"""Bytes a trained float32 parameter takes: weight, gradient and AdamW's two moments."""
+
+GRADIENT_BYTES = 12
+"""Bytes a float32 parameter takes in the defender's gradient: weight, one batch's gradient and the sum."""
+
+Sizes = dict[str, float | None]
+"""Numbers of parameters by role or proxy; None where they are unknown."""
+
+
+def memory(config: GameConfig, sizes: Sizes) -> dict[str, str]:
+    """Return what takes memory, and how much at most: weights and optimiser, and with vLLM keys and values.
+
+    Args:
+        config: The game.
+        sizes: Numbers of parameters.
+    """
+    sampling = (
+        {"sampling": _sampling(config, sizes)} if config.sampling.engine is None else {"vLLM": _vllm(config, sizes)}
+    )
+    return sampling | {"gradient": _gradient(config, sizes), "training": _training(config, sizes)}
+
+
+def _vllm(config: GameConfig, sizes: Sizes) -> str:
+    """Of the engine with most networks: the teacher, and a policy's proxies, each twice where it needs derivatives."""
+    assert config.sampling.engine is not None
+    specs = {"teacher": config.teacher, **config.all_proxies}
+    weights, cached = [], []
+    for defense in config.policies:
+        policy = defense.policy
+        copies = {"teacher": 1} | dict.fromkeys(policy.proxy_names, 2 if policy.needs_delta else 1)
+        if unknown := [name for name in copies if sizes[name] is None]:
+            return f"unknown (say 'parameters' of {unknown[0]})"
+        weights.append(sum(count * (sizes[name] or 0) * _bytes(specs[name]) for name, count in copies.items()))
+        cached.append(sum(count * _token_bytes(specs[name]) for name, count in copies.items()))
+    gpus = config.sampling.engine.tensor_parallel_size
+    split = f" over {gpus} GPUs" if gpus > 1 else ""
+    unknown_size = any(map(math.isnan, cached))
+    keys = "unknown until their configurations are here" if unknown_size else f"{max(cached) / 1e6:.3g} MB per token"
+    return f"{max(weights) / GIGA:.3g} GB{split} for the networks of one policy; their keys and values: {keys}"
+
+
+def _token_bytes(spec: ModelSpec) -> float:
+    """Bytes of keys and values of one token; nan where the model's configuration is not on this machine."""
+    from transformers import AutoConfig
+
+    try:
+        location = locate(spec.source)
+        config = AutoConfig.from_pretrained(location.name, local_files_only=True).get_text_config()
+    except (DistillgameError, OSError, ValueError):
+        return float("nan")
+    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    return float(2 * config.num_hidden_layers * heads * head * _bytes(spec))
+
+
+def _sampling(config: GameConfig, sizes: Sizes) -> str:
+    teacher = sizes["teacher"]
+    if teacher is None:
+        return "unknown (say 'parameters' of the teacher)"
+    # Two perturbed float32 copies for ADS beside the proxy itself.
+    delta = any(defense.policy.needs_delta for defense in config.policies)
+    proxies = sum((sizes[name] or 0) * (_bytes(spec) + 8 * delta) for name, spec in config.all_proxies.items())
+    return f"{(teacher * _bytes(config.teacher) + proxies) / GIGA:.3g} GB"
+
+
+def _gradient(config: GameConfig, sizes: Sizes) -> str:
+    if not any(defense.policy.needs_delta for defense in config.policies):
+        return "none"
+    known = [sizes[name] for name in config.all_proxies]
+    largest = max((size for size in known if size is not None), default=None)
+    if largest is None or None in known:
+        return "unknown (say 'parameters' of the proxy)"
+    return f"{largest * GRADIENT_BYTES / GIGA:.3g} GB"
+
+
+def _training(config: GameConfig, sizes: Sizes) -> str:
+    student = sizes["student"]
+    if student is None:
+        return "unknown (say 'parameters' of the student)"
+    each = 4 if config.training.lora else TRAINING_BYTES
+    return f"{student * each / GIGA:.3g} GB" + (" and the adapters" if config.training.lora else "")
+
+
+def _bytes(spec: ModelSpec) -> int:
+    on_gpu = torch.cuda.is_available()
+    return 4 if spec.dtype == "float32" or (spec.dtype == "auto" and not on_gpu) else 2
