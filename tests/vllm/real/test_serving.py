@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
-from distillgame.models import locate
+from distillgame.models import LanguageModel, locate
+from distillgame.policies import make_policy
 
 from .conftest import PROXIES, TEACHER, environment
+from .scoring import Scorer
 
 POLICIES = {
     "open": {"release": "standard", "temperature": [0, 1], "logprobs": 2, "max_tokens": 100},
@@ -130,7 +133,9 @@ def test_a_budget_of_kl_ends_a_tier_of_vllm(tmp_path: Path) -> None:
         assert ask(clients["trusted"]).choices[0].message.content
 
 
-def test_a_gateway_in_front_of_vllm_with_the_plugin_chooses_the_policy_and_nobody_else(tmp_path: Path) -> None:
+def test_a_gateway_in_front_of_vllm_with_the_plugin_chooses_the_policy_and_nobody_else(
+    tmp_path: Path, teacher: LanguageModel, proxies: dict[str, LanguageModel]
+) -> None:
     """Without the secret every request is released under the strictest policy, whatever it asks for."""
     import openai
 
@@ -150,6 +155,7 @@ def test_a_gateway_in_front_of_vllm_with_the_plugin_chooses_the_policy_and_nobod
         for claim in ({}, {"distillgame_request_secret": "guessed"}):
             xargs = {"distillgame_policy": "standard", **claim}
             assert ask(direct, extra_body={"vllm_xargs": xargs}).choices[0].message.content == strict
+        attack(direct, Scorer(teacher, proxies, {}, 1.0))
         section = {"upstream": {"url": f"http://127.0.0.1:{port}/v1", "secret_env": "GATEWAY_SECRET"}}
         with gateway(tmp_path / "gateway", BASE | section, GATEWAY_SECRET=secret) as clients:
             chunks = list(ask(clients["trusted"], stream=True))
@@ -162,6 +168,47 @@ def test_a_gateway_in_front_of_vllm_with_the_plugin_chooses_the_policy_and_nobod
         assert text == ask(clients["trusted"]).choices[0].message.content
         assert guarded == ask(clients["standard"]).choices[0].message.content
     assert strict != text
+
+
+def attack(direct: Any, scorer: Scorer) -> None:
+    """Read log-probabilities off vLLM itself: those of a prompt, of the likeliest tokens, and where one is wished for.
+
+    All are those of the strictest policy, and none the teacher's.
+    """
+    policy = make_policy("poe", {"gamma": 0.9})
+    ids = scorer.teacher.prompt_ids(QUESTION)
+    known = scorer.score(policy, ids[:1], ids[1:])
+    read = direct.completions.create(
+        model="distillgame", prompt=ids, max_tokens=1, temperature=0, extra_body={"prompt_logprobs": 0}
+    )
+    found = [
+        entry[str(token)]["logprob"] for entry, token in zip(read.choices[0].prompt_logprobs[1:], ids[1:], strict=True)
+    ]
+    assert found == pytest.approx(known["logprob_released"], abs=1e-3)
+    assert found != pytest.approx(known["logprob_reference"], abs=0.1)
+    release, experts = scorer.released(policy, ids, [0])
+    theirs = torch.log_softmax(experts.teacher[0], -1)
+    for more in ({}, {"logit_bias": {"7": 5}}, {"extra_body": {"structured_outputs": {"regex": ".*"}}}):
+        shown = ask(direct, temperature=1, max_tokens=1, logprobs=True, top_logprobs=5, **more)
+        for entry in shown.choices[0].logprobs.content[0].top_logprobs:
+            (token,) = scorer.teacher.tokenizer.encode(entry.token, add_special_tokens=False)
+            ours = float(release.released.logprobs[0, token])
+            assert entry.logprob == pytest.approx(ours, abs=1e-3)
+            assert abs(entry.logprob - float(theirs[token])) > 2e-3 or abs(ours - float(theirs[token])) < 4e-3
+    for path in ("score", "pooling", "classify", "v1/embeddings", "rerank"):
+        with pytest.raises(Exception, match=r"40[045]|50[01]|Not Found|not support"):
+            direct.post(
+                f"http://{direct.base_url.host}:{direct.base_url.port}/{path}",
+                body={
+                    "model": "distillgame",
+                    "input": "3 gapek",
+                    "text_1": "3",
+                    "text_2": "4",
+                    "query": "3",
+                    "documents": ["4"],
+                },
+                cast_to=object,
+            )
 
 
 @pytest.mark.parametrize("break_it", ["version", "plugin", "settings"])
