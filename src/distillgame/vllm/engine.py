@@ -100,13 +100,7 @@ class VllmEngine:
         seed: int = 0,
         on_sample: Callable[[Sample], None] | None = None,
     ) -> list[Sample]:
-        """Sample one completion for each request, in their order.
-
-        Args:
-            requests: The requests.
-            params: Sampling parameters of requests without their own.
-            seed: Seed of every request's random stream.
-            on_sample: Called with each sample when it is finished.
+        """Sample one completion for each request (:meth:`distillgame.decoding.Sampler.generate`).
 
         Raises:
             DistillgameError: If a prompt is empty or too long, before anything is sampled.

@@ -170,13 +170,7 @@ class RemoteEngine:
         seed: int = 0,
         on_sample: Callable[[Sample], None] | None = None,
     ) -> list[Sample]:
-        """Sample one completion for each request, in their order.
-
-        Args:
-            requests: The requests.
-            params: Sampling parameters of requests without their own.
-            seed: Seed of every request's random stream.
-            on_sample: Called with each sample when it is finished.
+        """Sample one completion for each request (:meth:`distillgame.decoding.Sampler.generate`).
 
         Raises:
             DistillgameError: If a request cannot be sampled, or vLLM failed.
