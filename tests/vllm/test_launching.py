@@ -10,7 +10,7 @@ import pytest
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec
 from distillgame.policies import PolicyChoice
-from distillgame.vllm.launching import adapter_arguments, plain_settings, start_engine
+from distillgame.vllm.launching import adapter_arguments, plain_settings, require_device, start_engine
 
 TEACHER = ModelSpec(source="embedded:bestiary-teacher")
 POE = PolicyChoice(name="poe", options={"gamma": 0.5})
@@ -69,6 +69,18 @@ def test_adapters_have_to_be_merged_first(tmp_path: Path) -> None:
 def test_adapters_get_the_smallest_room_for_their_rank(tmp_path: Path, rank: int, room: int) -> None:
     (tmp_path / "adapter_config.json").write_text(json.dumps({"r": rank}))
     assert adapter_arguments(str(tmp_path)) == {"enable_lora": True, "max_lora_rank": room}
+
+
+def test_vllm_has_to_be_there_and_to_run_where_it_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"vllm": None}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found[name])
+    with pytest.raises(DistillgameError, match=r"vLLM is not installed in this environment: see docs/vllm\.md"):
+        require_device("cpu")
+    found["vllm"] = object()  # type: ignore[assignment]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    require_device("cuda")
+    with pytest.raises(DistillgameError, match="on the GPU where there is one, not on 'cpu'"):
+        require_device("cpu")
 
 
 def test_without_vllm_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ STANDARD = PolicyChoice(name="standard")
 LAUNCH = Launch(ModelSpec(source="embedded:teacher"), DefenseSettings(policy=STANDARD))
 
 STANDIN = """
-import os, sys
+import os, sys, types
 import distillgame.vllm.process as process
 from distillgame.decoding import Sample
 from distillgame.errors import DistillgameError
@@ -42,8 +42,8 @@ class Engine:
 def start(launch):
     if launch.teacher.source != "embedded:teacher":
         raise DistillgameError("vLLM does not take this one")
+    return types.SimpleNamespace(require_drawing=lambda temperature: None)
 
-import types
 sys.modules["distillgame.vllm.engine"] = types.SimpleNamespace(VllmEngine=Engine)
 process._start = start
 process.main()

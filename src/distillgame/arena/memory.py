@@ -43,8 +43,10 @@ def _vllm(config: GameConfig, sizes: Sizes) -> str:
         copies = {"teacher": 1} | dict.fromkeys(policy.proxy_names, 2 if policy.needs_delta else 1)
         if unknown := [name for name in copies if sizes[name] is None]:
             return f"unknown (say 'parameters' of {unknown[0]})"
-        weights.append(sum(count * (sizes[name] or 0) * _bytes(specs[name]) for name, count in copies.items()))
-        cached.append(sum(count * _token_bytes(specs[name]) for name, count in copies.items()))
+        # Differences of passes need float32, for all networks.
+        each = 4 if policy.needs_delta else _bytes(config.teacher)
+        weights.append(sum(count * (sizes[name] or 0) * each for name, count in copies.items()))
+        cached.append(sum(count * _token_bytes(specs[name], each) for name, count in copies.items()))
     gpus = config.sampling.engine.tensor_parallel_size
     split = f" over {gpus} GPUs" if gpus > 1 else ""
     unknown_size = any(map(math.isnan, cached))
@@ -52,18 +54,19 @@ def _vllm(config: GameConfig, sizes: Sizes) -> str:
     return f"{max(weights) / GIGA:.3g} GB{split} for the networks of one policy; their keys and values: {keys}"
 
 
-def _token_bytes(spec: ModelSpec) -> float:
-    """Bytes of keys and values of one token; nan where the model's configuration is not on this machine."""
+def _token_bytes(spec: ModelSpec, each: int) -> float:
+    """Bytes of keys and values of one token, of so many each; nan where the model's configuration does not say."""
     from transformers import AutoConfig
 
     try:
         location = locate(spec.source)
-        config = AutoConfig.from_pretrained(location.name, local_files_only=True).get_text_config()
-    except (DistillgameError, OSError, ValueError):
-        return float("nan")
-    head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    return float(2 * config.num_hidden_layers * heads * head * _bytes(spec))
+        found = AutoConfig.from_pretrained(location.name, revision=location.revision, local_files_only=True)
+        config = found.get_text_config()
+        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+        return float(2 * config.num_hidden_layers * heads * head * each)
+    except (DistillgameError, OSError, ValueError, AttributeError):  # Some have no attention.
+        return math.nan
 
 
 def _sampling(config: GameConfig, sizes: Sizes) -> str:

@@ -14,6 +14,19 @@ OWN_PLACES = {
 """Arguments that have a place of their own in a configuration, and its name."""
 
 
+COLDEST = 0.01
+"""The lowest temperature above 0 at which vLLM samples; it would silently take this for lower ones."""
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The ranks of adapters for which vLLM has room."""
+
+LARGEST_RANK = RANKS[-1]
+"""The largest of :data:`RANKS`."""
+
+SET_ELSEWHERE = ("model", "dtype", "hf_overrides", "worker_extension_cls", "seed", "async_scheduling")
+"""Arguments that follow from the rest of a configuration."""
+
+
 class VllmArguments(Strict):
     """Arguments of vLLM's engine.
 
@@ -32,6 +45,9 @@ class VllmArguments(Strict):
         for name, place in OWN_PLACES.items():
             if name in self.arguments:
                 raise ValueError(f"arguments: '{name}' is set by '{place}'")
+        for name in SET_ELSEWHERE:
+            if name in self.arguments:
+                raise ValueError(f"arguments: '{name}' is set by distillgame itself")
         return self
 
     def together(self, batch_size: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from distillgame.decoding import Sequence
 from distillgame.decoding.drawing import Decision
 from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec, load_without_weights
+from distillgame.models import ModelSpec, load_without_weights, pick_device
 from distillgame.policies import ReleasePolicy
 from distillgame.seeding import derive_seed
 from distillgame.vllm.costs import SampledToken
@@ -66,6 +66,19 @@ class VllmCore:
         self._running: dict[str, Running] = {}
         self._numbers = count()
         self._adapters: dict[str, int] = {}
+
+    def require_drawing(self, temperature: float) -> None:
+        """Check that draws at a temperature are those that their seeds and the distribution say.
+
+        Raises:
+            DistillgameError: If they are not, on a CPU: without seeds, or by vLLM's own fault.
+        """
+        if temperature == 0 or pick_device("auto", "vllm") != "cpu":
+            return
+        if not self._may_seed:
+            raise DistillgameError("enable_chunked_prefill: on a CPU it leaves draws without seeds; leave it out")
+        if self._engine.vllm_config.speculative_config is not None:
+            raise DistillgameError("speculative_config: on a CPU vLLM draws wrongly with it; leave it out")
 
     def require(self, policy: ReleasePolicy) -> None:
         """Check that a policy can be served.

@@ -8,10 +8,8 @@ from distillgame.decoding import Request, Sample, SamplingParams, Sequence, Upda
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.policies import ReleasePolicy
+from distillgame.vllm.arguments import COLDEST
 from distillgame.vllm.core import VllmCore
-
-COLDEST = 0.01
-"""The lowest temperature above 0 at which vLLM samples; it would silently take this for lower ones."""
 
 
 @dataclass

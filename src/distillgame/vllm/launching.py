@@ -1,5 +1,6 @@
 """Starting vLLM with a defended model."""
 
+import importlib.util
 import json
 import os
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from distillgame.errors import DistillgameError
 from distillgame.models import ADAPTER, ModelSpec, locate, pick_device
 from distillgame.policies import PolicyChoice
+from distillgame.vllm.arguments import LARGEST_RANK, RANKS
 from distillgame.vllm.settings import ARCHITECTURE, FIELD, DefenseSettings
 
 EXTENSION = "distillgame.vllm.extension.CostReader"
@@ -29,9 +31,6 @@ CPU = {"enable_chunked_prefill": False, "enforce_eager": True}
 
 CPU_CACHE = 2**31
 """Memory of keys and values on a CPU in bytes, unless the owner says otherwise; vLLM would claim the machine's."""
-
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""The ranks of adapters for which vLLM has room."""
 
 DEFAULTS = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "WARNING"}
 """What the environment says if the owner says nothing else."""
@@ -86,6 +85,23 @@ def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mappi
         raise DistillgameError(f"vLLM: {' '.join(str(error).split())[:300]}") from error
 
 
+def require_device(device: str) -> None:
+    """Check that vLLM is there, and runs on the device that is meant.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        DistillgameError: If it is not installed, or there is a GPU, which vLLM would take, and it is not meant.
+    """
+    if importlib.util.find_spec("vllm") is None:
+        raise DistillgameError("vLLM is not installed in this environment: see docs/vllm.md")
+    if device != pick_device("auto", "vllm"):
+        raise DistillgameError(
+            f"vLLM runs on the GPU where there is one, not on '{device}': leave the device at 'auto'"
+        )
+
+
 def may_seed(engine: Any) -> bool:
     """Return whether requests to an engine may have random streams of their own.
 
@@ -133,7 +149,7 @@ def adapter_arguments(folder: str) -> dict[str, Any]:
     for each in RANKS:
         if rank <= each:
             return {"enable_lora": True, "max_lora_rank": each}
-    raise DistillgameError(f"training.lora.rank: vLLM takes adapters of rank {RANKS[-1]} at most (found {rank})")
+    raise DistillgameError(f"training.lora.rank: vLLM takes adapters of rank {LARGEST_RANK} at most (found {rank})")
 
 
 def _plain(role: str, spec: ModelSpec, honoured: set[str]) -> str:

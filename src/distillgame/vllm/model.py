@@ -12,7 +12,7 @@ from transformers import AutoConfig
 from vllm.compilation.backends import set_model_tag
 from vllm.config import VllmConfig
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
-from vllm.model_executor.models.interfaces import SupportsLoRA
+from vllm.model_executor.models.interfaces import SupportsLoRA, supports_lora
 from vllm.model_executor.models.utils import WeightsMapper, init_vllm_registered_model
 
 from distillgame.errors import DistillgameError
@@ -61,6 +61,7 @@ class DefendedForCausalLM(nn.Module, SupportsLoRA):  # type: ignore[misc]
         if vllm_config.lora_config is not None:
             if self._padding.pads:
                 raise DistillgameError(f"adapters do not fit heads that are padded to {SMALLEST} dimensions")
+            _require_adaptable(self.teacher)
             # Adapters name the teacher's layers as if it were alone.
             self.packed_modules_mapping = self.teacher.packed_modules_mapping
             self.hf_to_vllm_mapper = WeightsMapper(orig_to_new_prefix={"": f"{TEACHER}."})
@@ -149,6 +150,13 @@ class DefendedForCausalLM(nn.Module, SupportsLoRA):  # type: ignore[misc]
 def _on_device(table: torch.Tensor | None) -> torch.Tensor | None:
     # vLLM builds models under the device as a context; the table was made from lists.
     return None if table is None else table.to(torch.get_default_device())
+
+
+def _require_adaptable(teacher: Any) -> None:
+    """Refuse architectures that take no adapters, or rename weights: adapters would be left out without a word."""
+    mapper = getattr(teacher, "hf_to_vllm_mapper", None)
+    if not supports_lora(teacher) or (mapper is not None and any(vars(mapper.get_rename_mapper()).values())):
+        raise DistillgameError(f"adapters of {type(teacher).__name__} are not supported: train students whole")
 
 
 def _require_context(name: str, config: Any, longest: int) -> None:

@@ -47,6 +47,9 @@ def _listen(connection: Connection, messages: "queue.Queue[Launch | Order]") -> 
             messages.put(connection.recv())
         except (EOFError, OSError):
             os._exit(0)
+        except BaseException:  # A message that cannot be read: nobody would hear of it.
+            traceback.print_exc()
+            os._exit(1)
 
 
 def _start(launch: Launch) -> "VllmCore":
@@ -67,6 +70,7 @@ def _sample(core: "VllmCore", order: Order, connection: Connection) -> list[int]
     from distillgame.vllm.engine import VllmEngine
 
     places: dict[int, int] = {}
+    core.require_drawing(max([order.params.temperature, *(r.params.temperature for r in order.requests if r.params)]))
 
     def tell(sample: "Sample") -> None:
         places[id(sample)] = len(places)

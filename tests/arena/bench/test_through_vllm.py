@@ -44,6 +44,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
         yield StandIn(name, launch)
 
     monkeypatch.setattr(through_vllm, "serving", serving)
+    monkeypatch.setattr(through_vllm, "require_device", lambda device: None)
     monkeypatch.setattr(StandIn, "asked", [])
     return StandIn.asked
 

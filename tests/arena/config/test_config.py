@@ -103,14 +103,20 @@ def test_wrong_fields_are_named(tiny: dict[str, Any], change: dict[str, Any], me
         ({"teacher": {"source": "embedded:teacher", "dtype": "bfloat16"}}, "policy with derivatives needs float32"),
         ({"proxy": {"source": "embedded:proxy", "dtype": "bfloat16"}},
          "'proxy' has dtype 'bfloat16', the teacher 'auto'"),
+        ({"student": {"source": "init:32x1", "tokenizer": "embedded:teacher"}}, "student: 'init:32x1': vLLM needs"),
+        ({"student": {"source": "embedded:student", "tokenizer": "embedded:teacher"}}, "student.tokenizer: not"),
+        ({"evaluation": {"temperature": 0.005}}, "evaluation.temperature: vLLM samples at no temperature between"),
+        ({"evaluation": {"max_new_tokens": 500}}, "up to 500 tokens leave no room for a prompt in max_model_len, 500"),
+        ({"training": {"lora": {"rank": 513, "alpha": 1}}}, "rank 512 at most"),
     ],
 )  # fmt: skip
 def test_what_vllm_would_refuse_hours_later_is_refused_at_once(
     tiny: dict[str, Any], change: dict[str, Any], message: str
 ) -> None:
     assert load_config(tiny | change).sampling.engine is None
+    engine = {"vllm": {"max_model_len": 500}}
     with pytest.raises(DistillgameError, match=message):
-        load_config(tiny | change, overrides={"sampling.engine": "vllm"})
+        load_config(tiny | change, overrides={"sampling.engine": engine, "evaluation.engine": engine})
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:

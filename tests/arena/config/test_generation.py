@@ -16,6 +16,7 @@ from distillgame.strict import parse
         ("distillgame", None),
         ("vllm", {}),
         ({"vllm": None}, {}),
+        ({"name": "vllm", "options": None}, {}),
         ({"vllm": {"tensor_parallel_size": 2}}, {"tensor_parallel_size": 2}),
         ({"vllm": {"arguments": {"distributed_executor_backend": "mp"}}},
          {"arguments": {"distributed_executor_backend": "mp"}}),
@@ -43,6 +44,7 @@ def test_our_own_engine_leaves_no_word_so_that_older_results_stay_the_same() -> 
         ({"vllm": {"tensor_parallel": 2}}, "engine.tensor_parallel"),
         ({"vllm": {"tensor_parallel_size": 0}}, "engine.tensor_parallel_size"),
         ({"vllm": {"arguments": {"max_num_seqs": 3}}}, "'max_num_seqs' is set by 'batch_size'"),
+        ({"vllm": {"arguments": {"dtype": "float16"}}}, "'dtype' is set by distillgame itself"),
     ],
 )
 def test_others_are_refused(engine: Any, message: str) -> None:

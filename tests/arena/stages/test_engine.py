@@ -36,6 +36,7 @@ class Process:
 @pytest.fixture(autouse=True)
 def processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Process]]:
     monkeypatch.setattr("distillgame.arena.stages.engine.VllmProcess", Process)
+    monkeypatch.setattr("distillgame.arena.stages.engine.require_device", lambda device: None)
     monkeypatch.setattr(Process, "started", [])
     yield Process.started
     close_vllm()

@@ -124,6 +124,7 @@ def test_a_killed_game_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path
     (tmp_path / "game.yaml").write_text(yaml.safe_dump(game))
     with playing(tmp_path) as running:
         shards = wait_for(running, tmp_path, "*.partial/shard-*.parquet")
+        assert _processes(tmp_path)
         os.kill(running.pid, signal.SIGKILL)
     written = {path: path.stat().st_mtime_ns for path in shards}
     deadline = time.monotonic() + 60

@@ -25,6 +25,7 @@ from distillgame.arena.run import write_text
 from distillgame.arena.stages.base import library_versions, vllm_version
 from distillgame.models import locate
 from distillgame.report import render_vllm_bench
+from distillgame.vllm.launching import require_device
 from distillgame.vllm.padding import HeadPadding
 
 POLICIES: dict[str, dict[str, Any]] = {
@@ -117,8 +118,9 @@ def bench_vllm(
         progress: Told what is being timed.
 
     Raises:
-        DistillgameError: If vLLM is missing or does not start, or ``out`` cannot be written to.
+        DistillgameError: If vLLM is missing, runs elsewhere or does not start, or ``out`` cannot be written to.
     """
+    require_device(device)
     circumstances = {"machine": machine(device), "versions": library_versions() | vllm_version(), "plan": vars(plan)}
     parts = Parts(out / "bench.vllm.parts.json", circumstances)
     rows: list[Row] = []

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from distillgame.arena.config.engines import require_engine, require_precision
 from distillgame.arena.config.generation import Generation
 from distillgame.arena.config.sections import (
     Attacker,
@@ -110,28 +111,16 @@ class GameConfig(Strict):
             raise ValueError("splits.defender: needed for the defender's gradient")
         for defense in self.policies:
             make_form(defense.form)
-        self._check_engine()
+        self._check_engines()
         self._check_attacker()
         return self
 
-    def _check_engine(self) -> None:
-        """Refuse what vLLM would refuse hours later."""
-        if self.sampling.engine is None:
-            return
-        if any(defense.policy.needs_delta for defense in self.policies) and self.teacher.dtype not in (
-            "auto",
-            "float32",
-        ):
-            raise ValueError(
-                "sampling.engine: through vLLM a policy with derivatives needs float32; say 'teacher.dtype: float32' "
-                "or leave such policies to a game with our own engine"
-            )
-        for name, spec in self.all_proxies.items():
-            if spec.dtype != self.teacher.dtype:
-                raise ValueError(
-                    f"sampling.engine: vLLM has one precision for all networks; '{name}' has dtype '{spec.dtype}', "
-                    f"the teacher '{self.teacher.dtype}'"
-                )
+    def _check_engines(self) -> None:
+        proxies, lora = self.all_proxies, self.training.lora
+        require_engine("sampling", self.sampling, {"teacher": self.teacher, **proxies})
+        require_engine("evaluation", self.evaluation, {"student": self.student}, 0 if lora is None else lora.rank)
+        if self.sampling.engine is not None:
+            require_precision(self.teacher, proxies, any(each.policy.needs_delta for each in self.policies))
 
     def _check_attacker(self) -> None:
         if self.search.trainings and self.splits.get("validation", 0) < 2:

@@ -39,7 +39,7 @@ class Generation(SamplingParams):
         chosen = expanded(value)
         name, options = (chosen.get("name"), chosen.get("options", {})) if isinstance(chosen, dict) else (None, {})
         if name == "vllm":
-            return options
+            return options or {}
         if name == "distillgame" and not options:
             return None
         raise ValueError("choose 'distillgame' or 'vllm', or 'vllm: {...}' with its arguments")

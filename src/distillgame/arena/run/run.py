@@ -94,17 +94,24 @@ class Run:
 
 
 def pick_workers(config: GameConfig, device: str) -> int:
-    """Return the number of worker processes."""
-    if config.compute.workers != "auto":
-        return config.compute.workers
+    """Return the number of worker processes.
+
+    Raises:
+        DistillgameError: If vLLM splits networks over more GPUs than there are for these workers.
+    """
+    asked = config.compute.workers
+    if device != "cuda":
+        return min(MOST_WORKERS, len(os.sched_getaffinity(0))) if asked == "auto" else asked
     import torch
 
-    if device != "cuda":
-        return min(MOST_WORKERS, len(os.sched_getaffinity(0)))
     there, each = torch.cuda.device_count(), pick_gpus(config)
-    if there < each:
-        raise DistillgameError(f"sampling.engine: tensor_parallel_size {each} needs as many GPUs (found {there})")
-    return there // each
+    workers = max(1, there // each) if asked == "auto" else asked
+    # Without tensor parallelism workers may share a GPU, as they always could.
+    if each > 1 and workers * each > there:
+        raise DistillgameError(
+            f"{workers} workers with tensor_parallel_size {each} need {workers * each} GPUs (found {there})"
+        )
+    return workers
 
 
 def pick_gpus(config: GameConfig) -> int:

@@ -98,7 +98,7 @@ class Pool:
         self.store, self.size, self.gpus = store, size, gpus
         self.events: queue.Queue[tuple[_Worker, dict[str, Any]]] = queue.Queue()
         self._stack = ExitStack()
-        self._started = 0
+        self._numbers: set[int] = set()
         self._idle: list[_Worker] = []
 
     def __enter__(self) -> "Pool":
@@ -109,13 +109,14 @@ class Pool:
 
     def take(self) -> "_Worker | None":
         """Return a worker that has nothing to do, if there is one; those that died meanwhile are replaced."""
-        dead = [worker for worker in self._idle if not worker.alive]
+        self._numbers -= {worker.number for worker in self._idle if not worker.alive}
         self._idle = [worker for worker in self._idle if worker.alive]
-        self._started -= len(dead)
-        if not self._idle and self._started < self.size:
-            environment = share(self.store.device, self._started, self.size, self.gpus)
-            self._idle.append(self._stack.enter_context(_Worker(self.store, self._started, environment, self.events)))
-            self._started += 1
+        if not self._idle and len(self._numbers) < self.size:
+            # One that died leaves its share of the machine to its successor.
+            number = min(set(range(self.size)) - self._numbers)
+            environment = share(self.store.device, number, self.size, self.gpus)
+            self._idle.append(self._stack.enter_context(_Worker(self.store, number, environment, self.events)))
+            self._numbers.add(number)
         return self._idle.pop() if self._idle else None
 
     def give_back(self, worker: "_Worker") -> None:
@@ -190,7 +191,7 @@ class _Worker:
         environment: Mapping[str, str],
         events: "queue.Queue[tuple[_Worker, dict[str, Any]]]",
     ):
-        self.store = store
+        self.store, self.number = store, number
         self.events = events
         logs = store.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)

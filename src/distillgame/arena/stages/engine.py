@@ -9,11 +9,11 @@ from safetensors.torch import load_file
 from distillgame.arena.config import Generation
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import GRADIENT, GradientStage, TrainingStage
-from distillgame.arena.stages.model import Model
+from distillgame.arena.stages.model import Model, forget_models
 from distillgame.decoding import Calibration, Engine
 from distillgame.models import ADAPTER, LanguageModel, ModelSpec, load_without_weights
 from distillgame.policies import PolicyChoice
-from distillgame.vllm.launching import adapter_arguments, plain_settings
+from distillgame.vllm.launching import adapter_arguments, plain_settings, require_device
 from distillgame.vllm.remote import Launch, RemoteEngine, VllmProcess
 
 Answerer = Model | TrainingStage
@@ -49,6 +49,7 @@ def make_engine(
     names = policy.proxy_names
     directions = {name: context.folder(gradients[name]) / GRADIENT for name in names if policy.needs_delta}
     if sampling.engine is not None:
+        require_device(context.device)
         arguments = sampling.engine.together(sampling.batch_size)
         teacher, adapter = _without_adapter(answerer, context)
         # Every request names its policy, so this one is nobody's.
@@ -93,6 +94,7 @@ def _process(launch: Launch) -> VllmProcess:
     """Return a process with an engine, the last one if it has the same."""
     if not any(held.alive and held.launch == launch for held in _held):
         close_vllm()
+        forget_models()  # vLLM wants most of a GPU's memory.
         _held.append(VllmProcess(launch))
     return _held[-1]
 

@@ -1,5 +1,6 @@
 """A model as stages refer to it: its name and the hash of its files."""
 
+import gc
 from functools import lru_cache
 
 from distillgame.models import LanguageModel, ModelSpec, fingerprint, load_model, pinned
@@ -27,6 +28,16 @@ class Model(Strict):
     def load(self, device: str) -> LanguageModel:
         """Load it; the last few are kept in memory and must not be changed."""
         return _load(self, device)
+
+
+def forget_models() -> None:
+    """Free the memory of models that were kept, that of GPUs included."""
+    import torch
+
+    _load.cache_clear()
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 @lru_cache(maxsize=4)

@@ -13,6 +13,7 @@ from distillgame.arena.stages.model import Model
 from distillgame.arena.stages.problems import ProblemSet
 from distillgame.decoding import Request
 from distillgame.policies import PolicyChoice
+from distillgame.vllm.remote import RemoteEngine
 
 COST_TOKENS = 128
 """Most tokens of a completion that is timed."""
@@ -84,6 +85,9 @@ class CostStage(Stage):
         params = params.model_copy(
             update={"max_new_tokens": length, "forced_answer_tokens": 0, "stop": (), "ignore_end": True}
         )
+        if isinstance(engine, RemoteEngine):
+            # It may have been started for this policy, and would read prompts for the first time.
+            engine.generate(requests, params)
         start = time.perf_counter()
         samples = engine.generate(requests, params)
         return (time.perf_counter() - start) / sum(len(sample.token_ids) for sample in samples)
