@@ -65,12 +65,12 @@ def require_equal(ours: list[Trace], theirs: list[Trace]) -> None:
 def test_traces_of_every_policy_are_those_of_our_own_engine(tmp_path: Path) -> None:
     """Greedy completions, in several shards, forced answers included; permutations are drawn alike."""
     found = {}
-    for name, config in games().items():
+    for name, config in games(sampling=GAME["sampling"] | {"max_new_tokens": 30}).items():
         planner = Planner(config)
         found[name] = sampled(tmp_path, config, [planner.sample(each, "test", seed=0) for each in config.policies])
-    for policy, ours, theirs in zip(GAME["policies"], found["own"], found["vllm"], strict=True):
+    for ours, theirs in zip(found["own"], found["vllm"], strict=True):
         require_equal(ours, theirs)
-        assert any(trace.forced_tokens for trace in ours) or policy == "standard"
+        assert any(trace.forced_tokens for trace in ours)
     # Nobody reads along where no policy needs it; what a draft had proposed, vLLM does not say.
     assert found["vllm"][0][0].token_logprob_proxy is None
     assert found["vllm"][1][0].accepted_tokens is None
