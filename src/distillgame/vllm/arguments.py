@@ -23,7 +23,9 @@ RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 LARGEST_RANK = RANKS[-1]
 """The largest of :data:`RANKS`."""
 
-SET_ELSEWHERE = ("model", "dtype", "hf_overrides", "worker_extension_cls", "seed", "async_scheduling")
+SET_ELSEWHERE = (
+    "model", "dtype", "hf_overrides", "worker_extension_cls", "disable_log_stats", "seed", "async_scheduling",
+)  # fmt: skip
 """Arguments that follow from the rest of a configuration."""
 
 

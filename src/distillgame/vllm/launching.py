@@ -73,8 +73,6 @@ def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mappi
     if pick_device("auto", "vllm") == "cpu":
         own = arguments.keys() & {"gpu_memory_utilization", "kv_cache_memory_bytes"}
         arguments = CPU | ({} if own else {"kv_cache_memory_bytes": CPU_CACHE}) | dict(arguments)
-    if clash := sorted(chosen.keys() & arguments.keys()):
-        raise DistillgameError(f"vllm.arguments: '{clash[0]}' is set by distillgame itself")
     try:
         return LLMEngine.from_engine_args(EngineArgs(**chosen, **arguments))
     except DistillgameError:

@@ -1,6 +1,7 @@
 """Release inside vLLM: the policy objects of the game, asked about the rows of many requests at once."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -45,11 +46,13 @@ class Releaser:
         shared = None if tokens is None else tokens.to(teacher.device)
         proxies = {name: _aligned(outputs, columns[name]) for name, outputs in networks.items()}
         released = torch.empty_like(teacher)
-        keys = rows.keys
         parts = []
         for policy, temperature, places in rows.groups():
             index = torch.tensor(places, device=teacher.device)
-            experts = _experts(policy, temperature, teacher[index], proxies, index, keys)
+            experts = _experts(policy, temperature, teacher[index], proxies, index)
+            if policy.control:
+                keys = rows.keys
+                experts = replace(experts, keys=tuple(keys[place] for place in places))
             result = release(policy, experts, shared)
             released[index] = result.released.logits
             parts.append(Measured(index, result, experts, policy, shared))
@@ -73,10 +76,8 @@ def _experts(
     teacher: torch.Tensor,
     proxies: Mapping[str, Sequence[torch.Tensor]],
     index: torch.Tensor,
-    keys: Sequence[int],
 ) -> Experts:
     """Return what a policy is asked about; proxies that it names but does not need serve for its tokens' values."""
     named = [name for name in policy.proxies if name in proxies]
     deltas = tuple(proxies[name][1][index] for name in named) if policy.needs_delta else ()
-    own = tuple(keys[row] for row in index.tolist()) if policy.control else ()
-    return Experts(teacher, temperature, tuple(proxies[name][0][index] for name in named), deltas, own)
+    return Experts(teacher, temperature, tuple(proxies[name][0][index] for name in named), deltas)

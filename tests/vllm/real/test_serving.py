@@ -175,6 +175,8 @@ def attack(direct: Any, scorer: Scorer) -> None:
 
     All are those of the strictest policy, and none the teacher's.
     """
+    import openai
+
     policy = make_policy("poe", {"gamma": 0.9})
     ids = scorer.teacher.prompt_ids(QUESTION)
     known = scorer.score(policy, ids[:1], ids[1:])
@@ -187,28 +189,19 @@ def attack(direct: Any, scorer: Scorer) -> None:
     assert found == pytest.approx(known["logprob_released"], abs=1e-3)
     assert found != pytest.approx(known["logprob_reference"], abs=0.1)
     release, experts = scorer.released(policy, ids, [0])
-    theirs = torch.log_softmax(experts.teacher[0], -1)
+    ours, theirs = release.released.logprobs[0], torch.log_softmax(experts.teacher[0], -1)
     for more in ({}, {"logit_bias": {"7": 5}}, {"extra_body": {"structured_outputs": {"regex": ".*"}}}):
         shown = ask(direct, temperature=1, max_tokens=1, logprobs=True, top_logprobs=5, **more)
-        for entry in shown.choices[0].logprobs.content[0].top_logprobs:
-            (token,) = scorer.teacher.tokenizer.encode(entry.token, add_special_tokens=False)
-            ours = float(release.released.logprobs[0, token])
-            assert entry.logprob == pytest.approx(ours, abs=1e-3)
-            assert abs(entry.logprob - float(theirs[token])) > 2e-3 or abs(ours - float(theirs[token])) < 4e-3
+        entries = {
+            scorer.teacher.tokenizer.encode(entry.token, add_special_tokens=False)[0]: entry.logprob
+            for entry in shown.choices[0].logprobs.content[0].top_logprobs
+        }
+        assert list(entries.values()) == pytest.approx(ours[list(entries)].tolist(), abs=1e-3)
+        assert list(entries.values()) != pytest.approx(theirs[list(entries)].tolist(), abs=0.1)
+    body = {"model": "distillgame", "input": "3", "text_1": "3", "text_2": "4", "query": "3", "documents": ["4"]}
     for path in ("score", "pooling", "classify", "v1/embeddings", "rerank"):
-        with pytest.raises(Exception, match=r"40[045]|50[01]|Not Found|not support"):
-            direct.post(
-                f"http://{direct.base_url.host}:{direct.base_url.port}/{path}",
-                body={
-                    "model": "distillgame",
-                    "input": "3 gapek",
-                    "text_1": "3",
-                    "text_2": "4",
-                    "query": "3",
-                    "documents": ["4"],
-                },
-                cast_to=object,
-            )
+        with pytest.raises(openai.APIStatusError):
+            direct.post(f"http://{direct.base_url.host}:{direct.base_url.port}/{path}", body=body, cast_to=object)
 
 
 @pytest.mark.parametrize("break_it", ["version", "plugin", "settings"])
