@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from distillgame.arena.plan import Planner
 from distillgame.arena.plan.targets import DefenseTarget
 from distillgame.arena.run import Run
 from distillgame.arena.stages import TRACES, SampleStage
-from distillgame.records import Trace, read_traces
+from distillgame.records import Trace, read_traces, write_traces
 
 from .conftest import environment
 
@@ -126,16 +127,20 @@ def test_a_killed_game_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path
         shards = wait_for(running, tmp_path, "*.partial/shard-*.parquet")
         assert _processes(tmp_path)
         os.kill(running.pid, signal.SIGKILL)
-    written = {path: path.stat().st_mtime_ns for path in shards}
+    for path in shards:  # Marked, to be told from shards that are sampled again.
+        write_traces(path, [replace(trace, extracted="kept") for trace in read_traces(path)])
+    kept = sum(len(read_traces(path)) for path in shards)
     deadline = time.monotonic() + 60
     while _processes(tmp_path):
         assert time.monotonic() < deadline, "vLLM outlives the game"
         time.sleep(0.2)
     with playing(tmp_path) as running:
-        more = wait_for(running, tmp_path, "*.partial/shard-*.parquet", count=len(written) + 1)
-        assert {path: path.stat().st_mtime_ns for path in more}.items() >= written.items()
-        (traces,) = wait_for(running, tmp_path, f"*train*/{TRACES}")
-    assert len(list(read_traces(traces))) == 48
+        # The stage's folder loses the end of its name, .partial, once the stage is finished.
+        (finished,) = wait_for(running, tmp_path, f"*train*[0-9a-f]/{TRACES}")
+    traces = read_traces(finished)
+    assert len(traces) == 48
+    assert [trace.extracted == "kept" for trace in traces] == [True] * kept + [False] * (48 - kept)
+    assert 0 < kept < 48
 
 
 @contextmanager
@@ -151,10 +156,10 @@ def playing(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             running.wait()
 
 
-def wait_for(running: subprocess.Popen[bytes], folder: Path, pattern: str, count: int = 1) -> list[Path]:
-    """Return the files of a game's stages that match a pattern, once there are enough of them."""
+def wait_for(running: subprocess.Popen[bytes], folder: Path, pattern: str) -> list[Path]:
+    """Return the files of a game's stages that match a pattern, once there is one."""
     deadline = time.monotonic() + 300
-    while len(found := sorted((folder / "run" / "stages").glob(pattern))) < count:
+    while not (found := sorted((folder / "run" / "stages").glob(pattern))):
         assert running.poll() is None, (folder / "log").read_text()
         assert time.monotonic() < deadline, (folder / "log").read_text()
         time.sleep(0.02)
