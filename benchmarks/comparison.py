@@ -20,7 +20,8 @@ from distillgame.arena.calibrate import AccuracyLoss, Budget, Calibrated, KLBudg
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import STANDARD, DefenseTarget, PlannedStudent, PlannedTeacher, Planner
 from distillgame.arena.results import ScoreReader, student_rows, teacher_row
-from distillgame.arena.run import Run, write_text
+from distillgame.arena.run import Run
+from distillgame.arena.store import write_text
 from distillgame.models import quiet
 from distillgame.policies import Defense, PolicyChoice
 from distillgame.stats import standard_error

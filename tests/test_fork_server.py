@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from distillgame.arena.run.scheduler import ENVIRONMENT
+from distillgame.arena.engines.pool import ENVIRONMENT
 from distillgame.fork_server import AVAILABLE, ForkServer, fork_server
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="workers are forked on Linux")
@@ -16,7 +16,7 @@ HOLD = """
 import os, sys, time
 from distillgame.fork_server import ForkServer
 server = ForkServer([])
-print(server.fork("distillgame.arena.run.worker", os.environ, sys.stderr).pid, server._process.pid, flush=True)
+print(server.fork("distillgame.arena.engines.worker", os.environ, sys.stderr).pid, server._process.pid, flush=True)
 time.sleep(600)
 """
 
@@ -31,7 +31,9 @@ def running(pid: int) -> bool:
 def test_a_worker_ends_with_its_input_or_by_a_signal(tmp_path: Path) -> None:
     server = ForkServer([])
     with (tmp_path / "log").open("w") as log:
-        first, second = (server.fork("distillgame.arena.run.worker", os.environ | ENVIRONMENT, log) for _ in range(2))
+        first, second = (
+            server.fork("distillgame.arena.engines.worker", os.environ | ENVIRONMENT, log) for _ in range(2)
+        )
     assert first is not None
     assert second is not None
     assert first.pid != second.pid
@@ -47,7 +49,7 @@ def test_a_worker_has_the_environment_and_the_folder_of_now(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     with (tmp_path / "log").open("w") as log:
         worker = fork_server.fork(
-            "distillgame.arena.run.worker", os.environ | ENVIRONMENT | {"DISTILLGAME_TEST": "new"}, log
+            "distillgame.arena.engines.worker", os.environ | ENVIRONMENT | {"DISTILLGAME_TEST": "new"}, log
         )
         assert worker is not None
         worker.stdin.write('{"root": "nowhere"}\n')  # an order that lacks its stage
@@ -60,7 +62,7 @@ def test_a_worker_has_the_environment_and_the_folder_of_now(tmp_path: Path, monk
 
 def test_the_server_has_no_threads_that_a_fork_would_break(tmp_path: Path) -> None:
     with (tmp_path / "log").open("w") as log:
-        worker = fork_server.fork("distillgame.arena.run.worker", os.environ | ENVIRONMENT, log)
+        worker = fork_server.fork("distillgame.arena.engines.worker", os.environ | ENVIRONMENT, log)
     assert worker is not None
     worker.kill()
     assert fork_server._process is not None
@@ -95,11 +97,11 @@ def test_what_a_worker_forks_comes_from_the_same_server(tmp_path: Path) -> None:
 def test_there_is_no_worker_once_the_server_has_died(tmp_path: Path) -> None:
     server = ForkServer([])
     with (tmp_path / "log").open("w") as log:
-        worker = server.fork("distillgame.arena.run.worker", os.environ | ENVIRONMENT, log)
+        worker = server.fork("distillgame.arena.engines.worker", os.environ | ENVIRONMENT, log)
         assert worker is not None
         assert server._process is not None
         server._process.kill()
         server._process.wait()
-        assert server.fork("distillgame.arena.run.worker", os.environ | ENVIRONMENT, log) is None
+        assert server.fork("distillgame.arena.engines.worker", os.environ | ENVIRONMENT, log) is None
     worker.kill()
     assert worker.wait() == -signal.SIGKILL

@@ -1,10 +1,7 @@
 """The size and cost of a game, without downloading or running anything."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-
-import torch
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.memory import memory
@@ -24,8 +21,7 @@ from distillgame.arena.stages import (
     ValueStage,
     WrittenFormStage,
 )
-from distillgame.errors import DistillgameError
-from distillgame.models import Endpoint, ModelSpec, locate
+from distillgame.models import Endpoint, count_parameters
 from distillgame.policies.forms import WrittenForm, make_form
 
 PROMPT_TOKENS = 256
@@ -45,7 +41,7 @@ def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = Fal
     """
     stages = in_order(Lineup(Planner(config, resolve=False), None, queries, choose).expected())
     specs = {"teacher": config.teacher, **config.all_proxies, "student": config.student}
-    sizes = {role: _parameters(spec) for role, spec in specs.items()}
+    sizes = {role: count_parameters(spec) for role, spec in specs.items()}
     lines = [f"task {config.task.label}, seeds {', '.join(map(str, config.seeds))}", "", "splits"]
     lines += [f"  {name:<11} {size:>7,} problems" for name, size in config.splits.items()]
     lines += ["", "models"]
@@ -117,7 +113,7 @@ def _writing_flops(stage: FormStage, length: int, teacher: float) -> float:
     form = make_form(stage.form)
     if not isinstance(form, WrittenForm) or isinstance(form.writer, Endpoint):
         return 0.0
-    size = teacher if form.writer is None else _parameters(form.writer) or 0
+    size = teacher if form.writer is None else count_parameters(form.writer) or 0
     return 2 * size * form.tries * stage.count * (length + stage.traces.sampling.max_new_tokens)
 
 
@@ -149,24 +145,6 @@ def _endpoint_lines(stages: Sequence[Stage]) -> list[str]:
 def _proxy_passes(stage: SampleStage) -> int:
     policy = stage.policy.policy
     return 2 if policy.needs_delta else int(policy.needs_proxy)
-
-
-def _parameters(spec: ModelSpec) -> float | None:
-    """Number of parameters: counted where the files are here, else as stated, else as the name says."""
-    if spec.parameters is not None:
-        return spec.parameters
-    try:
-        location = locate(spec.source)
-        if location.local and location.gguf_file is None and not spec.source.startswith("init:"):
-            from transformers import AutoConfig, AutoModelForCausalLM
-
-            with torch.device("meta"):
-                model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(location.name))
-            return float(sum(p.numel() for p in model.parameters()))
-    except (DistillgameError, OSError, ValueError):
-        pass
-    named = re.search(r"(\d+(?:\.\d+)?)([BM])\b", spec.source, re.IGNORECASE)
-    return None if named is None else float(named[1]) * (1e9 if named[2].upper() == "B" else 1e6)
 
 
 def _size(parameters: float | None) -> str:

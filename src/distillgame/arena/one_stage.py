@@ -9,8 +9,9 @@ from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import STANDARD, GivenTarget, Planner, lacking
 from distillgame.arena.precision import settled
 from distillgame.arena.results import Scores
-from distillgame.arena.run import MANIFEST, Run
+from distillgame.arena.run import Run
 from distillgame.arena.stages import TRACES, GivenStage, Model, SampleStage, Stage, read_report
+from distillgame.arena.store import MANIFEST
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec
 from distillgame.policies import PolicyChoice

@@ -11,7 +11,8 @@ from distillgame.arena.config import GameConfig, default_folder, load_config
 from distillgame.arena.plan import Lineup, Planner, Target
 from distillgame.arena.precision import settled
 from distillgame.arena.results import collect, view, write_outputs
-from distillgame.arena.run import Run, write_text
+from distillgame.arena.run import Run
+from distillgame.arena.store import write_text
 from distillgame.arena.validate import validated
 from distillgame.records import Results
 

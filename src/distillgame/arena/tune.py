@@ -9,8 +9,9 @@ from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import VALIDATION, DefenseTarget, Planner
 from distillgame.arena.precision import settled
 from distillgame.arena.results import ScoreReader
-from distillgame.arena.run import Run, write_text
+from distillgame.arena.run import Run
 from distillgame.arena.stages import TracesStage
+from distillgame.arena.store import write_text
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, PolicyChoice
 from distillgame.strict import Strict

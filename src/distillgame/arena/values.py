@@ -7,8 +7,9 @@ from typing import Literal
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import DefenseTarget, Planner
 from distillgame.arena.precision import settled
-from distillgame.arena.run import Run, write_text
+from distillgame.arena.run import Run
 from distillgame.arena.stages import AppraisalStage, SampleStage, Stage, ValueStage, read_appraisal, read_values
+from distillgame.arena.store import write_text
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense
 from distillgame.records import ConfidenceInterval

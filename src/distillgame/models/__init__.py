@@ -13,6 +13,7 @@ from distillgame.models.loading import (
     quiet,
 )
 from distillgame.models.precision import has_choice
+from distillgame.models.size import count_parameters
 from distillgame.models.spec import ADAPTER, ModelSpec, fingerprint, locate, pinned
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ModelSpec",
     "WriterSpec",
     "align",
+    "count_parameters",
     "embedded_config",
     "fingerprint",
     "has_choice",

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from distillgame.arena import load_config
+from distillgame.arena.engines import Pool
 from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.display import Silent
-from distillgame.arena.run.scheduler import Pool, by_urgency, execute, in_order
-from distillgame.arena.run.store import Store
+from distillgame.arena.run.scheduler import by_urgency, execute, in_order
 from distillgame.arena.stages import DistillStage, Stage, TrainingStage, WrittenFormStage
+from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, PolicyChoice
 from tests.endpoints import completion, endpoint
@@ -22,9 +23,7 @@ def test_a_worker_that_dies_while_idle_is_replaced(tiny: dict[str, Any], tmp_pat
     first, second = (planner.sample(PolicyChoice(name="standard"), split, 0) for split in ("validation", "holdout"))
     with Pool(store, 1) as pool:
         execute([first], pool, Silent())
-        worker = pool.take()
-        assert worker is not None
-        pool.give_back(worker)
+        (worker,) = pool.idle
         worker.process.send_signal(signal.SIGKILL)
         while worker.alive:
             time.sleep(0.01)

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 import pytest
 
-from distillgame.arena.run import MANIFEST, Store
 from distillgame.arena.run.spent import SpentStudents, restore
 from distillgame.arena.stages import MODEL, REPORT, TrainingStage
 from distillgame.arena.stages.base import Stage, StageContext
+from distillgame.arena.store import MANIFEST, Store
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec
 
@@ -88,7 +88,7 @@ def test_what_is_evaluated_already_is_deleted_at_once(store: Store) -> None:
 def test_a_deletion_that_was_killed_is_finished(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     run(store, TRAINED, VALIDATED)
     with monkeypatch.context() as patch:
-        patch.setattr("distillgame.arena.run.store.shutil.rmtree", lambda *_, **__: None)
+        patch.setattr("distillgame.arena.store.store.shutil.rmtree", lambda *_, **__: None)
         SpentStudents(store, [VALIDATED])
     assert (store.path(TRAINED) / MODEL / "weights").exists()
     assert not store.has_weights(TRAINED)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from distillgame.arena.run import write_text
+from distillgame.arena.store import write_text
 from distillgame.errors import DistillgameError
 
 

@@ -18,8 +18,8 @@ from distillgame.arena.bench.pairs import Pair, ShapedPairs, embedded_pair, leng
 from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.settings import Settings, settings
 from distillgame.arena.bench.shaped import VOCABULARY
-from distillgame.arena.run import write_text
 from distillgame.arena.stages.base import library_versions
+from distillgame.arena.store import write_text
 from distillgame.process import keep_freed_memory, multiply_exactly
 from distillgame.report import draw_bench, render_bench
 

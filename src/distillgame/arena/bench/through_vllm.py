@@ -21,8 +21,8 @@ from distillgame.arena.bench.pairs import TEMPERATURE, shaped_sizes
 from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.shaped import SHAPES, VOCABULARY, save_shape
 from distillgame.arena.bench.vllm_server import serving
-from distillgame.arena.run import write_text
 from distillgame.arena.stages.base import library_versions, vllm_version
+from distillgame.arena.store import write_text
 from distillgame.models import locate
 from distillgame.report import render_vllm_bench
 from distillgame.vllm.launching import require_device

@@ -13,8 +13,9 @@ from distillgame.arena.calibrate.budgets import Budget, Estimate
 from distillgame.arena.config import GameConfig, require_proxies
 from distillgame.arena.plan import STANDARD, VALIDATION, Planner
 from distillgame.arena.precision import settled
-from distillgame.arena.run import Run, write_text
+from distillgame.arena.run import Run
 from distillgame.arena.stages import TRACES, SampleStage
+from distillgame.arena.store import write_text
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.policies import Knob, PolicyChoice, policies

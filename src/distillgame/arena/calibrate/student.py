@@ -12,8 +12,9 @@ from distillgame.arena.calibrate.policy import file_name, require_playable
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import DefenseTarget, Planner
 from distillgame.arena.precision import settled
-from distillgame.arena.run import Run, write_text
+from distillgame.arena.run import Run
 from distillgame.arena.stages import read_report
+from distillgame.arena.store import write_text
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, PolicyChoice
 from distillgame.stats import OutOfReachError, Trial, find_root

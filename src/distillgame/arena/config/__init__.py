@@ -3,13 +3,15 @@
 from distillgame.arena.config.game import DEFAULT, GameConfig, require_proxies
 from distillgame.arena.config.generation import Generation
 from distillgame.arena.config.load import default_folder, load_config
-from distillgame.arena.config.sections import CostSettings
+from distillgame.arena.config.sections import Compute, CostSettings, Resources
 
 __all__ = [
     "DEFAULT",
+    "Compute",
     "CostSettings",
     "GameConfig",
     "Generation",
+    "Resources",
     "default_folder",
     "load_config",
     "require_proxies",

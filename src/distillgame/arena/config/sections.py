@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import ByteSize, Field, field_validator, model_validator
 
 from distillgame.judges import JudgeChoice
 from distillgame.models import DeviceName, WriterSpec
@@ -100,18 +100,39 @@ class Defender(Strict):
     objective: Literal["clean", "reference"] = "clean"
 
 
+class Resources(Strict):
+    """What a stage takes of a node while it runs; what is not given is estimated.
+
+    Attributes:
+        cpus: Number of processors.
+        gpus: Number of GPUs; below 1, several stages share one.
+        memory: Bytes of the node's memory, also as a text: ``8GB``.
+    """
+
+    cpus: float | None = Field(None, gt=0)
+    gpus: float | None = Field(None, ge=0)
+    memory: ByteSize | None = Field(None, gt=0)
+
+
 class Compute(Strict):
-    """The device, the worker processes, and what stays on the disk.
+    """The device, who computes, and what stays on the disk.
 
     Attributes:
         device: ``auto`` takes a GPU if there is one.
+        engine: ``processes`` are worker processes on this machine; ``ray`` gives every stage to a Ray cluster.
         workers: Processes that run stages side by side; ``auto`` is one per core (at most 8), or one per GPU.
+        address: The Ray cluster: ``auto`` is the one that this machine belongs to or that ``RAY_ADDRESS`` names,
+            ``local`` starts one on this machine, anything else is an address.
+        resources: For a kind of stage, what it takes of a Ray node instead of the estimate.
         keep_students: Whether trained students stay on the disk once they are evaluated; a later game in the same
             folder that evaluates one elsewhere otherwise trains it again.
     """
 
     device: DeviceName = "auto"
+    engine: Literal["processes", "ray"] = "processes"
     workers: int | Literal["auto"] = "auto"
+    address: str = Field("auto", min_length=1)
+    resources: dict[str, Resources] = Field(default_factory=dict)
     keep_students: bool = False
 
     @field_validator("workers")
@@ -120,6 +141,14 @@ class Compute(Strict):
         if value != "auto" and value < 1:
             raise ValueError("must be 'auto' or at least 1")
         return value
+
+    @model_validator(mode="after")
+    def _fit_engine(self) -> "Compute":
+        given = {"processes": ("address", "resources"), "ray": ("workers",)}[self.engine]
+        for name in given:
+            if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
+                raise ValueError(f"{name}: is not for engine '{self.engine}'")
+        return self
 
 
 class CostSettings(Strict):

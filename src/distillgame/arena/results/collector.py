@@ -12,8 +12,8 @@ from distillgame.arena.results.legibility import read_legibility
 from distillgame.arena.results.scores import ScoreReader
 from distillgame.arena.results.student_rows import compare, student_rows
 from distillgame.arena.results.teacher_rows import teacher_rows
-from distillgame.arena.run import Store
 from distillgame.arena.stages import COSTS, library_versions
+from distillgame.arena.store import Store
 from distillgame.records import Results, StudentRow
 from distillgame.students import SUITES
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from distillgame.arena.plan import GamePlan, PlannedRelease, PlannedStudent
 from distillgame.arena.results.scores import Scores
-from distillgame.arena.run import Store
 from distillgame.arena.stages import TRACES, read_probes
+from distillgame.arena.store import Store
 from distillgame.records import ConfidenceInterval, FactCount, LearntFacts, ReleaseRow, read_released
 from distillgame.stats import accuracy_interval
 from distillgame.tasks import Knowledge, Problem

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from distillgame.arena.run import write_text
+from distillgame.arena.store import write_text
 from distillgame.errors import DistillgameError
 from distillgame.records import Results, ViewedProblem, read_results
 from distillgame.report import (

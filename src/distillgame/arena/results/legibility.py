@@ -9,8 +9,8 @@ import numpy as np
 from distillgame.arena.plan import STANDARD, GamePlan
 from distillgame.arena.results.judges import agreements, auditability, judge_row, mean_of, scored
 from distillgame.arena.results.scores import ALPHA
-from distillgame.arena.run import Store
 from distillgame.arena.stages import JUDGED
+from distillgame.arena.store import Store
 from distillgame.judges import AUDITABILITY
 from distillgame.records import (
     ConfidenceInterval,

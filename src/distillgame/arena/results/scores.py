@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from distillgame.arena.run import Store
 from distillgame.arena.stages import TRACES, TracesStage
+from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
 from distillgame.records import ConfidenceInterval, Difference, Outcome, Trace, read_outcomes
 from distillgame.stats import accuracy_interval, estimate, holm, relative_gain, standard_error

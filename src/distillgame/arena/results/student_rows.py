@@ -10,8 +10,8 @@ from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import PlannedStudent
 from distillgame.arena.results.facts import FactReader
 from distillgame.arena.results.scores import ScoreReader, Scores, differences
-from distillgame.arena.run import Store
 from distillgame.arena.stages import read_report
+from distillgame.arena.store import Store
 from distillgame.records import ComparisonRow, StudentRow, ThreatModel
 from distillgame.students import CUSTOM, Student, suite_of
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from distillgame.arena.plan import STANDARD, PlannedTeacher
 from distillgame.arena.results.scores import ScoreReader, Scores, differences
-from distillgame.arena.run import Store
 from distillgame.arena.stages import TRACES, WritingCosts
+from distillgame.arena.store import Store
 from distillgame.policies.forms import WrittenForm, make_form
 from distillgame.records import MedianRange, TeacherRow, read_traces
 from distillgame.stats import standard_error

@@ -5,8 +5,8 @@ from functools import cache, partial
 from typing import Any
 
 from distillgame.arena.plan import VIEWED, GamePlan, PlannedTeacher
-from distillgame.arena.run import Store
 from distillgame.arena.stages import JUDGED, TRACES, read_values
+from distillgame.arena.store import Store
 from distillgame.models import load_tokenizer
 from distillgame.policies import Defense
 from distillgame.records import (

@@ -1,4 +1,4 @@
-"""A run: a folder that this process holds, and the workers that compute its stages."""
+"""A run: a folder that this process holds, and the engine that computes its stages."""
 
 import os
 from collections.abc import Sequence
@@ -6,13 +6,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from distillgame.arena.config import GameConfig
+from distillgame.arena.config import Compute, GameConfig
+from distillgame.arena.engines.cluster import Cluster, cluster_device, connected
+from distillgame.arena.engines.engine import Engine
+from distillgame.arena.engines.pool import Pool
 from distillgame.arena.run.display import Live, Silent
-from distillgame.arena.run.files import full_disk_is_an_error, lock
-from distillgame.arena.run.scheduler import Pool, execute, in_order
+from distillgame.arena.run.scheduler import execute, in_order
 from distillgame.arena.run.spent import SpentStudents, restore
-from distillgame.arena.run.store import Store
 from distillgame.arena.stages import SampleStage, Stage
+from distillgame.arena.store import Store, full_disk_is_an_error, lock
 from distillgame.errors import DistillgameError
 from distillgame.models import pick_device, require_alignable
 
@@ -21,7 +23,7 @@ MOST_WORKERS = 8
 
 
 class Run:
-    """A context in which stages are computed; it holds the lock of the run's folder and owns the worker processes.
+    """A context in which stages are computed; it holds the lock of the run's folder and the engine.
 
     Workers start when they are first needed and stay until the context ends, so that a search that computes a few
     stages again and again starts them once.
@@ -32,24 +34,29 @@ class Run:
 
     Args:
         root: The run's folder, made if it is not there.
-        config: Says on which device and with how many workers stages run.
+        config: Says on which device and by what stages are computed.
         progress: Whether to show progress on standard error.
     """
 
+    store: Store
+
     def __init__(self, root: Path, config: GameConfig, progress: bool = True):
         self.root = root
-        self.store = Store(root, pick_device(config.compute.device, "compute.device"))
-        self._pool = Pool(self.store, pick_workers(config, self.store.device), pick_gpus(config))
+        self._config = config
         self._progress = progress
-        self._keeps_students = config.compute.keep_students
         self._known: dict[Stage, None] = {}
         self._stack = ExitStack()
 
     def __enter__(self) -> "Run":
+        compute = self._config.compute
         with self._stack as stack:
+            if compute.engine == "ray":
+                stack.enter_context(connected(compute))
+            self.store = Store(self.root, _pick_device(compute))
+            engine = Cluster(self.store, compute) if compute.engine == "ray" else _make_pool(self.store, self._config)
             stack.enter_context(lock(self.root))
             stack.enter_context(full_disk_is_an_error(self.root))
-            stack.enter_context(self._pool)
+            self._engine: Engine = stack.enter_context(engine)
             self._stack = stack.pop_all()
         return self
 
@@ -73,16 +80,16 @@ class Run:
                 disk is full. What was finished until then is kept.
         """
         needed = in_order(stages)
-        restore(self.store, needed, every=last and self._keeps_students)
+        restore(self.store, needed, every=last and self._config.compute.keep_students)
         missing = [stage for stage in needed if not self.store.has(stage)]
         sampled = [stage for stage in missing if isinstance(stage, SampleStage)]
         for teacher, proxy in {(stage.model, proxy) for stage in sampled for proxy in stage.proxies.values()}:
             require_alignable(teacher.spec, proxy.spec)
         self._known |= dict.fromkeys(needed)
-        spent = SpentStudents(self.store, self._known) if last and not self._keeps_students else None
+        spent = SpentStudents(self.store, self._known) if last and not self._config.compute.keep_students else None
         with ExitStack() as stack:
             display = stack.enter_context(Live()) if self._progress else Silent()
-            execute(stages, self._pool, display, None if spent is None else spent.after)
+            execute(stages, self._engine, display, None if spent is None else spent.after)
 
     def folder(self, stage: Stage) -> Path:
         """Return the folder of a finished stage, its files verified.
@@ -91,6 +98,24 @@ class Run:
             DistillgameError: If it is not finished, or a file is missing or changed.
         """
         return self.store.folder(stage)
+
+
+def _pick_device(compute: Compute) -> str:
+    """Return the device that stages run on: that of the cluster's nodes, or of this machine.
+
+    Raises:
+        DistillgameError: If a GPU is asked for and there is none.
+    """
+    if compute.engine != "ray":
+        return pick_device(compute.device, "compute.device")
+    there = cluster_device()
+    if compute.device == "cuda" and there != "cuda":
+        raise DistillgameError("compute.device: 'cuda' is asked for, but no node of the cluster has a GPU")
+    return there if compute.device == "auto" else compute.device
+
+
+def _make_pool(store: Store, config: GameConfig) -> Pool:
+    return Pool(store, pick_workers(config, store.device), pick_gpus(config))
 
 
 def pick_workers(config: GameConfig, device: str) -> int:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from distillgame.arena.run.store import Store
 from distillgame.arena.stages import Stage, TrainingStage
+from distillgame.arena.store import Store
 
 
 class SpentStudents:

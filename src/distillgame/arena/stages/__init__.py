@@ -1,6 +1,6 @@
 """The stages of a game."""
 
-from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec
+from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec, vllm_version
 from distillgame.arena.stages.engine import PROCESSORS, close_vllm
 from distillgame.arena.stages.inputs import (
     GRADIENT,
@@ -75,4 +75,5 @@ __all__ = [
     "read_report",
     "read_values",
     "stage_from_spec",
+    "vllm_version",
 ]

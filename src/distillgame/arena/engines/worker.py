@@ -1,6 +1,6 @@
-"""A process that runs stages one after the other.
+"""A process that computes stages one after the other.
 
-It reads one JSON line a stage from its standard input and answers on its standard output with lines of progress and
+It reads one JSON line per stage from its standard input and answers on its standard output with lines of progress and
 one line of outcome. Anything that libraries print goes to standard error instead. It ends when its input ends, so no
 worker outlives the run that started it.
 """
@@ -12,11 +12,15 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 
 PROGRESS_SECONDS = 0.2
-"""Shortest time between two lines of progress."""
+"""Shortest time between two reports of progress."""
+
+Progress = Callable[[int, int], None]
 
 
 def main() -> None:
@@ -26,6 +30,15 @@ def main() -> None:
     orders: queue.Queue[dict[str, Any]] = queue.Queue()
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
 
+    prepare()
+    while True:
+        order = orders.get()
+        _answer(answers, **compute(order, seldom(lambda done, total: _answer(answers, progress=[done, total]))))
+
+
+@cache
+def prepare() -> None:
+    """Set what results and speed depend on, once per process."""
     import torch
 
     from distillgame.models import quiet
@@ -36,29 +49,31 @@ def main() -> None:
     quiet()
     keep_freed_memory()
     multiply_exactly()
-    while True:
-        order = orders.get()
-        _answer(answers, **_run(order, answers))
 
 
-def _listen(orders: "queue.Queue[dict[str, Any]]") -> None:
-    for line in sys.stdin:
-        orders.put(json.loads(line))
-    os._exit(0)
-
-
-def _run(order: dict[str, Any], answers: TextIO) -> dict[str, Any]:
-    from distillgame.arena.run.store import Store
-    from distillgame.arena.stages import close_vllm, stage_from_spec
-    from distillgame.errors import DistillgameError
-
+def seldom(progress: Progress) -> Progress:
+    """Return the same report of progress, made no more often than every :data:`PROGRESS_SECONDS`."""
     last = 0.0
 
-    def progress(done: int, total: int) -> None:
+    def report(done: int, total: int) -> None:
         nonlocal last
         if time.monotonic() - last >= PROGRESS_SECONDS:
             last = time.monotonic()
-            _answer(answers, progress=[done, total])
+            progress(done, total)
+
+    return report
+
+
+def compute(order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """Compute a stage, and return how that ended: with ``done``, or with an ``error``.
+
+    Args:
+        order: The stage's specification, the run's folder, and the device.
+        progress: Told how far it is.
+    """
+    from distillgame.arena.stages import close_vllm, stage_from_spec
+    from distillgame.arena.store import Store
+    from distillgame.errors import DistillgameError
 
     try:
         stage = stage_from_spec(order["stage"])
@@ -74,6 +89,12 @@ def _run(order: dict[str, Any], answers: TextIO) -> dict[str, Any]:
             "traceback": traceback.format_exc(),
         }
     return {"done": True}
+
+
+def _listen(orders: "queue.Queue[dict[str, Any]]") -> None:
+    for line in sys.stdin:
+        orders.put(json.loads(line))
+    os._exit(0)
 
 
 def _answer(answers: TextIO, **message: Any) -> None:

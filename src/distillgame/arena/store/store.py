@@ -7,12 +7,16 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from distillgame.arena.run.files import full_disk_is_an_error, write_text
-from distillgame.arena.stages import MODEL, Stage, StageContext, TrainingStage, library_versions
+from distillgame.arena.stages import MODEL, Stage, StageContext, TrainingStage
 from distillgame.arena.stages.base import Progress
+from distillgame.arena.store.environment import environment
+from distillgame.arena.store.files import full_disk_is_an_error, write_text
+from distillgame.arena.store.lease import Lease, LeaseLostError
+from distillgame.arena.store.shelf import Folder
 from distillgame.errors import DistillgameError
 
 MANIFEST = "stage.json"
@@ -20,6 +24,9 @@ MANIFEST = "stage.json"
 
 JOURNALS = "journals"
 """The folder of a run's journals."""
+
+LEASES = "leases"
+"""The folder that says who is computing which stage."""
 
 MOST_CHARACTERS = 150
 """Of a label in a folder's name, which file systems limit."""
@@ -63,35 +70,53 @@ class Store:
         return path
 
     def run(self, stage: Stage, progress: Progress) -> None:
-        """Compute a stage whose inputs are finished.
+        """Compute a stage whose inputs are finished, or wait until the process that is computing it has finished.
 
         Raises:
             DistillgameError: If its input is bad, or the disk is full.
         """
+        with full_disk_is_an_error(self.root):
+            while not self.has(stage):
+                with suppress(LeaseLostError), Lease(Folder(self.root / LEASES), self.path(stage).name) as lease:
+                    if lease.acquire(lambda: self.has(stage)):
+                        self._compute(stage, progress, lease)
+
+    def _compute(self, stage: Stage, progress: Progress, lease: Lease) -> None:
+        """Compute a stage whose lease this process holds.
+
+        Raises:
+            LeaseLostError: If another process has taken it over.
+        """
+
+        def report(done: int, total: int) -> None:
+            if lease.lost:
+                raise LeaseLostError(stage.label)
+            progress(done, total)
+
         final = self.path(stage)
         partial = final.with_name(final.name + ".partial")
         start = time.perf_counter()
-        with full_disk_is_an_error(self.root):
-            partial.mkdir(parents=True, exist_ok=True)
-            (self.root / JOURNALS).mkdir(exist_ok=True)
-            stage.run(StageContext(partial, self.folder, self.device, progress, self.root / JOURNALS))
-            shutil.rmtree(partial / "checkpoints", ignore_errors=True)
-            for path in [p for p in _files(partial) if p.suffix == ".partial" or p == partial / MANIFEST]:
-                path.unlink()  # left by a process that was killed while it wrote, and no part of the result
-            manifest = {
-                "kind": stage.kind,
-                "label": stage.label,
-                "key": stage.key(self.device),
-                "device": self.device,
-                "versions": library_versions(),
-                "seconds": round(time.perf_counter() - start, 3),
-                "files": {str(p.relative_to(partial)): _hash(p) for p in sorted(_files(partial))},
-                "spec": stage.spec(),
-            }
-            write_text(partial / MANIFEST, json.dumps(manifest, indent=1) + "\n")
-            # What lies there without a manifest is no result, and a folder that is not empty cannot be replaced.
-            shutil.rmtree(final, ignore_errors=True)
-            os.replace(partial, final)
+        partial.mkdir(parents=True, exist_ok=True)
+        (self.root / JOURNALS).mkdir(exist_ok=True)
+        stage.run(StageContext(partial, self.folder, self.device, report, self.root / JOURNALS))
+        shutil.rmtree(partial / "checkpoints", ignore_errors=True)
+        for path in [p for p in _files(partial) if p.suffix == ".partial" or p == partial / MANIFEST]:
+            path.unlink()  # left by a process that was killed while it wrote, and no part of the result
+        manifest = {
+            "kind": stage.kind,
+            "label": stage.label,
+            "key": stage.key(self.device),
+            "device": self.device,
+            "environment": environment(),
+            "seconds": round(time.perf_counter() - start, 3),
+            "files": {str(p.relative_to(partial)): _hash(p) for p in sorted(_files(partial))},
+            "spec": stage.spec(),
+        }
+        write_text(partial / MANIFEST, json.dumps(manifest, indent=1) + "\n")
+        lease.require()
+        # What lies there without a manifest is no result, and a folder that is not empty cannot be replaced.
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(partial, final)
 
     def has_weights(self, stage: TrainingStage) -> bool:
         """Return whether the trained student of a finished stage is still there."""

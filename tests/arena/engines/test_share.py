@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from distillgame.arena.config import GameConfig
+from distillgame.arena.engines.share import share
 from distillgame.arena.run.run import pick_gpus, pick_workers
-from distillgame.arena.run.share import share
 from distillgame.arena.stages import PROCESSORS
 from distillgame.errors import DistillgameError
 

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from distillgame.arena.run import MANIFEST, Store, full_disk_is_an_error, lock
 from distillgame.arena.stages.base import Stage, StageContext
+from distillgame.arena.store import MANIFEST, Store, full_disk_is_an_error, lock
 from distillgame.errors import DistillgameError
 
 

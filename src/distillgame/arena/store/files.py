@@ -8,6 +8,9 @@ from pathlib import Path
 
 from distillgame.errors import DistillgameError
 
+LOCK = ".lock"
+"""The file of a run's folder that the process which plays the run holds."""
+
 
 @contextmanager
 def full_disk_is_an_error(root: Path) -> Iterator[None]:
@@ -45,7 +48,7 @@ def lock(root: Path) -> Iterator[None]:
 
     try:
         root.mkdir(parents=True, exist_ok=True)
-        file = (root / ".lock").open("w")
+        file = (root / LOCK).open("w")
     except OSError as error:
         raise DistillgameError(f"{root}: cannot be written to ({error.strerror}); choose another folder") from error
     with file:

@@ -1,0 +1,89 @@
+"""A stage on a node of a Ray cluster."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from distillgame.arena.engines.worker import compute, prepare, seldom
+from distillgame.arena.stages import close_vllm
+from distillgame.arena.store import LOCK
+from distillgame.arena.store.environment import environment, require_same
+from distillgame.errors import DistillgameError
+
+LOGS = "logs"
+"""The folder of a run's logs."""
+
+
+class Board:
+    """How far running stages are; an actor, to which all nodes report."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, tuple[int, int]] = {}
+
+    def put(self, stage: str, done: int, total: int) -> None:
+        """Take note of how far a stage is."""
+        self._said[stage] = done, total
+
+    def take(self) -> dict[str, tuple[int, int]]:
+        """Return what was reported since the last time."""
+        said, self._said = self._said, {}
+        return said
+
+
+def compute_remotely(order: Mapping[str, Any], board: Any) -> dict[str, Any]:
+    """Compute a stage in a process of Ray's, and return how that ended.
+
+    Args:
+        order: What :func:`distillgame.arena.engines.worker.compute` takes, and the environment and the folder of the
+            process that plays the run, and the name of the stage's log.
+        board: The actor that is told of progress.
+    """
+    prepare()
+    try:
+        require_same(order["environment"])
+        _require_shared(Path(order["root"]))
+    except DistillgameError as error:
+        return {"error": str(error)}
+    with suppress(OSError):  # A node without that folder finds whatever is named by its whole path.
+        os.chdir(order["folder"])
+    with _log(Path(order["root"]) / LOGS / f"{order['log']}.log"):
+        try:
+            return compute(order, seldom(lambda done, total: board.put.remote(order["log"], done, total)))
+        finally:
+            close_vllm()  # The next stage on these GPUs may run in another process.
+
+
+def _require_shared(root: Path) -> None:
+    """Check that this node sees the folder that the process which plays the run holds.
+
+    Raises:
+        DistillgameError: If it does not.
+    """
+    if not (root / LOCK).is_file():
+        raise DistillgameError(
+            f"node {environment()['node']} does not see the run's folder {root}: "
+            "choose one on a file system that all nodes share"
+        )
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[None]:
+    """Send whatever is printed to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    with path.open("a", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for place, descriptor in enumerate(kept, start=1):
+            os.dup2(descriptor, place)
+            os.close(descriptor)
