@@ -124,6 +124,9 @@ class Compute(Strict):
         address: The Ray cluster: ``auto`` is the one that this machine belongs to or that ``RAY_ADDRESS`` names,
             ``local`` starts one on this machine, anything else is an address.
         resources: For a kind of stage, what it takes of a Ray node instead of the estimate.
+        store: The URL of a folder in an object store, ``s3://BUCKET/FOLDER`` or ``gs://BUCKET/FOLDER``, in which
+            stages are finished and which gets a copy of the results; the run's own folder then holds copies.
+        cache: Bytes that a Ray node's copies of finished stages may take, also as a text: ``50GB``.
         keep_students: Whether trained students stay on the disk once they are evaluated; a later game in the same
             folder that evaluates one elsewhere otherwise trains it again.
     """
@@ -133,6 +136,8 @@ class Compute(Strict):
     workers: int | Literal["auto"] = "auto"
     address: str = Field("auto", min_length=1)
     resources: dict[str, Resources] = Field(default_factory=dict)
+    store: str | None = None
+    cache: ByteSize = Field(ByteSize(100_000_000_000), gt=0)
     keep_students: bool = False
 
     @field_validator("workers")
@@ -144,7 +149,7 @@ class Compute(Strict):
 
     @model_validator(mode="after")
     def _fit_engine(self) -> "Compute":
-        given = {"processes": ("address", "resources"), "ray": ("workers",)}[self.engine]
+        given = {"processes": ("address", "resources", "cache"), "ray": ("workers",)}[self.engine]
         for name in given:
             if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
                 raise ValueError(f"{name}: is not for engine '{self.engine}'")

@@ -12,8 +12,7 @@ from distillgame.arena.engines.engine import Engine, Message
 from distillgame.arena.engines.needs import Needs, needs, require_kinds
 from distillgame.arena.engines.remote import Board, compute_remotely
 from distillgame.arena.stages import Stage
-from distillgame.arena.store import Store
-from distillgame.arena.store.environment import environment
+from distillgame.arena.store import Store, environment
 from distillgame.errors import DistillgameError
 
 POLL_SECONDS = 0.5
@@ -27,7 +26,7 @@ class Cluster(Engine):
     """A connection to a Ray cluster, on which each stage is one task.
 
     Args:
-        store: Where results are kept, on a file system that all nodes share.
+        store: Where results are kept: on a file system that all nodes share, or in an object store.
         compute: The configuration.
     """
 
@@ -97,9 +96,12 @@ class Cluster(Engine):
                 yield stage, {"progress": said[name]}
 
     def _order(self, stage: Stage) -> dict[str, Any]:
+        remote = self.store.remote
         return {
             "stage": stage.spec(),
             "root": str(self.store.root.resolve()),
+            "store": None if remote is None else remote.bucket.url,
+            "cache": None if remote is None else int(self._compute.cache),
             "device": self.store.device,
             "environment": environment(),
             "folder": os.getcwd(),

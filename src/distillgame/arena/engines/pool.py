@@ -111,7 +111,14 @@ class _Worker:
 
     def order(self, stage: Stage) -> None:
         assert self.process.stdin is not None
-        order = {"stage": stage.spec(), "root": str(self.store.root), "device": self.store.device}
+        url = None if self.store.remote is None else self.store.remote.bucket.url
+        order = {
+            "stage": stage.spec(),
+            "root": str(self.store.root),
+            "store": url,
+            "cache": None,  # The copies here are the run's own.
+            "device": self.store.device,
+        }
         try:
             self.process.stdin.write(json.dumps(order) + "\n")
             self.process.stdin.flush()

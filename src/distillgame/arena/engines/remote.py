@@ -9,8 +9,7 @@ from typing import Any
 
 from distillgame.arena.engines.worker import compute, prepare, seldom
 from distillgame.arena.stages import close_vllm
-from distillgame.arena.store import LOCK
-from distillgame.arena.store.environment import environment, require_same
+from distillgame.arena.store import LOCK, environment, node_folder, remote_at, require_same
 from distillgame.errors import DistillgameError
 
 LOGS = "logs"
@@ -42,18 +41,28 @@ def compute_remotely(order: Mapping[str, Any], board: Any) -> dict[str, Any]:
         board: The actor that is told of progress.
     """
     prepare()
+    url = order["store"]
+    root = Path(order["root"]) if url is None else node_folder(url)
     try:
         require_same(order["environment"])
-        _require_shared(Path(order["root"]))
+        if url is None:
+            _require_shared(root)
     except DistillgameError as error:
         return {"error": str(error)}
     with suppress(OSError):  # A node without that folder finds whatever is named by its whole path.
         os.chdir(order["folder"])
-    with _log(Path(order["root"]) / LOGS / f"{order['log']}.log"):
+    name = f"{LOGS}/{order['log']}.log"
+    with _log(root / name):
         try:
-            return compute(order, seldom(lambda done, total: board.put.remote(order["log"], done, total)))
+            outcome = compute(
+                {**order, "root": str(root)}, seldom(lambda done, total: board.put.remote(order["log"], done, total))
+            )
         finally:
             close_vllm()  # The next stage on these GPUs may run in another process.
+    if url is not None and (root / name).stat().st_size > 0:
+        with suppress(Exception):  # Where the store does not take it, the log stays on the node.
+            remote_at(url).bucket.upload(root / name, name)
+    return outcome
 
 
 def _require_shared(root: Path) -> None:
@@ -65,7 +74,7 @@ def _require_shared(root: Path) -> None:
     if not (root / LOCK).is_file():
         raise DistillgameError(
             f"node {environment()['node']} does not see the run's folder {root}: "
-            "choose one on a file system that all nodes share"
+            "choose one on a file system that all nodes share, or set compute.store to an object store"
         )
 
 

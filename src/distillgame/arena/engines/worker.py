@@ -68,18 +68,21 @@ def compute(order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Compute a stage, and return how that ended: with ``done``, or with an ``error``.
 
     Args:
-        order: The stage's specification, the run's folder, and the device.
+        order: The stage's specification, the run's folder, the device, and the object store, if there is one.
         progress: Told how far it is.
     """
     from distillgame.arena.stages import close_vllm, stage_from_spec
-    from distillgame.arena.store import Store
+    from distillgame.arena.store import Cache, Store, remote_at
     from distillgame.errors import DistillgameError
 
     try:
         stage = stage_from_spec(order["stage"])
         if order["device"] != "cpu" and not stage.uses_vllm:
             close_vllm()  # It claims most of the GPU's memory.
-        Store(Path(order["root"]), order["device"]).run(stage, progress)
+        root, url, bound = Path(order["root"]), order["store"], order["cache"]
+        cache = None if bound is None else Cache(root, bound)
+        remote = None if url is None else remote_at(url)
+        Store(root, order["device"], remote, cache).run(stage, progress)
     except DistillgameError as error:
         return {"error": str(error)}
     except Exception as error:

@@ -14,7 +14,7 @@ from distillgame.arena.run.display import Live, Silent
 from distillgame.arena.run.scheduler import execute, in_order
 from distillgame.arena.run.spent import SpentStudents, restore
 from distillgame.arena.stages import SampleStage, Stage
-from distillgame.arena.store import Store, full_disk_is_an_error, lock
+from distillgame.arena.store import Store, full_disk_is_an_error, holding, lock
 from distillgame.errors import DistillgameError
 from distillgame.models import pick_device, require_alignable
 
@@ -52,7 +52,8 @@ class Run:
         with self._stack as stack:
             if compute.engine == "ray":
                 stack.enter_context(connected(compute))
-            self.store = Store(self.root, _pick_device(compute))
+            remote = None if compute.store is None else stack.enter_context(holding(compute.store))
+            self.store = Store(self.root, _pick_device(compute), remote)
             engine = Cluster(self.store, compute) if compute.engine == "ray" else _make_pool(self.store, self._config)
             stack.enter_context(lock(self.root))
             stack.enter_context(full_disk_is_an_error(self.root))
@@ -63,6 +64,8 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
+        if error is None and self.store.remote is not None:
+            self.store.remote.copy_outputs(self.root)
         return self._stack.__exit__(kind, error, trace)
 
     def compute(self, stages: Sequence[Stage], last: bool = False) -> None:

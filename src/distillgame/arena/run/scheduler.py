@@ -97,7 +97,7 @@ def execute(
             continue
         if "done" not in message:
             raise StageError(f"stage '{stage.label}' failed: {message['error']}", message.get("traceback", ""))
-        if not engine.store.has(stage):
+        if not engine.store.has(stage, fresh=True):
             # What waits for it would wait forever: its fields do not survive JSON, or somebody deletes results.
             raise StageError(f"stage '{stage.label}' was computed, and its result is not in {engine.store.root}")
         front.finish(stage)

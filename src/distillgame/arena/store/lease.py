@@ -35,7 +35,7 @@ class Lease:
 
     Args:
         shelf: Where leases lie.
-        name: The stage's name.
+        name: Their folder, which is the stage's own.
         beat: Seconds between two beats.
         expiry: Seconds without a beat after which a holder counts as dead.
     """
@@ -60,7 +60,7 @@ class Lease:
         if self._heart is not None:
             self._heart.join()
         if self._place is not None:
-            with suppress(OSError):  # It expires, then.
+            with suppress(Exception):  # It expires, then.
                 for number in self._numbers():
                     if number <= self._place:
                         self._shelf.delete(self._file(number))
@@ -74,19 +74,21 @@ class Lease:
         Returns:
             True if this process holds the right, False if the stage is finished.
         """
-        seen, since = "", time.monotonic()
+        seen, silent, last = "", 0.0, time.monotonic()
+        pause = min(self._beat / 5, 1.0)
         while not finished():
             numbers = self._numbers()
             newest = numbers[-1] if numbers else 0
             text = self._shelf.read(self._file(newest)) if numbers else None
             if numbers and text is None:
                 continue  # Given back just now.
-            if text != seen:
-                seen, since = text or "", time.monotonic()
-            stale = not numbers or _is_dead(seen) or time.monotonic() - since > self._expiry
+            # Time in which the store did not answer says nothing about the holder.
+            silent = silent + min(time.monotonic() - last, 2 * pause) if text == seen else 0.0
+            seen, last = text or "", time.monotonic()
+            stale = not numbers or _is_dead(seen) or silent > self._expiry
             if stale and self._take(newest, seen):
                 return not finished()  # Its holder may have finished it, and given the right back, just now.
-            self._ended.wait(min(self._beat / 5, 1.0))
+            self._ended.wait(pause)
         return False
 
     def require(self) -> None:
@@ -121,7 +123,7 @@ class Lease:
 
     def _keep_beating(self) -> None:
         while not self._ended.wait(self._beat):
-            with suppress(OSError):  # The next beat may come through; if none does, another takes over.
+            with suppress(Exception):  # The next beat may come through; if none does, another takes over.
                 if self._numbers()[-1:] != [self._place]:
                     self._lost.set()
                     return
