@@ -14,6 +14,9 @@ T = TypeVar("T")
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
 """For each kind of URL, the package that reaches the store. Only kinds that can create a file exclusively are here."""
 
+KEYS = {"InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "InvalidToken", "403"}
+"""The stores' names of errors that keys or permissions cause."""
+
 PATIENCE = 300.0
 """Seconds for which a store that does not answer is asked again."""
 
@@ -191,18 +194,20 @@ def _is_passing(error: BaseException) -> bool:
 
 def _in_words(error: BaseException, url: str) -> DistillgameError:
     code, status = _code(error)
-    said = " ".join(str(error).split())
     name = type(error).__name__
+    said = " ".join(str(error).split())
+    return DistillgameError(f"{url}: {_advice(error, name, code, status)} ({code or name}: {said:.200})")
+
+
+def _advice(error: BaseException, name: str, code: str, status: int) -> str:
     if code in {"RequestTimeTooSkewed", "RequestExpired"}:
-        advice = "this machine's clock is wrong; set it"
-    elif name in {"NoCredentialsError", "PartialCredentialsError"} or code in {
-        "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "403",
-    } or status in {401, 403}:  # fmt: skip
-        advice = "check the credentials in the environment, and what they may do there"
-    elif "Quota" in code or "StorageFull" in code or status == 507:
-        advice = "the store is full; free some and start again"
-    elif isinstance(error, FileNotFoundError) or code in {"NoSuchBucket", "404"}:
-        advice = "there is no such bucket, or something deleted a file of the run"
-    else:
-        advice = "the store does not answer; start again when it does"
-    return DistillgameError(f"{url}: {advice} ({code or name}: {said:.200}); finished stages are kept")
+        return "this machine's clock is wrong; set it"
+    if "Quota" in code or "StorageFull" in code or status == 507:
+        return "the store is full; free some and start again: finished stages are kept"
+    if code in KEYS or status in {401, 403} or name in {"NoCredentialsError", "PartialCredentialsError"}:
+        return "check the credentials in the environment, and what they may do there"
+    if isinstance(error, FileNotFoundError) or code in {"NoSuchBucket", "404"}:
+        return "there is no such bucket, or something deleted a file of the run"
+    if _is_passing(error):
+        return "the store does not answer; start again when it does: finished stages are kept"
+    return "the store refuses"
