@@ -1,4 +1,4 @@
-"""The time that an engine takes beyond its stages' work: stages that do next to nothing, by worker processes and by Ray.
+"""The time that an engine takes beyond its stages' work: stages that do next to nothing, by processes and by Ray.
 
 Run ``python -m benchmarks.engines FOLDER``; with ``--address`` of a running Ray cluster, otherwise a local one is
 started. Prints, per engine, seconds until the first stage is finished, and seconds per further stage, warm.

@@ -1,4 +1,4 @@
-"""An object store for tests: an S3-compatible server of its own process, behind a proxy that breaks what it is told to."""
+"""An object store for tests: an S3-compatible server in a process of its own, behind a proxy that breaks requests."""
 
 import http.client
 import os
@@ -86,7 +86,9 @@ def _create_bucket(port: int, server: subprocess.Popen[bytes], log: Path) -> Non
         assert server.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
         with suppress(OSError), closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
-            connection.request("PUT", "/games", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=key/x/us-east-1/s3/"})
+            connection.request(
+                "PUT", "/games", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=key/x/us-east-1/s3/"}
+            )
             assert connection.getresponse().status == 200
             return
         time.sleep(0.1)
@@ -130,7 +132,7 @@ def _proxy(port: int) -> Iterator[Objects]:
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
 
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any
+        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""

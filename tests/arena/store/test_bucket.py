@@ -130,7 +130,7 @@ def test_other_urls_are_refused(bad: str) -> None:
 
 def test_errors_of_this_machine_are_not_the_stores(store: Objects, url: str, tmp_path: Path) -> None:
     bucket = Bucket(url)
-    cases: list[Callable[[], object]] = [lambda: (tmp_path / "missing").read_text(), lambda: 1 / 0]
+    cases: list[Callable[[], object]] = [(tmp_path / "missing").read_text, lambda: 1 / 0]
     for case in cases:
         with pytest.raises((FileNotFoundError, ZeroDivisionError)), bucket.refusals_in_words():
             case()

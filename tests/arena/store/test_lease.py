@@ -73,7 +73,8 @@ def test_the_death_of_a_process_of_this_machine_is_seen_at_once(tmp_path: Path) 
     code = (
         "import sys, time; from pathlib import Path; from distillgame.arena.store.lease import Lease; "
         "from distillgame.arena.store.shelf import Folder; "
-        "lease = Lease(Folder(Path(sys.argv[1])), 'leases/stage'); lease.acquire(lambda: False); print('held', flush=True); "
+        "lease = Lease(Folder(Path(sys.argv[1])), 'leases/stage'); lease.acquire(lambda: False); "
+        "print('held', flush=True); "
         "time.sleep(600)"
     )
     holder = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)

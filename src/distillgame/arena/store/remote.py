@@ -62,6 +62,10 @@ class Remote:
             self._listed = time.monotonic()
         return name in self._finished
 
+    def place(self, name: str) -> str:
+        """Return the URL of a stage's manifest."""
+        return f"{self.bucket.url}/{MANIFESTS}/{name}.json"
+
     def manifest(self, name: str) -> str | None:
         """Return a finished stage's manifest, or None if it is not finished."""
         with self.bucket.refusals_in_words():
@@ -135,13 +139,11 @@ class Remote:
                 self.bucket.delete(f"{manifest[AT]}/{file}")
 
     def _download(self, name: str, path: Path) -> None:
-        try:
-            with self.bucket.refusals_in_words():
+        with self.bucket.refusals_in_words():
+            try:
                 self.bucket.download(name, path)
-        except FileNotFoundError as error:
-            raise DistillgameError(
-                f"{self.bucket.url}/{name}: missing in the store; delete the manifest under {MANIFESTS}/ that names it"
-            ) from error
+            except FileNotFoundError as error:
+                raise DistillgameError(f"{self.bucket.url}/{name}: missing in the store") from error
 
 
 def _text(manifest: Mapping[str, Any]) -> str:

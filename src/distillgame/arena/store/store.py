@@ -78,13 +78,13 @@ class Store:
         if path.name not in self._verified:
             manifest = self._manifest(stage)
             if manifest.get("key") != stage.key(self.device):
-                raise DistillgameError(f"{path / MANIFEST}: belongs to another stage; {_hint(path)}")
+                raise DistillgameError(f"{path / MANIFEST}: belongs to another stage; {self._hint(path)}")
             if self._cache is not None:
                 self._cache.hold(path.name)
             if self.remote is not None and _changed(path, manifest) is not None:
                 self.remote.fetch(path.name, manifest, path)
             if (changed := _changed(path, manifest)) is not None:
-                raise DistillgameError(f"{path / changed}: corrupt or missing; {_hint(path)}")
+                raise DistillgameError(f"{path / changed}: corrupt or missing; {self._hint(path)}")
             self._verified.add(path.name)
         return path
 
@@ -199,9 +199,13 @@ class Store:
             files: dict[str, str] = manifest["files"]
             return manifest | {"files": dict(files)}
         except FileNotFoundError as error:
-            raise DistillgameError(f"{path}: stage '{stage.label}' is not finished; {_hint(path)}") from error
+            raise DistillgameError(f"{path}: stage '{stage.label}' is not finished; {self._hint(path)}") from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DistillgameError(f"{path / MANIFEST}: corrupt; {_hint(path)}") from error
+            raise DistillgameError(f"{path / MANIFEST}: corrupt; {self._hint(path)}") from error
+
+    def _hint(self, path: Path) -> str:
+        place = f"the folder {path}" if self.remote is None else self.remote.place(path.name)
+        return f"delete {place} to have it computed again"
 
 
 def _changed(folder: Path, manifest: Mapping[str, Any]) -> str | None:
@@ -210,10 +214,6 @@ def _changed(folder: Path, manifest: Mapping[str, Any]) -> str | None:
         if not (folder / name).is_file() or _hash(folder / name) != digest:
             return str(name)
     return None
-
-
-def _hint(path: Path) -> str:
-    return f"delete the folder {path} to have it computed again"
 
 
 def _files(folder: Path) -> Iterator[Path]:
