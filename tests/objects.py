@@ -107,7 +107,11 @@ def _proxy(port: int) -> Iterator[Objects]:
             fault = running.fault(self.command, self.path) or Fault()
             time.sleep(fault.seconds)
             if fault.status:
-                text = f"<Error><Code>{fault.code}</Code><Message>as told</Message></Error>".encode()
+                text = (
+                    b""
+                    if self.command == "HEAD"
+                    else f"<Error><Code>{fault.code}</Code><Message>as told</Message></Error>".encode()
+                )
                 self._answer(fault.status, {"Content-Type": "application/xml"}, text)
                 return
             headers = {name: value for name, value in self.headers.items() if name.lower() != fault.drop}

@@ -41,6 +41,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"results", "precision"},
         {"plan"},
         {"run"},
+        {"engines"},
+        {"store"},
         {"stages"},
         {"config"},
     ],

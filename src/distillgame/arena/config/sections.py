@@ -101,7 +101,7 @@ class Defender(Strict):
 
 
 class Resources(Strict):
-    """What a stage takes of a node while it runs; what is not given is estimated.
+    """The part of a node that a stage takes while it runs; parts that are not given are estimated.
 
     Attributes:
         cpus: Number of processors.

@@ -22,7 +22,7 @@ TRAINING_BYTES = 16
 
 @dataclass(frozen=True)
 class Needs:
-    """What a stage takes of a node.
+    """The part of a node that a stage takes.
 
     Attributes:
         cpus: Number of processors, or None for all of a node.

@@ -62,6 +62,8 @@ def compute_remotely(order: Mapping[str, Any], board: Any) -> dict[str, Any]:
     if url is not None and (root / name).stat().st_size > 0:
         with suppress(Exception):  # Where the store does not take it, the log stays on the node.
             remote_at(url).bucket.upload(root / name, name)
+    if "error" in outcome:
+        outcome["error"] += f" (on node {environment()['node']})"
     return outcome
 
 

@@ -158,7 +158,7 @@ def _code(error: BaseException) -> tuple[str, int]:
         if isinstance(response, dict) and "Error" in response:
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             return str(response["Error"].get("Code", "")), int(status)
-        if isinstance(status := getattr(seen, "code", None), int):
+        if type(seen).__name__ == "HttpError" and isinstance(status := getattr(seen, "code", None), int):  # gcsfs's.
             return "", status
         seen = seen.__cause__ or seen.__context__
     return "", 0
