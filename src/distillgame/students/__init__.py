@@ -5,7 +5,7 @@ from distillgame.students.base import Editing, Objective, Prepared, Student, Stu
 from distillgame.students.lessons import Desk, Lesson, Phase, Soft
 from distillgame.students.suites import CUSTOM, SUITES, Suite, suite_of
 from distillgame.students.supplies import Inversion, Needs, Supplies
-from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill, open_desk
+from distillgame.students.training import LoraSettings, TrainingReport, TrainingSettings, distill, is_first, open_desk
 from distillgame.students.valuation import VALUES, Value, Valuing, appraise
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Valuing",
     "appraise",
     "distill",
+    "is_first",
     "make_student",
     "open_desk",
     "students",

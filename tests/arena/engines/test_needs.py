@@ -71,13 +71,14 @@ def test_unknown_kinds_and_other_engines_are_refused() -> None:
         DistillgameError, match=r"compute\.resources: unknown kind of stage 'sampel' \(there are .*sample"
     ):
         require_kinds(Compute.model_validate({"engine": "ray", "resources": {"sampel": {}}}))
-    for bad, words in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"resources": {"sample": {}}}, "resources: is not for engine 'processes'"),
         ({"address": "local"}, "address: is not for engine 'processes'"),
         ({"engine": "ray", "workers": 2}, "workers: is not for engine 'ray'"),
         ({"engine": "ray", "resources": {"sample": {"gpus": -1}}}, "gpus"),
         ({"engine": "slurm"}, "engine"),
-    ]:
+    ]
+    for bad, words in cases:
         with pytest.raises(DistillgameError, match=words):
             load_config("bestiary", overrides={f"compute.{name}": value for name, value in bad.items()})
 

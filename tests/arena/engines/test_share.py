@@ -47,7 +47,7 @@ def test_a_worker_has_the_gpus_over_which_vllm_splits_a_network(
     assert pick_gpus(config) == 2
     assert pick_workers(config, "cuda") == 2
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    with pytest.raises(DistillgameError, match=r"1 workers with tensor_parallel_size 2 need 2 GPUs \(found 1\)"):
+    with pytest.raises(DistillgameError, match=r"1 workers with 2 GPUs each .* need 2 GPUs \(found 1\)"):
         pick_workers(config, "cuda")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
     tiny["compute"] = {"workers": 2}

@@ -65,12 +65,14 @@ def needs(stage: Stage, compute: Compute, device: str) -> Needs:
     )
     # A stage that measures time, and vLLM on processors of which it takes all, get a node to themselves.
     whole = stage.exclusive or (stage.uses_vllm and device == "cpu")
-    gpus = float(split if networks and device == "cuda" else 0)
-    memory = PROCESS_BYTES + sum((count_parameters(spec) or 0) * each for spec, each in networks)
+    gpus = float(max(split, stage.devices) if networks and device == "cuda" else 0)
+    memory = PROCESS_BYTES * stage.devices + stage.devices * sum(
+        (count_parameters(spec) or 0) * each for spec, each in networks
+    )
     if asked is None:
-        return Needs(None if whole else 1.0, gpus, memory)
+        return Needs(None if whole else float(stage.devices), gpus, memory)
     return Needs(
-        cpus=asked.cpus if asked.cpus is not None else None if whole else 1.0,
+        cpus=asked.cpus if asked.cpus is not None else None if whole else float(stage.devices),
         gpus=asked.gpus if asked.gpus is not None else gpus,
         memory=asked.memory if asked.memory is not None else memory,
     )

@@ -68,21 +68,25 @@ def compute(order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Compute a stage, and return how that ended: with ``done``, or with an ``error``.
 
     Args:
-        order: The stage's specification, the run's folder, the device, and the object store, if there is one.
+        order: The stage's specification, the run's folder, the device, and the object store, if there is one; or what
+            :func:`distillgame.arena.engines.together.run_stage` says to a process that computes a part.
         progress: Told how far it is.
     """
+    from distillgame.arena.engines.together import run_part, run_stage
     from distillgame.arena.stages import close_vllm, stage_from_spec
     from distillgame.arena.store import Cache, Store, remote_at
     from distillgame.errors import DistillgameError
 
     try:
+        if "folders" in order:
+            return run_part(order, progress)
         stage = stage_from_spec(order["stage"])
         if order["device"] != "cpu" and not stage.uses_vllm:
             close_vllm()  # It claims most of the GPU's memory.
         root, url, bound = Path(order["root"]), order["store"], order["cache"]
         cache = None if bound is None else Cache(root, bound)
         remote = None if url is None else remote_at(url)
-        Store(root, order["device"], remote, cache).run(stage, progress)
+        Store(root, order["device"], remote, cache).run(stage, progress, run_stage)
     except DistillgameError as error:
         return {"error": str(error)}
     except Exception as error:

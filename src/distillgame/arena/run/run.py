@@ -137,12 +137,13 @@ def pick_workers(config: GameConfig, device: str) -> int:
     # Without tensor parallelism workers may share a GPU, as they always could.
     if each > 1 and workers * each > there:
         raise DistillgameError(
-            f"{workers} workers with tensor_parallel_size {each} need {workers * each} GPUs (found {there})"
+            f"{workers} workers with {each} GPUs each (tensor_parallel_size, training.devices) "
+            f"need {workers * each} GPUs (found {there})"
         )
     return workers
 
 
 def pick_gpus(config: GameConfig) -> int:
-    """Return the number of GPUs that a worker needs: those over which vLLM splits a network."""
+    """Return the number of GPUs that a worker needs: those over which vLLM splits a network, or that train together."""
     engines = [each.engine for each in (config.sampling, config.evaluation) if each.engine is not None]
-    return max((engine.tensor_parallel_size for engine in engines), default=1)
+    return max([config.training.devices, *(engine.tensor_parallel_size for engine in engines)])

@@ -92,6 +92,11 @@ class Stage(Strict):
         """True if it samples through vLLM, whose process a worker keeps for further stages."""
         return any(isinstance(value, Generation) and value.engine is not None for value in dict(self).values())
 
+    @property
+    def devices(self) -> int:
+        """Number of processes that compute it together, each with a device of its own."""
+        return 1
+
     def inputs(self) -> list["Stage"]:
         """Return the stages whose results this one reads."""
         values: list[Any] = []

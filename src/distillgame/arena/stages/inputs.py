@@ -6,7 +6,7 @@ from pathlib import Path
 
 from distillgame.arena.stages.base import Stage, StageContext
 from distillgame.models import LanguageModel, ModelSpec, load_model
-from distillgame.students import TrainingReport
+from distillgame.students import TrainingReport, is_first
 
 TRACES = "traces.parquet"
 """The file that a stage of traces leaves."""
@@ -67,7 +67,12 @@ class TrainingStage(Stage):
 
 
 def write_training(out: Path, model: LanguageModel, report: TrainingReport) -> None:
-    """Write a trained student and the report on it where a :class:`TrainingStage` leaves them."""
+    """Write a trained student and the report on it where a :class:`TrainingStage` leaves them.
+
+    Of several processes that trained it together, the first writes.
+    """
+    if not is_first():
+        return
     model.model.save_pretrained(out / MODEL)
     model.tokenizer.save_pretrained(out / MODEL)
     report.write(out / REPORT)

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,9 @@ MANIFEST = "stage.json"
 
 JOURNALS = "journals"
 """The folder of a run's journals."""
+
+Runner = Callable[[Stage, StageContext], None]
+"""Runs a stage, in this process or in several."""
 
 MOST_CHARACTERS = 150
 """Of a label in a folder's name, which file systems limit."""
@@ -88,8 +91,13 @@ class Store:
             self._verified.add(path.name)
         return path
 
-    def run(self, stage: Stage, progress: Progress) -> None:
+    def run(self, stage: Stage, progress: Progress, run: Runner = Stage.run) -> None:
         """Compute a stage whose inputs are finished, or wait until the process that is computing it has finished.
+
+        Args:
+            stage: The stage.
+            progress: Told how far it is.
+            run: Runs it.
 
         Raises:
             DistillgameError: If its input is bad, the disk is full, or the object store refuses.
@@ -106,20 +114,20 @@ class Store:
             while not self.has(stage, fresh=True):
                 with suppress(LeaseLostError), Lease(shelf, f"{LEASES}/{name}") as lease:
                     if lease.acquire(lambda: self.has(stage, fresh=True)):
-                        self._finish(stage, progress, lease)
+                        self._finish(stage, progress, lease, run)
 
-    def _finish(self, stage: Stage, progress: Progress, lease: Lease) -> None:
+    def _finish(self, stage: Stage, progress: Progress, lease: Lease, run: Runner) -> None:
         path = self.path(stage)
         # Computed here before, and not brought to the object store: that was full, or did not answer.
         kept = self.remote is not None and (path / MANIFEST).is_file()
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8")) if kept else None
         if manifest is None or AT in manifest or _changed(path, manifest) is not None:
-            manifest = self._compute(stage, progress, lease)
+            manifest = self._compute(stage, progress, lease, run)
         if self.remote is not None:
             lease.require()
             self.remote.publish(path.name, path, manifest)
 
-    def _compute(self, stage: Stage, progress: Progress, lease: Lease) -> dict[str, Any]:
+    def _compute(self, stage: Stage, progress: Progress, lease: Lease, run: Runner) -> dict[str, Any]:
         """Compute a stage whose lease this process holds, into its folder here, and return its manifest.
 
         Raises:
@@ -136,7 +144,7 @@ class Store:
         start = time.perf_counter()
         partial.mkdir(parents=True, exist_ok=True)
         (self.root / JOURNALS).mkdir(exist_ok=True)
-        stage.run(StageContext(partial, self.folder, self.device, report, self.root / JOURNALS))
+        run(stage, StageContext(partial, self.folder, self.device, report, self.root / JOURNALS))
         shutil.rmtree(partial / "checkpoints", ignore_errors=True)
         for path in [p for p in _files(partial) if p.suffix == ".partial" or p == partial / MANIFEST]:
             path.unlink()  # left by a process that was killed while it wrote, and no part of the result

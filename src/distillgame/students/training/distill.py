@@ -18,6 +18,7 @@ from distillgame.students.lessons import Desk, Lesson, Phase, encode
 from distillgame.students.supplies import Supplies
 from distillgame.students.training.environment import own_settings
 from distillgame.students.training.settings import TrainingSettings
+from distillgame.students.training.sharing import everywhere_the_first
 
 if TYPE_CHECKING:
     from transformers import TrainingArguments
@@ -105,7 +106,7 @@ def distill(
     targets = desk.objective
     if student.needs_objective or student.needs_values:
         _require_values(model, student, targets)
-    phases = [phase for phase in student.phases(desk) if phase.lessons]
+    phases = everywhere_the_first([phase for phase in student.phases(desk) if phase.lessons])
     if not phases and desk.lessons(supplies.traces):
         # A student that finds nothing worth learning keeps its base model.
         return LanguageModel(model.model.eval(), model.tokenizer, model.source), NOTHING
@@ -230,6 +231,7 @@ def _arguments(
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=model.device.type != "cpu",
+        ddp_find_unused_parameters=False,
     )
     # On a machine with several GPUs the Trainer would split minibatches over them and enlarge them.
     arguments._n_gpu = min(1, arguments.n_gpu)

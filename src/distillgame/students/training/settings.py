@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from distillgame.strict import Strict
 
@@ -33,6 +33,8 @@ class TrainingSettings(Strict):
         objective_every: Optimiser steps between two gradients g.
         value_step: Finite-difference step along the unit-norm g.
         checkpoint_every: Optimiser steps between checkpoints, from which a killed training resumes; 0 writes none.
+        devices: Processes, each with a GPU of its own where there are GPUs, that share every forward pass; the result
+            is that of one, but for rounding.
     """
 
     epochs: int = Field(3, ge=1)
@@ -50,3 +52,11 @@ class TrainingSettings(Strict):
     objective_every: int = Field(10, ge=1)
     value_step: float = Field(1e-3, gt=0)
     checkpoint_every: int = Field(0, ge=0)
+    # One is left out, so that trainings from before it was there keep their keys.
+    devices: int = Field(1, ge=1, exclude_if=lambda value: value == 1)
+
+    @model_validator(mode="after")
+    def _have_work_for_all(self) -> "TrainingSettings":
+        if self.devices > self.batch_size:
+            raise ValueError(f"devices: {self.devices} processes cannot share a batch_size of {self.batch_size}")
+        return self

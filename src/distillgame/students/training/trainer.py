@@ -13,6 +13,7 @@ from distillgame.seeding import derive_seed
 from distillgame.students.base import Student
 from distillgame.students.lessons import Lesson, collate_lessons
 from distillgame.students.training.settings import TrainingSettings
+from distillgame.students.training.sharing import Whole, own_part, processes
 from distillgame.students.training.weight_group import WeightGroup
 from distillgame.values import (
     Direction,
@@ -37,6 +38,9 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
     The weights sum to one over the traces of an optimiser step, also when a step accumulates several forward passes:
     unnormalised terms are accumulated and the gradient is divided at the end. A passive student runs the same code
     with equal weights. A student that weighs the whole set has weights with mean one over the set instead.
+
+    Processes that train together make the same forward passes as one would, each with its own part of the lessons.
+    Weights are computed from all of them, everywhere alike.
 
     Args:
         model: The student's network.
@@ -64,7 +68,7 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
             model=model,
             args=arguments,
             train_dataset=list(lessons),
-            data_collator=lambda part: collate_lessons(part, pad_id),
+            data_collator=lambda lessons: collate_lessons(own_part(lessons), pad_id),
             callbacks=[_Report(progress)] if progress else [],
         )
         self.add_callback(_SaveProgress(self))
@@ -86,10 +90,20 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         """Train from the newest complete checkpoint in the folder, or from the start if there is none."""
         found = _complete_checkpoints(checkpoints) if checkpoints is not None else []
         if found:
-            saved = torch.load(found[-1] / PROGRESS, map_location=self.args.device, weights_only=True)
+            # Among several processes the CPU has a number, by which nothing can be loaded.
+            device = "cpu" if self.args.device.type == "cpu" else self.args.device
+            saved = torch.load(found[-1] / PROGRESS, map_location=device, weights_only=True)
             self.direction, self.losses = saved["direction"], saved["losses"]
             self.divergences, self.effective_shares = saved["divergences"], saved["effective_shares"]
         self.train(resume_from_checkpoint=str(found[-1]) if found else None)
+
+    def get_train_dataloader(self) -> Any:
+        """Return the forward passes; every process goes through all, and takes its own part when it collates."""
+        loader = super().get_train_dataloader()
+        if processes() > 1:
+            shard = loader.batch_sampler
+            shard.num_processes, shard.process_index, shard.even_batches = 1, 0, False
+        return loader
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """Run one forward and backward pass; the last of an optimiser step normalises the accumulated gradient."""
@@ -100,11 +114,11 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
         self._group.loss += float(part)
         if not self.accelerator.sync_gradients:
             return torch.zeros_like(part)
-        sums = torch.tensor([self._group.total, self._group.loss], device=part.device)
-        total, loss = self.accelerator.reduce(sums, "sum").tolist()
+        loss = float(self.accelerator.reduce(torch.tensor(self._group.loss, device=part.device), "sum"))
         # A student may give zero weight to everything in a step.
-        total = total or 1.0
-        _scale_gradients(model, self.accelerator.num_processes / total)
+        total = self._group.total or 1.0
+        # Gradients were averaged over processes.
+        _scale_gradients(model, processes() / total)
         self.losses.append(loss / total)
         self.divergences.append(self._group.divergence())
         self.effective_shares.append(self._group.effective_share())
@@ -130,12 +144,12 @@ class DistillTrainer(Trainer):  # type: ignore[misc]
                 values = v_grad_difference(plain, inputs, self.direction, step, at_theta=logprobs.detach())
         key = derive_seed(self.args.seed, self.state.global_step, self._group.passes, "weights")
         generator = torch.Generator().manual_seed(key)
-        log_weights = self.student.log_weights(values, generator) + inputs["log_weight"]
-        peak = float(self.accelerator.gather(log_weights.max()).max())
-        weights, rescale = self._group.add(log_weights, peak)
+        whole = Whole.of(values, inputs["log_weight"])
+        log_weights = self.student.log_weights(whole.values, generator) + whole.log_weights
+        weights, rescale = self._group.add(log_weights)
         if rescale != 1:
             _scale_gradients(model, rescale)
-        return (weights * (self._regret(model, inputs, logprobs) - logprobs)).sum()
+        return (whole.own(weights) * (self._regret(model, inputs, logprobs) - logprobs)).sum()
 
     def _regret(self, model: Any, inputs: Any, logprobs: torch.Tensor) -> torch.Tensor:
         """Return the loss of each lesson's preference, shape (B,); zero where nothing is rejected."""
@@ -172,6 +186,8 @@ class _SaveProgress(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         trainer = self.trainer
+        if not args.should_save:
+            return
         path = Path(args.output_dir) / f"checkpoint-{state.global_step}" / PROGRESS
         partial = path.with_suffix(".partial")
         saved = {

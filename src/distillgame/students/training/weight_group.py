@@ -25,10 +25,10 @@ class WeightGroup:
         """True after the first pass."""
         return self.passes > 0
 
-    def add(self, log_weights: torch.Tensor, peak: float) -> tuple[torch.Tensor, float]:
+    def add(self, log_weights: torch.Tensor) -> tuple[torch.Tensor, float]:
         """Return the weights of one pass and the factor by which earlier terms shrink."""
         # Weights over the whole set are at most its size: none can overflow, but all of a step may be tiny.
-        new_peak = 0.0 if self.whole_set else max(self.peak, peak)
+        new_peak = 0.0 if self.whole_set else max(self.peak, float(log_weights.max()))
         rescale = math.exp(self.peak - new_peak) if self.peak > -math.inf else 1.0
         weights = torch.exp(log_weights - new_peak) if new_peak > -math.inf else torch.zeros_like(log_weights)
         self.peak = new_peak

@@ -95,6 +95,11 @@ class DistillStage(TrainingStage):
         """Some samplings, and more where traces are valued at every step."""
         return 5.0 if self.student.student.needs_values else 3.0
 
+    @property
+    def devices(self) -> int:
+        """As many as the settings say."""
+        return self.training.devices
+
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
         model, report = distill(

@@ -62,6 +62,11 @@ class InverterStage(TrainingStage):
         """A training, and one more per draw."""
         return 3.0 * (1 + len(self.own))
 
+    @property
+    def devices(self) -> int:
+        """As many as the settings say."""
+        return self.training.devices
+
     def run(self, context: StageContext) -> None:
         """Write the trained model to ``model/`` and ``training.json``."""
         model, report = distill(
