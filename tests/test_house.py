@@ -36,7 +36,8 @@ FLOORS: dict[str, list[set[str]]] = {
     "arena": [
         {"judging", "sweep"},
         {"dry_run", "one_stage", "play", "solve", "tune", "values"},
-        {"validate", "memory"},
+        {"validate", "memory", "hours"},
+        {"operations"},
         {"bench", "calibrate"},
         {"results", "precision"},
         {"plan"},

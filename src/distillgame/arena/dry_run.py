@@ -4,28 +4,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from distillgame.arena.config import GameConfig
+from distillgame.arena.hours import Hours
 from distillgame.arena.memory import memory
+from distillgame.arena.operations import operations
 from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
 from distillgame.arena.stages import (
-    CostStage,
-    DistillStage,
-    FormStage,
-    InverterStage,
     JudgeStage,
-    ProbeStage,
-    ProxyGradientStage,
     RewriteStage,
     SampleStage,
     Stage,
-    ValueStage,
     WrittenFormStage,
 )
 from distillgame.models import Endpoint, count_parameters
-from distillgame.policies.forms import WrittenForm, make_form
-
-PROMPT_TOKENS = 256
-"""Assumed length of a prompt."""
 
 
 def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = False) -> str:
@@ -36,8 +27,7 @@ def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = Fal
         queries: Numbers of queries, for a sweep.
         choose: Whether the strongest student is chosen on the validation split, as in a sweep.
 
-    Costs are upper bounds in floating-point operations: every completion is counted at its full length, two
-    operations per parameter and token for a forward pass, six for a training step (ten with values).
+    Costs are upper bounds (:func:`distillgame.arena.operations.operations`).
     """
     stages = in_order(Lineup(Planner(config, resolve=False), None, queries, choose).expected())
     specs = {"teacher": config.teacher, **config.all_proxies, "student": config.student}
@@ -50,14 +40,14 @@ def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = Fal
     lines += ["", "stages"]
     totals: Counter[str] = Counter()
     for kind, group in _groups(stages).items():
-        flops = sum(_flops(stage, config, sizes) for stage in group)
+        flops = sum(operations(stage, config, sizes) for stage in group)
         totals["flops"] += int(flops)
         lines.append(f"  {len(group):>4} {kind:<10} {flops:9.2e} operations at most")
     lines += [f"  {len(stages):>4} in all     {totals['flops']:9.2e} operations at most", "", *_endpoint_lines(stages)]
     lines += ["memory at most, weights and optimiser only (key-value caches and activations come on top)"]
     lines += [f"  {what:<8} {text}" for what, text in memory(config, sizes).items()]
-    hours = totals["flops"] / 1e14 / 3600
-    lines += ["", f"at 100 teraFLOP/s that would be {hours:.2g} hours; nothing was downloaded or run"]
+    hours = Hours(stages, config, sizes)
+    lines += ["", *hours.lines(), "", *hours.preemption(), "", "nothing was downloaded or run"]
     return "\n".join(lines)
 
 
@@ -67,54 +57,6 @@ def _groups(stages: Sequence[Stage]) -> dict[str, list[Stage]]:
         evaluating = isinstance(stage, SampleStage) and stage.trained is not None
         groups.setdefault("evaluate" if evaluating else stage.kind, []).append(stage)
     return groups
-
-
-def _flops(stage: Stage, config: GameConfig, sizes: dict[str, float | None]) -> float:
-    teacher, student = sizes["teacher"] or 0, sizes["student"] or 0
-    proxies = {name: sizes[name] or 0 for name in config.all_proxies}
-    length = PROMPT_TOKENS + config.sampling.max_new_tokens
-    if isinstance(stage, SampleStage):
-        answering = student if stage.model.spec == config.student else teacher
-        passes = answering + _proxy_passes(stage) * sum(proxies[name] for name in stage.proxies)
-        return 2 * passes * stage.count * (PROMPT_TOKENS + stage.sampling.max_new_tokens)
-    if isinstance(stage, ProxyGradientStage):
-        proxy = next(sizes[name] or 0 for name, spec in config.all_proxies.items() if spec == stage.proxy.spec)
-        return 6 * proxy * stage.problems.size * length
-    if isinstance(stage, DistillStage):
-        operations = 10 if stage.student.student.needs_values else 6
-        examples = stage.queries + (stage.references.size if stage.references is not None else 0)
-        tokens = examples * min(length, stage.training.max_length)
-        return operations * student * stage.training.epochs * tokens
-    if isinstance(stage, InverterStage):
-        return 6 * student * stage.training.epochs * stage.examples * min(2 * length, stage.training.max_length)
-    if isinstance(stage, CostStage):
-        repeated = stage.settings.prompts * stage.settings.repetitions * (len(stage.policies) + 1)
-        return 2 * (teacher + 2 * sum(proxies.values())) * repeated * length
-    return _reading_flops(stage, length, teacher, student, max(proxies.values(), default=0))
-
-
-def _reading_flops(stage: Stage, length: int, teacher: float, student: float, proxy: float) -> float:
-    """Of stages that read or rewrite traces which are there already."""
-    if isinstance(stage, FormStage):
-        return _writing_flops(stage, length, teacher)
-    if isinstance(stage, RewriteStage):
-        here = not isinstance(stage.base, Endpoint)
-        return 2 * student * stage.count * (length + stage.sampling.max_new_tokens) * here
-    if isinstance(stage, ProbeStage):
-        knowledge = stage.task.task.knowledge()
-        return 2 * student * length * (0 if knowledge is None else len(knowledge.probes()))
-    if isinstance(stage, ValueStage):
-        return 2 * proxy * stage.count * length
-    return 0.0
-
-
-def _writing_flops(stage: FormStage, length: int, teacher: float) -> float:
-    """Of a form, if a model that is run here writes it."""
-    form = make_form(stage.form)
-    if not isinstance(form, WrittenForm) or isinstance(form.writer, Endpoint):
-        return 0.0
-    size = teacher if form.writer is None else count_parameters(form.writer) or 0
-    return 2 * size * form.tries * stage.count * (length + stage.traces.sampling.max_new_tokens)
 
 
 def _endpoint_lines(stages: Sequence[Stage]) -> list[str]:
@@ -140,11 +82,6 @@ def _endpoint_lines(stages: Sequence[Stage]) -> list[str]:
         if isinstance(stage, JudgeStage) and (calls := stage.judge.judge.calls(stage.exhibits)):
             lines.append(f"  {calls:,} calls of {stage.judge.label}, which judges up to {stage.exhibits:,} exhibits")
     return ["endpoints", *lines, ""] if lines else []
-
-
-def _proxy_passes(stage: SampleStage) -> int:
-    policy = stage.policy.policy
-    return 2 if policy.needs_delta else int(policy.needs_proxy)
 
 
 def _size(parameters: float | None) -> str:

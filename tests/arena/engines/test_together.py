@@ -88,7 +88,7 @@ def test_two_processes_train_what_one_does(
     alone, shared = read_report(tmp_path / "1"), read_report(tmp_path / "2")
     assert (alone.traces, alone.steps) == (shared.traces, shared.steps) == (21, 9)
     # Its values are differences over a step of 1e-3, which makes rounding a thousand times larger.
-    relative = 1e-3 if name == "adaptive" else 1e-5
+    relative = 1e-3 if name in {"adaptive", "shuffled"} else 1e-5
     assert shared.loss == pytest.approx(alone.loss, rel=relative)
     assert shared.rho == pytest.approx(alone.rho, rel=relative, abs=1e-6)
     assert shared.effective_share == pytest.approx(alone.effective_share, rel=relative)

@@ -114,6 +114,18 @@ class Resources(Strict):
     memory: ByteSize | None = Field(None, gt=0)
 
 
+class Gpu(Strict):
+    """The GPU that a dry run counts with.
+
+    Attributes:
+        teraflops: Operations per second that it keeps up, in units of 10^12.
+        price: Dollars per hour; without it no costs are given.
+    """
+
+    teraflops: float = Field(100.0, gt=0)
+    price: float | None = Field(None, gt=0)
+
+
 class Compute(Strict):
     """The device, who computes, and what stays on the disk.
 
@@ -129,6 +141,7 @@ class Compute(Strict):
         cache: Bytes that a Ray node's copies of finished stages may take, also as a text: ``50GB``.
         keep_students: Whether trained students stay on the disk once they are evaluated; a later game in the same
             folder that evaluates one elsewhere otherwise trains it again.
+        gpu: The GPU that ``--dry-run`` counts with.
     """
 
     device: DeviceName = "auto"
@@ -139,6 +152,7 @@ class Compute(Strict):
     store: str | None = None
     cache: ByteSize = Field(ByteSize(100_000_000_000), gt=0)
     keep_students: bool = False
+    gpu: Gpu = Gpu()
 
     @field_validator("workers")
     @classmethod

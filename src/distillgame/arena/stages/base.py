@@ -15,7 +15,12 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from pydantic import ModelWrapValidatorHandler, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import (
+    ModelWrapValidatorHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from distillgame.arena.config import Generation
 from distillgame.strict import Strict
@@ -97,15 +102,20 @@ class Stage(Strict):
         """Number of processes that compute it together, each with a device of its own."""
         return 1
 
-    def inputs(self) -> list["Stage"]:
+    def inputs(self) -> tuple["Stage", ...]:
         """Return the stages whose results this one reads."""
+        return self.known_inputs
+
+    @cached_property
+    def known_inputs(self) -> tuple["Stage", ...]:
+        """Inputs, found once: planning asks for them again and again."""
         values: list[Any] = []
         for value in dict(self).values():
             if isinstance(value, Mapping):
                 values += [value[name] for name in sorted(value)]
             else:
                 values += value if isinstance(value, tuple) else [value]
-        return [value for value in values if isinstance(value, Stage)]
+        return tuple(value for value in values if isinstance(value, Stage))
 
     def key(self, device: str) -> str:
         """Return a hash of everything the result depends on, library versions and kind of device included."""
