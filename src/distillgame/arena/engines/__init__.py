@@ -1,4 +1,4 @@
-"""What computes stages: worker processes of this machine, or a Ray cluster."""
+"""Engines, which compute stages: worker processes of this machine, or a Ray cluster."""
 
 from distillgame.arena.engines.cluster import Cluster, cluster_device, connected
 from distillgame.arena.engines.engine import Engine

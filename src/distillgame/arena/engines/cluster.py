@@ -16,10 +16,10 @@ from distillgame.arena.store import Store, environment
 from distillgame.errors import DistillgameError
 
 POLL_SECONDS = 0.5
-"""How often progress is asked for while nothing ends."""
+"""Seconds after which progress is asked for while nothing ends."""
 
 RETRIES = 5
-"""How often a stage is started again that was lost with its process or node."""
+"""Number of times a stage is started again that was lost with its process or node."""
 
 
 class Cluster(Engine):

@@ -7,7 +7,7 @@ from distillgame.arena.stages import Stage
 from distillgame.arena.store import Store
 
 Message = dict[str, Any]
-"""What is said of a running stage: ``progress`` (done and total), ``done``, or ``error`` with a ``traceback``."""
+"""A message about a running stage: ``progress`` (done and total), ``done``, or ``error`` with a ``traceback``."""
 
 
 class Engine(ABC):

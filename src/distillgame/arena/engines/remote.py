@@ -17,7 +17,7 @@ LOGS = "logs"
 
 
 class Board:
-    """How far running stages are; an actor, to which all nodes report."""
+    """The progress of running stages; an actor, to which all nodes report."""
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[int, int]] = {}

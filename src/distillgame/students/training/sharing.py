@@ -1,4 +1,4 @@
-"""What processes that train one student together exchange: every process sees the minibatch as a whole."""
+"""The exchange between processes that train one student together: each sees the minibatch as a whole."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
