@@ -13,14 +13,14 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @dataclass
 class Fault:
-    """What happens to a request instead of its answer.
+    """A thing that happens to a request instead of its answer.
 
     Attributes:
         status: The status of a refusal; 0 passes the request on.
@@ -94,54 +94,62 @@ def _create_bucket(port: int, server: subprocess.Popen[bytes], log: Path) -> Non
         time.sleep(0.1)
 
 
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "server", "date"}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Passes requests on to the server, or lets them go wrong."""
+
+    protocol_version = "HTTP/1.1"
+    running: ClassVar[Objects]
+    port: ClassVar[int]
+
+    def handle_any(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.running.requests.append((self.command, self.path))
+        fault = self.running.fault(self.command, self.path) or Fault()
+        time.sleep(fault.seconds)
+        if fault.status:
+            text = (
+                b""
+                if self.command == "HEAD"
+                else f"<Error><Code>{fault.code}</Code><Message>as told</Message></Error>".encode()
+            )
+            self._answer(fault.status, {"Content-Type": "application/xml"}, text)
+            return
+        headers = {name: value for name, value in self.headers.items() if name.lower() != fault.drop}
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port)) as server:
+            server.request(self.command, self.path, body or None, headers)
+            answer = server.getresponse()
+            content = answer.read()
+            kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            self._answer(answer.status, kept, content, fault.cut)
+
+    def _answer(self, status: int, headers: dict[str, str], content: bytes, cut: bool = False) -> None:
+        self.send_response_only(status)
+        # The answer to HEAD says how long the body would be.
+        length = headers.pop("Content-Length", None) if self.command == "HEAD" else None
+        for name, value in {**headers, "Content-Length": length or str(len(content))}.items():
+            if name.lower() != "content-length" or value == (length or str(len(content))):
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content[: len(content) // 2] if cut else content)
+        if cut:
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
 @contextmanager
 def _proxy(port: int) -> Iterator[Objects]:
     running = Objects("")
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            running.requests.append((self.command, self.path))
-            fault = running.fault(self.command, self.path) or Fault()
-            time.sleep(fault.seconds)
-            if fault.status:
-                text = (
-                    b""
-                    if self.command == "HEAD"
-                    else f"<Error><Code>{fault.code}</Code><Message>as told</Message></Error>".encode()
-                )
-                self._answer(fault.status, {"Content-Type": "application/xml"}, text)
-                return
-            headers = {name: value for name, value in self.headers.items() if name.lower() != fault.drop}
-            with closing(http.client.HTTPConnection("127.0.0.1", port)) as server:
-                server.request(self.command, self.path, body or None, headers)
-                answer = server.getresponse()
-                content = answer.read()
-                kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
-                self._answer(answer.status, kept, content, fault.cut)
-
-        def _answer(self, status: int, headers: dict[str, str], content: bytes, cut: bool = False) -> None:
-            self.send_response_only(status)
-            # The answer to HEAD says how long the body would be.
-            length = headers.pop("Content-Length", None) if self.command == "HEAD" else None
-            for name, value in {**headers, "Content-Length": length or str(len(content))}.items():
-                if name.lower() != "content-length" or value == (length or str(len(content))):
-                    self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content[: len(content) // 2] if cut else content)
-            if cut:
-                self.wfile.flush()
-                self.connection.shutdown(socket.SHUT_RDWR)
-                self.close_connection = True
-
-        do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815
-
-        def log_message(self, format: str, *args: Any) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as proxy:
+    handler = type("Handler", (_Handler,), {"running": running, "port": port})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as proxy:
         running.url = f"http://127.0.0.1:{proxy.server_address[1]}"
         thread = threading.Thread(target=proxy.serve_forever, daemon=True)
         thread.start()
@@ -150,6 +158,3 @@ def _proxy(port: int) -> Iterator[Objects]:
         finally:
             proxy.shutdown()
             thread.join()
-
-
-HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "server", "date"}

@@ -19,11 +19,16 @@ head=${nodes[0]}
 address="$head:${RAY_PORT:-6379}"
 export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=${RAY_AUTH_TOKEN:-$(python -c 'import secrets; print(secrets.token_hex(16))')}
 export RAY_USAGE_STATS_ENABLED=0
+export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1}  # srun does not take it from the job.
 resources=(--num-cpus "${SLURM_CPUS_PER_TASK:-1}" --num-gpus "${SLURM_GPUS_ON_NODE:-0}")
 
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
   ray start --head --port="${RAY_PORT:-6379}" "${resources[@]}" --include-dashboard=false --block &
-until ray health-check --address "$address" 2>/dev/null; do sleep 2; done
+for attempt in {1..60}; do
+  ray health-check --address "$address" 2>/dev/null && break
+  kill -0 $! && [ "$attempt" -lt 60 ]  # Without a head there is nothing to wait for.
+  sleep 2
+done
 for node in "${nodes[@]:1}"; do
   srun --nodes=1 --ntasks=1 --nodelist="$node" ray start --address="$address" "${resources[@]}" --block &
 done

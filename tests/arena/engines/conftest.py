@@ -74,11 +74,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Objects]:
 def cluster(store: Objects) -> Iterator[RayCluster]:
     # Paths of sockets have a bound, which pytest's folders exceed.
     folder = Path(tempfile.mkdtemp(prefix="ray-"))
-    ports = []
-    with closing(socket.socket()) as one, closing(socket.socket()) as two:
-        for each in (one, two):
-            each.bind(("127.0.0.1", 0))
-            ports.append(each.getsockname()[1])
+    with closing(socket.socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     environment = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(16),
@@ -86,12 +84,9 @@ def cluster(store: Objects) -> Iterator[RayCluster]:
         "DISTILLGAME_CACHE": str(folder / "cache"),
         **store.environment,
     }
-    running = RayCluster(f"127.0.0.1:{ports[0]}", environment, folder)
+    running = RayCluster(f"127.0.0.1:{port}", environment, folder)
     try:
-        running.add(
-            "--head", f"--port={ports[0]}", f"--ray-client-server-port={ports[1]}", "--include-dashboard=false",
-            f"--temp-dir={folder}",
-        )  # fmt: skip
+        running.add("--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}")
         yield running
     finally:
         for node in reversed(running.nodes):

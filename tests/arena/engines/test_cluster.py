@@ -14,9 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
-from distillgame.arena import play
+from distillgame.arena import load_config, play
+from distillgame.arena.plan import Planner
+from distillgame.arena.run import Run
 from distillgame.arena.store.bucket import Bucket
-from distillgame.arena.store.remote import AT, FILES, MANIFESTS
+from distillgame.arena.store.cache import AT
+from distillgame.arena.store.remote import FILES, MANIFESTS
+from distillgame.errors import DistillgameError
+from distillgame.policies import PolicyChoice
 from tests.objects import Fault, Objects
 
 from .conftest import RayCluster, kill_node
@@ -119,11 +124,20 @@ def test_a_shared_folder_serves_as_well_and_keeps_logs_by_stage(
     assert "torch" in manifest["environment"]["libraries"]
 
 
-def test_what_no_node_can_give_is_refused(tiny: dict[str, Any], cluster: RayCluster, tmp_path: Path) -> None:
-    (tmp_path / "game.yaml").write_text(yaml.safe_dump(tiny))
-    driver = Driver(tmp_path, cluster, "compute.resources={distill: {cpus: 64}}")
-    assert driver.process.wait(120) == 2
-    last = driver.log.read_text().splitlines()[-1]
-    assert "takes 64 CPUs, 0 GPUs and" in last
-    assert "more than any node of the cluster has (1 CPUs, 0 GPUs" in last
-    assert "compute.resources.distill" in last
+def test_a_stage_waits_for_a_node_that_is_large_enough_but_not_for_ever(
+    tiny: dict[str, Any], cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distillgame.arena.engines.cluster.JOIN_SECONDS", 1.0)
+    asked = {"sample": {"cpus": 64}, "distill": {"gpus": 1}}
+    compute = {"engine": "ray", "address": cluster.address, "device": "cpu", "resources": asked}
+    config = load_config(tiny, overrides={f"compute.{name}": value for name, value in compute.items()})
+    stage = Planner(config).sample(PolicyChoice(name="standard"), "test", 0)
+    with (
+        in_environment(cluster.environment),
+        pytest.raises(DistillgameError) as raised,
+        Run(tmp_path / "run", config, progress=False) as run,
+    ):
+        run.compute([stage])
+    assert "takes 64 CPUs, 0 GPUs and" in str(raised.value)
+    assert "more than any node of the cluster has (1 CPUs, 0 GPUs" in str(raised.value)
+    assert "compute.resources.sample" in str(raised.value)

@@ -4,7 +4,7 @@ import pytest
 
 from distillgame.arena import load_config
 from distillgame.arena.config import Compute
-from distillgame.arena.engines.cluster import _options
+from distillgame.arena.engines.cluster import amounts_of, fits
 from distillgame.arena.engines.needs import PROCESS_BYTES, Needs, needs, require_kinds
 from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
@@ -42,8 +42,13 @@ def test_memory_is_that_of_the_networks(stages: list[Stage]) -> None:
 def test_what_measures_time_gets_a_node(stages: list[Stage]) -> None:
     measuring = first(stages, CostStage)
     assert needs(measuring, Compute(), "cuda").cpus is None
-    assert _options(measuring, Needs(None, 0, 1e9), [SMALL, LARGE])["num_cpus"] == 16
-    assert _options(measuring, Needs(None, 0, 1e9), [SMALL])["num_cpus"] == 4
+    every = [SMALL, LARGE, {"CPU": 64.0, "memory": 16e9}]
+    assert amounts_of(Needs(None, 0, 1e9), every) == {"CPU": 64.0, "GPU": 0, "memory": 1e9}
+    # Of those that have the rest of what it takes.
+    assert amounts_of(Needs(None, 1, 1e9), every) == {"CPU": 16.0, "GPU": 1, "memory": 1e9}
+    assert amounts_of(Needs(None, 0, 32e9), [SMALL]) == {"CPU": 4.0, "GPU": 0, "memory": 32e9}
+    assert amounts_of(Needs(None, 0, 300e9), every) is None
+    assert amounts_of(Needs(None, 0, 1e9), []) is None
 
 
 def test_vllm_takes_the_gpus_that_it_splits_a_network_over() -> None:
@@ -76,6 +81,7 @@ def test_unknown_kinds_and_other_engines_are_refused() -> None:
         ({"address": "local"}, "address: is not for engine 'processes'"),
         ({"engine": "ray", "workers": 2}, "workers: is not for engine 'ray'"),
         ({"engine": "ray", "resources": {"sample": {"gpus": -1}}}, "gpus"),
+        ({"engine": "ray", "resources": {"sample": {"gpus": 1.5}}}, "whole number"),
         ({"engine": "slurm"}, "engine"),
     ]
     for bad, words in cases:
@@ -83,13 +89,12 @@ def test_unknown_kinds_and_other_engines_are_refused() -> None:
             load_config("bestiary", overrides={f"compute.{name}": value for name, value in bad.items()})
 
 
-def test_a_stage_that_fits_nowhere_is_refused(stages: list[Stage]) -> None:
-    stage = first(stages, SampleStage)
-    with pytest.raises(DistillgameError, match=r"takes 1 CPUs, 1 GPUs and 300 GB of memory, more than any node"):
-        _options(stage, Needs(1.0, 1.0, 300e9), [SMALL, LARGE])
-    # No single node has both.
-    with pytest.raises(DistillgameError, match=r"\(4 CPUs, 0 GPUs, 64 GB; 1 CPUs, 8 GPUs, 8 GB\)"):
-        _options(stage, Needs(1.0, 1.0, 32e9), [SMALL, {"CPU": 1.0, "GPU": 8.0, "memory": 8e9}])
-    assert _options(stage, Needs(1.0, 1.0, 32e9), [SMALL, LARGE]) == {
-        "num_cpus": 1.0, "num_gpus": 1.0, "memory": 32_000_000_000
-    }  # fmt: skip
+def test_a_stage_fits_where_one_node_has_all_that_it_takes() -> None:
+    def fit(wanted: Needs, nodes: list[dict[str, float]]) -> bool:
+        asked = amounts_of(wanted, nodes)
+        return asked is not None and fits(asked, nodes)
+
+    assert not fit(Needs(1.0, 1.0, 300e9), [SMALL, LARGE])
+    assert not fit(Needs(1.0, 1.0, 32e9), [SMALL, {"CPU": 1.0, "GPU": 8.0, "memory": 8e9}])
+    assert not fit(Needs(1.0, 0.0, 1e9), [])
+    assert fit(Needs(1.0, 1.0, 32e9), [SMALL, LARGE])

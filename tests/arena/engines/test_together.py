@@ -44,6 +44,8 @@ STUDENTS = {
     "adaptive": {"eta": 2.0},
     "adaptive_once": {"eta": 2.0},
     "shuffled": {"eta": 2.0},
+    # Some of its lessons have a rejected target, for which a process makes one more pass.
+    "preferring": {},
 }
 
 
@@ -75,9 +77,10 @@ def test_two_processes_train_what_one_does(
     traces: tuple[dict[str, Any], Path], tmp_path: Path, name: str, settings: dict[str, Any]
 ) -> None:
     game, root = traces
-    for count in (1, 2):
-        stage = training_of(game, name, **settings, devices=count)
-        run_stage(stage, context(root, game, tmp_path / str(count)))
+    stage = training_of(game, name, **settings)
+    shared_stage = stage.model_copy(update={"training": stage.training.model_copy(update={"devices": 2})})
+    run_stage(stage, context(root, game, tmp_path / "1"))
+    run_stage(shared_stage, context(root, game, tmp_path / "2"))
     one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
     assert one.keys() == two.keys()
     assert max(float((one[key] - two[key]).abs().max()) for key in one) < TOLERANCE
@@ -86,7 +89,8 @@ def test_two_processes_train_what_one_does(
     if not settings:
         assert max(float((one[key] - start[key]).abs().max()) for key in one) > 10 * TOLERANCE
     alone, shared = read_report(tmp_path / "1"), read_report(tmp_path / "2")
-    assert (alone.traces, alone.steps) == (shared.traces, shared.steps) == (21, 9)
+    assert (alone.traces, alone.steps) == (shared.traces, shared.steps)
+    assert alone.steps == 9
     # Its values are differences over a step of 1e-3, which makes rounding a thousand times larger.
     relative = 1e-3 if name in {"adaptive", "shuffled"} else 1e-5
     assert shared.loss == pytest.approx(alone.loss, rel=relative)
@@ -96,7 +100,7 @@ def test_two_processes_train_what_one_does(
 
 def test_a_killed_training_of_two_goes_on_where_it_was(traces: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     game, root = traces
-    stage = training_of(game, "adaptive", devices=2, checkpoint_every=2)
+    stage = training_of(game, "adaptive", devices=2, checkpoint_every=2, epochs=10)
     steps: list[int] = []
 
     class StopError(Exception):
@@ -112,9 +116,9 @@ def test_a_killed_training_of_two_goes_on_where_it_was(traces: tuple[dict[str, A
     again: list[int] = []
     run_stage(stage, context(root, game, tmp_path / "two", lambda done, total: again.append(done)))
     assert min(again) > 4
-    run_stage(training_of(game, "adaptive"), context(root, game, tmp_path / "one"))
-    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
-    assert max(float((one[key] - two[key]).abs().max()) for key in one) < TOLERANCE
+    run_stage(stage, context(root, game, tmp_path / "whole"))
+    whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "two")
+    assert max(float((whole[key] - resumed[key]).abs().max()) for key in whole) < 1e-5
 
 
 def test_the_death_of_one_process_ends_the_stage(

@@ -73,7 +73,7 @@ def test_what_passes_is_waited_for(store: Objects, url: str, tmp_path: Path, fau
 
 
 def test_who_created_a_file_and_lost_the_answer_may_be_told_that_it_exists(store: Objects, url: str) -> None:
-    """What :class:`Lease` and :class:`Remote` rest on: the text says whose it is."""
+    """Leases and manifests rest on it: the text says whose it is."""
     bucket = Bucket(url)
     store.next(Fault(cut=True))
     bucket.create("c", "mine")

@@ -1,6 +1,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,20 @@ def test_a_corrupt_or_missing_object_is_refused(store: Objects, url: str, tmp_pa
     assert not list((tmp_path / "c").rglob("*.arriving"))
 
 
+def test_readers_of_one_node_do_not_disturb_each_other(store: Objects, url: str, tmp_path: Path) -> None:
+    stages = [given(tmp_path / f"{number}.jsonl", str(number)) for number in range(5)]
+    for stage in stages:
+        node(tmp_path / "a", url).run(stage, lambda *_: None)
+
+    def read(stage: GivenStage) -> bytes:
+        path = node(tmp_path / "b", url).folder(stage) / TRACES
+        return b"".join(path.read_bytes() for _ in range(20))
+
+    with ThreadPoolExecutor(6) as pool:
+        for stage in stages:
+            assert len(set(pool.map(read, [stage] * 12))) == 1
+
+
 def test_a_copy_that_changed_here_is_fetched_again(store: Objects, url: str, tmp_path: Path) -> None:
     stage = given(tmp_path / "t.jsonl")
     node(tmp_path / "a", url).run(stage, lambda *_: None)
@@ -164,6 +179,26 @@ def test_copies_are_bounded_but_for_those_that_are_read(store: Objects, url: str
     left = {path.name for path in (root / "stages").iterdir() if path.suffix != ".arriving"}
     assert left == {kept.name, reader.path(stages[3]).name}
     assert (kept / TRACES).is_file()
+
+
+def test_a_reader_that_waited_for_a_deletion_keeps_what_it_then_makes(tmp_path: Path) -> None:
+    """The file of the lock is the same before and after."""
+    copy = tmp_path / "stages" / "a"
+    copy.mkdir(parents=True)
+    Cache(tmp_path, 0).hold("a")
+    before = (tmp_path / "uses" / "a").stat().st_ino
+    (copy / "file").write_text("text")
+    Cache(tmp_path, 0).release()
+    assert not copy.exists()
+    assert (tmp_path / "uses" / "a").stat().st_ino == before
+
+
+def test_a_result_that_the_store_has_not_taken_is_never_evicted(tmp_path: Path) -> None:
+    for name, manifest in {"own": {"files": {}}, "copy": {"files": {}, "at": "stages/copy/1"}}.items():
+        (tmp_path / "stages" / name).mkdir(parents=True)
+        (tmp_path / "stages" / name / MANIFEST).write_text(json.dumps(manifest))
+    Cache(tmp_path, 0).release()
+    assert [path.name for path in (tmp_path / "stages").iterdir()] == ["own"]
 
 
 def test_one_run_holds_a_folder(store: Objects, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,13 @@ class Resources(Strict):
     gpus: float | None = Field(None, ge=0)
     memory: ByteSize | None = Field(None, gt=0)
 
+    @field_validator("gpus")
+    @classmethod
+    def _whole_above_one(cls, value: float | None) -> float | None:
+        if value is not None and value > 1 and value != int(value):
+            raise ValueError("must be a whole number above 1")
+        return value
+
 
 class Gpu(Strict):
     """The GPU that a dry run counts with.

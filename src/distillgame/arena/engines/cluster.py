@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,9 @@ from distillgame.arena.engines.remote import Board, compute_remotely
 from distillgame.arena.stages import Stage
 from distillgame.arena.store import Store, environment
 from distillgame.errors import DistillgameError
+
+JOIN_SECONDS = 120.0
+"""For how long a stage waits for a node that is large enough: nodes may join late, or be started because it waits."""
 
 POLL_SECONDS = 0.5
 """Seconds after which progress is asked for while nothing ends."""
@@ -38,6 +42,8 @@ class Cluster(Engine):
         self._running: dict[Any, Stage] = {}
         self._messages: deque[tuple[Stage, Message]] = deque()
         self._board: Any = None
+        self._asked: dict[Any, dict[str, float]] = {}
+        self._without_place: dict[Any, float] = {}
 
     def __exit__(self, *_: object) -> None:
         import ray
@@ -49,40 +55,73 @@ class Cluster(Engine):
             with suppress(Exception):
                 ray.kill(self._board)
         self._running.clear()
+        self._asked.clear()
 
     def start(self, stage: Stage) -> bool:
         """Hand a stage to Ray, unless as many are waiting there as are running: the most urgent go first.
 
         Raises:
-            DistillgameError: If no node is large enough.
+            DistillgameError: If a stage takes a whole node, and none that is large enough joins.
         """
         import ray
 
-        nodes = _nodes()
-        if len(self._running) >= 2 * max(1, int(sum(node.get("CPU", 0) for node in nodes))):
-            return False
         wanted = needs(stage, self._compute, self.store.device)
+        scarce = "GPU" if wanted.gpus else "CPU"
+        handed_over = sum(bool(asked["GPU"]) == bool(wanted.gpus) for asked in self._asked.values())
+        if handed_over >= 2 * max(1, int(sum(node.get(scarce, 0) for node in _nodes()))):
+            return False
+        asked = self._place(stage, wanted)
+        if asked is None:
+            return False
         if self._board is None:
             self._board = ray.remote(Board).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
+        amounts = {"num_cpus": asked["CPU"], "num_gpus": asked["GPU"], "memory": int(asked["memory"])}
         task = (
             ray.remote(compute_remotely)
-            .options(name=stage.label, max_retries=RETRIES, **_options(stage, wanted, nodes))
+            .options(name=stage.label, max_retries=RETRIES, **amounts)
             .remote(self._order(stage), self._board)
         )
-        self._running[task] = stage
+        self._running[task], self._asked[task] = stage, asked
         return True
 
     def wait(self) -> tuple[Stage, Message]:
-        """Wait for a stage that ends, or for progress."""
+        """Wait for a stage that ends, or for progress.
+
+        Raises:
+            DistillgameError: If no node was large enough for a stage for :data:`JOIN_SECONDS`.
+        """
         import ray
 
         while not self._messages:
             ended, _ = ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
             for task in ended:
                 self._messages.append((self._running.pop(task), _outcome(task)))
+                del self._asked[task]
             if not ended:
                 self._messages.extend(self._progress())
+                self._require_places()
         return self._messages.popleft()
+
+    def _place(self, stage: Stage, wanted: Needs) -> dict[str, float] | None:
+        """Return what Ray is asked for; None if a whole node is, none is large enough, and others are running."""
+        deadline = time.monotonic() + JOIN_SECONDS
+        while (asked := amounts_of(wanted, _nodes())) is None:
+            if self._running:
+                return None
+            if time.monotonic() > deadline:
+                raise _nowhere(stage, wanted, _nodes())
+            time.sleep(POLL_SECONDS)
+        return asked
+
+    def _require_places(self) -> None:
+        """Check that each stage has a node that is large enough, or has had none for a short time only."""
+        nodes, now = _nodes(), time.monotonic()
+        waiting = [task for task, asked in self._asked.items() if not fits(asked, nodes)]
+        self._without_place = {task: self._without_place.get(task, now) for task in waiting}
+        for task, since in self._without_place.items():
+            if now - since > JOIN_SECONDS:
+                stage = self._running[task]
+                raise _nowhere(stage, needs(stage, self._compute, self.store.device), nodes)
 
     def _progress(self) -> Iterator[tuple[Stage, Message]]:
         import ray
@@ -157,22 +196,29 @@ def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in nodes if node["Alive"]]
 
 
-def _options(stage: Stage, wanted: Needs, nodes: list[dict[str, float]]) -> dict[str, Any]:
-    """Return what Ray is told of a stage's needs.
+def amounts_of(wanted: Needs, nodes: list[dict[str, float]]) -> dict[str, float] | None:
+    """Return the amounts that a stage takes by Ray's names.
 
-    Raises:
-        DistillgameError: If no node is large enough.
+    All processors of a node are those of the largest that has what else it takes; None if there is none.
     """
-    largest = max((node.get("CPU", 0.0) for node in nodes), default=0.0)
-    asked = {"CPU": wanted.cpus if wanted.cpus is not None else largest, "GPU": wanted.gpus, "memory": wanted.memory}
-    if not any(all(node.get(name, 0) >= amount for name, amount in asked.items()) for node in nodes):
-        text = f"{asked['CPU']:g} CPUs, {asked['GPU']:g} GPUs and {asked['memory'] / 1e9:.3g} GB of memory"
-        there = "; ".join(_describe(node) for node in nodes) or "none"
-        raise DistillgameError(
-            f"stage '{stage.label}' takes {text}, more than any node of the cluster has ({there}); "
-            f"start a larger node, or say what it takes under compute.resources.{stage.kind}"
-        )
-    return {"num_cpus": asked["CPU"], "num_gpus": asked["GPU"], "memory": int(asked["memory"])}
+    asked = {"CPU": wanted.cpus or 1.0, "GPU": wanted.gpus, "memory": float(int(wanted.memory))}
+    if wanted.cpus is not None:
+        return asked
+    able = [node["CPU"] for node in nodes if fits(asked, [node])]
+    return asked | {"CPU": max(able)} if able else None
+
+
+def fits(asked: dict[str, float], nodes: list[dict[str, float]]) -> bool:
+    """Return whether some node is large enough when it has nothing else to do."""
+    return any(all(node.get(name, 0) >= amount for name, amount in asked.items()) for node in nodes)
+
+
+def _nowhere(stage: Stage, wanted: Needs, nodes: list[dict[str, float]]) -> DistillgameError:
+    there = "; ".join(_describe(node) for node in nodes) or "none"
+    return DistillgameError(
+        f"stage '{stage.label}' takes {wanted}, more than any node of the cluster has ({there}); "
+        f"start a larger node, or say what it takes under compute.resources.{stage.kind}"
+    )
 
 
 def _describe(node: dict[str, float]) -> str:
@@ -184,6 +230,9 @@ def _outcome(task: Any) -> Message:
 
     try:
         message: Message = ray.get(task)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        return {"error": f"on its node: {type(cause).__name__}: {cause}", "traceback": str(error)}
     except ray.exceptions.RayError as error:
         said = " ".join(str(error).split())
         return {"error": f"Ray lost it {RETRIES + 1} times ({type(error).__name__}: {said:.300})"}

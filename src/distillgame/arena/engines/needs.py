@@ -34,6 +34,10 @@ class Needs:
     gpus: float
     memory: float
 
+    def __str__(self) -> str:
+        cpus = "all" if self.cpus is None else f"{self.cpus:g}"
+        return f"{cpus} CPUs, {self.gpus:g} GPUs and {self.memory / 1e9:.3g} GB of memory"
+
 
 def require_kinds(compute: Compute) -> None:
     """Check that resources are given for kinds of stage that there are.

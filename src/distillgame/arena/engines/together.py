@@ -6,8 +6,9 @@ import queue
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from distillgame.errors import DistillgameError
 from distillgame.fork_server import ForkedProcess, start_worker
 
 WORKER = "distillgame.arena.engines.worker"
+
+DEATH_SECONDS = 1.0
+"""Seconds in which the death of a process shows that made others fail."""
+
+Answers = queue.Queue[tuple[int, dict[str, Any]]]
 
 Progress = Callable[[int, int], None]
 
@@ -29,7 +35,7 @@ def run_stage(stage: Stage, context: StageContext) -> None:
     if stage.devices == 1:
         stage.run(context)
         return
-    answers: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
+    answers: Answers = queue.Queue()
     folders = {needed.key(context.device): str(context.folder(needed)) for needed in stage.inputs()}
     order = {
         "stage": stage.spec(),
@@ -44,8 +50,9 @@ def run_stage(stage: Stage, context: StageContext) -> None:
             stack.callback(process.wait)
             stack.callback(process.kill)
             assert process.stdin is not None
-            process.stdin.write(json.dumps(order) + "\n")
-            process.stdin.flush()
+            with suppress(BrokenPipeError):  # Its death is reported by the thread that listens.
+                process.stdin.write(json.dumps(order) + "\n")
+                process.stdin.flush()
             place = int(environment["RANK"])
             threading.Thread(target=_listen, args=(process, place, answers), daemon=True).start()
         _wait(stage.devices, answers, context)
@@ -54,10 +61,12 @@ def run_stage(stage: Stage, context: StageContext) -> None:
 def run_part(order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """Compute this process's part of a stage, and return how that ended."""
     import torch
+    from accelerate import PartialState
 
     stage, device = stage_from_spec(order["stage"]), order["device"]
     if device == "cuda":
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    PartialState(cpu=device == "cpu")  # From here on the processes know of each other.
 
     def folder(needed: Stage) -> Path:
         return Path(order["folders"][needed.key(device)])
@@ -67,7 +76,7 @@ def run_part(order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     return {"done": True}
 
 
-def _wait(count: int, answers: "queue.Queue[tuple[int, dict[str, Any]]]", context: StageContext) -> None:
+def _wait(count: int, answers: Answers, context: StageContext) -> None:
     """Wait until all processes are done.
 
     Raises:
@@ -82,13 +91,27 @@ def _wait(count: int, answers: "queue.Queue[tuple[int, dict[str, Any]]]", contex
         elif "done" in message:
             left -= 1
         else:
+            place, message = _cause(place, message, answers)
             raise DistillgameError(f"{message['error']} (in process {place} of {count})")
 
 
-def _listen(process: "ForkedProcess | Any", place: int, answers: "queue.Queue[tuple[int, dict[str, Any]]]") -> None:
+def _cause(place: int, message: dict[str, Any], answers: Answers) -> tuple[int, dict[str, Any]]:
+    """Return the first failure, or a death: what others say of a lost connection is not the reason."""
+    deadline = time.monotonic() + DEATH_SECONDS
+    while not message.get("died"):
+        try:
+            other, said = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+        except queue.Empty:
+            break
+        if said.get("died"):
+            return other, said
+    return place, message
+
+
+def _listen(process: "ForkedProcess | Any", place: int, answers: Answers) -> None:
     for line in process.stdout:
         answers.put((place, json.loads(line)))
-    answers.put((place, {"error": f"its process died (exit status {process.wait()})"}))
+    answers.put((place, {"error": f"its process died (exit status {process.wait()})", "died": True}))
 
 
 def _environments(count: int) -> list[dict[str, str]]:

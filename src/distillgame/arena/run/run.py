@@ -57,6 +57,7 @@ class Run:
             engine = Cluster(self.store, compute) if compute.engine == "ray" else _make_pool(self.store, self._config)
             stack.enter_context(lock(self.root))
             stack.enter_context(full_disk_is_an_error(self.root))
+            stack.push(self._copy_outputs)
             self._engine: Engine = stack.enter_context(engine)
             self._stack = stack.pop_all()
         return self
@@ -64,9 +65,13 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None:
+        return self._stack.__exit__(kind, error, trace)
+
+    def _copy_outputs(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is None and self.store.remote is not None:
             self.store.remote.copy_outputs(self.root)
-        return self._stack.__exit__(kind, error, trace)
 
     def compute(self, stages: Sequence[Stage], last: bool = False) -> None:
         """Compute what is missing of ``stages`` and of their inputs.
@@ -107,14 +112,12 @@ def _pick_device(compute: Compute) -> str:
     """Return the device that stages run on: that of the cluster's nodes, or of this machine.
 
     Raises:
-        DistillgameError: If a GPU is asked for and there is none.
+        DistillgameError: If a GPU is asked for here and there is none.
     """
     if compute.engine != "ray":
         return pick_device(compute.device, "compute.device")
-    there = cluster_device()
-    if compute.device == "cuda" and there != "cuda":
-        raise DistillgameError("compute.device: 'cuda' is asked for, but no node of the cluster has a GPU")
-    return there if compute.device == "auto" else compute.device
+    # A node with a GPU may join later: whoever asks for one gets it, or is told by the first stage that none has.
+    return cluster_device() if compute.device == "auto" else compute.device
 
 
 def _make_pool(store: Store, config: GameConfig) -> Pool:

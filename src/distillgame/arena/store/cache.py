@@ -1,12 +1,19 @@
 """The bound on a node's copies of finished stages."""
 
 import fcntl
+import json
 import os
 import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
+
+MANIFEST = "stage.json"
+"""The file by which a finished stage's folder describes itself; its presence makes the stage finished."""
+
+AT = "at"
+"""The field of a manifest that names the folder of the files in the object store."""
 
 USES = "uses"
 """The folder with a file per copy, locked by whoever reads the copy and touched when it begins to."""
@@ -31,7 +38,8 @@ class Cache:
         """Keep a copy, or one that is about to be made, until :meth:`release`."""
         if name not in self._held:
             self._uses.mkdir(parents=True, exist_ok=True)
-            file = (self._uses / name).open("w")
+            # Open for both: where flock is made of locks of ranges, as on NFS, a shared one reads.
+            file = (self._uses / name).open("a+")
             fcntl.flock(file, fcntl.LOCK_SH)
             os.utime(file.fileno())
             self._held[name] = file
@@ -61,16 +69,26 @@ class Cache:
             return 0.0
 
     def _delete(self, path: Path) -> bool:
-        """Delete a copy unless it is being read."""
+        """Delete a copy unless it is being read, or is a result that the store has not taken yet.
+
+        The file of its uses stays: somebody may be waiting for the lock.
+        """
+        if not self._is_copy(path):
+            return False
         self._uses.mkdir(parents=True, exist_ok=True)
-        with (self._uses / path.name).open("a") as file:
+        with (self._uses / path.name).open("a+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
                 return False
             shutil.rmtree(path, ignore_errors=True)
-            (self._uses / path.name).unlink(missing_ok=True)
         return True
+
+    def _is_copy(self, path: Path) -> bool:
+        try:
+            return AT in json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return True  # Nothing whole.
 
 
 def _size(folder: Path) -> int:

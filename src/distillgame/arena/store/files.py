@@ -38,6 +38,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Wait until no other process of this machine is in a context with the same path, a file made for that."""
+    import fcntl
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
 def lock(root: Path) -> Iterator[None]:
     """Hold the run's folder for this process; the lock goes with the process, however it ends.
 

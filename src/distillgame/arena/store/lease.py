@@ -80,8 +80,9 @@ class Lease:
             numbers = self._numbers()
             newest = numbers[-1] if numbers else 0
             text = self._shelf.read(self._file(newest)) if numbers else None
-            if numbers and text is None:
-                continue  # Given back just now.
+            if numbers and text is None:  # Given back just now.
+                self._ended.wait(pause / 10)
+                continue
             # Time in which the store did not answer says nothing about the holder.
             silent = silent + min(time.monotonic() - last, 2 * pause) if text == seen else 0.0
             seen, last = text or "", time.monotonic()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from distillgame.arena.store.bucket import Bucket
+from distillgame.arena.store.cache import AT, MANIFEST
 from distillgame.arena.store.lease import EXPIRY, Lease
 from distillgame.errors import DistillgameError
 
@@ -24,9 +25,6 @@ LEASES = "leases"
 
 RUN = "run"
 """The name of a whole run's lease."""
-
-AT = "at"
-"""The field of a remote manifest that names the folder of its files."""
 
 LISTING_SECONDS = 5.0
 """For how long a listing of the finished stages is believed when it lacks one."""
@@ -44,6 +42,10 @@ class Remote:
 
     def __init__(self, bucket: Bucket):
         self.bucket = bucket
+        self.forget()
+
+    def forget(self) -> None:
+        """Believe nothing that the store said before."""
         self._finished: set[str] = set()
         self._listed = -LISTING_SECONDS
 
@@ -112,7 +114,7 @@ class Remote:
             for file in manifest["files"]:
                 (arriving / file).parent.mkdir(parents=True, exist_ok=True)
                 self._download(f"{manifest[AT]}/{file}", arriving / file)
-            (arriving / "stage.json").write_text(_text(manifest), encoding="utf-8")
+            (arriving / MANIFEST).write_text(_text(manifest), encoding="utf-8")
             shutil.rmtree(target, ignore_errors=True)
             os.replace(arriving, target)
         finally:
@@ -180,6 +182,7 @@ def holding(url: str) -> Iterator[Remote]:
         DistillgameError: If another run does, or the store cannot be written to.
     """
     remote = remote_at(url)
+    remote.forget()
     remote.bucket.require_writable()
     deadline = time.monotonic() + 1.5 * EXPIRY
     with Lease(remote.bucket, f"{LEASES}/{RUN}") as lease:

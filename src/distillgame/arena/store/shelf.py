@@ -43,13 +43,16 @@ class Folder(Shelf):
     def create(self, name: str, text: str) -> bool:
         """Write a file unless it exists."""
         path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
-        except FileExistsError:
-            return False
-        return True
+        while True:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(text)
+            except FileExistsError:
+                return False
+            except FileNotFoundError:
+                continue  # Its folder had become empty, and was deleted in between.
+            return True
 
     def write(self, name: str, text: str) -> None:
         """Write a file, which appears whole."""

@@ -13,22 +13,22 @@ from typing import Any
 
 from distillgame.arena.stages import MODEL, Stage, StageContext, TrainingStage
 from distillgame.arena.stages.base import Progress
-from distillgame.arena.store.cache import Cache
+from distillgame.arena.store.cache import AT, MANIFEST, Cache
 from distillgame.arena.store.environment import environment
-from distillgame.arena.store.files import full_disk_is_an_error, write_text
+from distillgame.arena.store.files import alone, full_disk_is_an_error, write_text
 from distillgame.arena.store.lease import Lease, LeaseLostError
-from distillgame.arena.store.remote import AT, LEASES, Remote
+from distillgame.arena.store.remote import LEASES, Remote
 from distillgame.arena.store.shelf import Folder
 from distillgame.errors import DistillgameError
-
-MANIFEST = "stage.json"
-"""The file by which a finished stage's folder describes itself; its presence makes the stage finished."""
 
 JOURNALS = "journals"
 """The folder of a run's journals."""
 
+FETCHING = "fetching"
+"""The folder with a file per copy, locked by whoever makes the copy."""
+
 Runner = Callable[[Stage, StageContext], None]
-"""Runs a stage, in this process or in several."""
+"""A way to run a stage: in this process, or in several."""
 
 MOST_CHARACTERS = 150
 """Of a label in a folder's name, which file systems limit."""
@@ -84,20 +84,23 @@ class Store:
                 raise DistillgameError(f"{path / MANIFEST}: belongs to another stage; {self._hint(path)}")
             if self._cache is not None:
                 self._cache.hold(path.name)
-            if self.remote is not None and _changed(path, manifest) is not None:
-                self.remote.fetch(path.name, manifest, path)
+            if self.remote is not None:
+                # Of several processes of a node that want the same, one fetches it.
+                with alone(self.root / FETCHING / path.name):
+                    if _changed(path, manifest) is not None:
+                        self.remote.fetch(path.name, manifest, path)
             if (changed := _changed(path, manifest)) is not None:
                 raise DistillgameError(f"{path / changed}: corrupt or missing; {self._hint(path)}")
             self._verified.add(path.name)
         return path
 
-    def run(self, stage: Stage, progress: Progress, run: Runner = Stage.run) -> None:
+    def run(self, stage: Stage, progress: Progress, run: Runner | None = None) -> None:
         """Compute a stage whose inputs are finished, or wait until the process that is computing it has finished.
 
         Args:
             stage: The stage.
             progress: Told how far it is.
-            run: Runs it.
+            run: Runs it, in several processes perhaps; by default this process does.
 
         Raises:
             DistillgameError: If its input is bad, the disk is full, or the object store refuses.
@@ -116,7 +119,7 @@ class Store:
                     if lease.acquire(lambda: self.has(stage, fresh=True)):
                         self._finish(stage, progress, lease, run)
 
-    def _finish(self, stage: Stage, progress: Progress, lease: Lease, run: Runner) -> None:
+    def _finish(self, stage: Stage, progress: Progress, lease: Lease, run: Runner | None) -> None:
         path = self.path(stage)
         # Computed here before, and not brought to the object store: that was full, or did not answer.
         kept = self.remote is not None and (path / MANIFEST).is_file()
@@ -127,7 +130,7 @@ class Store:
             lease.require()
             self.remote.publish(path.name, path, manifest)
 
-    def _compute(self, stage: Stage, progress: Progress, lease: Lease, run: Runner) -> dict[str, Any]:
+    def _compute(self, stage: Stage, progress: Progress, lease: Lease, run: Runner | None) -> dict[str, Any]:
         """Compute a stage whose lease this process holds, into its folder here, and return its manifest.
 
         Raises:
@@ -144,7 +147,12 @@ class Store:
         start = time.perf_counter()
         partial.mkdir(parents=True, exist_ok=True)
         (self.root / JOURNALS).mkdir(exist_ok=True)
-        run(stage, StageContext(partial, self.folder, self.device, report, self.root / JOURNALS))
+        context = StageContext(partial, self.folder, self.device, report, self.root / JOURNALS)
+        if run is None:
+            stage.run(context)
+        else:
+            run(stage, context)
+        lease.require()  # The folder is another's, if the right is.
         shutil.rmtree(partial / "checkpoints", ignore_errors=True)
         for path in [p for p in _files(partial) if p.suffix == ".partial" or p == partial / MANIFEST]:
             path.unlink()  # left by a process that was killed while it wrote, and no part of the result

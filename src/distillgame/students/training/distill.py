@@ -232,6 +232,8 @@ def _arguments(
         remove_unused_columns=False,
         dataloader_pin_memory=model.device.type != "cpu",
         ddp_find_unused_parameters=False,
+        # They never change. Broadcasting them at every pass would wait for ever where one process makes one more.
+        ddp_broadcast_buffers=False,
     )
     # On a machine with several GPUs the Trainer would split minibatches over them and enlarge them.
     arguments._n_gpu = min(1, arguments.n_gpu)

@@ -34,7 +34,7 @@ class TrainingSettings(Strict):
         value_step: Finite-difference step along the unit-norm g.
         checkpoint_every: Optimiser steps between checkpoints, from which a killed training resumes; 0 writes none.
         devices: Processes, each with a GPU of its own where there are GPUs, that share every forward pass; the result
-            is that of one, but for rounding.
+            is that of one, but for rounding and for the units that dropout drops.
     """
 
     epochs: int = Field(3, ge=1)
