@@ -25,7 +25,7 @@ class Fault:
     Attributes:
         status: The status of a refusal; 0 passes the request on.
         code: The store's name of the refusal.
-        cut: Close the connection in the middle of the answer.
+        cut: Close the connection in the middle of the answer, or before it if it has no body.
         seconds: Wait before anything else.
         drop: A header of the request that the store does not get to see.
     """
@@ -56,10 +56,11 @@ class Objects:
         """Where clients find it, and keys."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
 
-    def next(self, *faults: Fault) -> None:
-        """Let the next requests go wrong."""
+    def next(self, *faults: Fault) -> list[Fault]:
+        """Let the next requests go wrong, and return those that are still to."""
         left = list(faults)
         self.fault = lambda method, path: left.pop(0) if left else None
+        return left
 
 
 @contextmanager
@@ -126,6 +127,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(answer.status, kept, content, fault.cut)
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes, cut: bool = False) -> None:
+        if cut and not content:  # There is no middle: what the server did is not answered at all.
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
         self.send_response_only(status)
         # The answer to HEAD says how long the body would be.
         length = headers.pop("Content-Length", None) if self.command == "HEAD" else None

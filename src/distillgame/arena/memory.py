@@ -5,13 +5,11 @@ import math
 import torch
 
 from distillgame.arena.config import GameConfig
+from distillgame.arena.engines.needs import TRAINING_BYTES
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec, locate
 
 GIGA = 1e9
-
-TRAINING_BYTES = 16
-"""Bytes a trained float32 parameter takes: weight, gradient and AdamW's two moments."""
 
 GRADIENT_BYTES = 12
 """Bytes a float32 parameter takes in the defender's gradient: weight, one batch's gradient and the sum."""

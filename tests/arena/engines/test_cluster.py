@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,11 @@ import pytest
 import yaml
 
 from distillgame.arena import load_config, play
+from distillgame.arena.config import Compute
+from distillgame.arena.engines.cluster import connected, remote_function
 from distillgame.arena.plan import Planner
 from distillgame.arena.run import Run
+from distillgame.arena.store import environment
 from distillgame.arena.store.bucket import Bucket
 from distillgame.arena.store.cache import AT
 from distillgame.arena.store.remote import FILES, MANIFESTS
@@ -128,7 +132,7 @@ def test_a_stage_waits_for_a_node_that_is_large_enough_but_not_for_ever(
     tiny: dict[str, Any], cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("distillgame.arena.engines.cluster.JOIN_SECONDS", 1.0)
-    asked = {"sample": {"cpus": 64}, "distill": {"gpus": 1}}
+    asked = {"sample": {"cpus": 64}}
     compute = {"engine": "ray", "address": cluster.address, "device": "cpu", "resources": asked}
     config = load_config(tiny, overrides={f"compute.{name}": value for name, value in compute.items()})
     stage = Planner(config).sample(PolicyChoice(name="standard"), "test", 0)
@@ -141,3 +145,21 @@ def test_a_stage_waits_for_a_node_that_is_large_enough_but_not_for_ever(
     assert "takes 64 CPUs, 0 GPUs and" in str(raised.value)
     assert "more than any node of the cluster has (1 CPUs, 0 GPUs" in str(raised.value)
     assert "compute.resources.sample" in str(raised.value)
+
+
+def test_on_a_gpu_every_stage_has_a_process_of_its_own(cluster: RayCluster) -> None:
+    """One that had computed another would hold memory of a GPU which is not its own any more."""
+    # A node with other libraries says in which process it found that out.
+    order = {"store": None, "root": "/", "environment": environment() | {"python": "3.1.0"}}
+
+    def process(on_gpu: bool) -> str:
+        import ray
+
+        outcome = ray.get(remote_function(on_gpu).remote(order, None))
+        found = re.search(r"\(process (\d+)\)", outcome["error"])
+        assert found is not None
+        return found[1]
+
+    with in_environment(cluster.environment), connected(Compute(engine="ray", address=cluster.address)):
+        assert len({process(on_gpu=True) for _ in range(3)}) == 3
+        assert len({process(on_gpu=False) for _ in range(3)}) == 1

@@ -8,8 +8,9 @@ import pytest
 from distillgame.arena import load_config
 from distillgame.arena.engines import Pool
 from distillgame.arena.plan import Lineup, Planner
+from distillgame.arena.run import Run
 from distillgame.arena.run.display import Silent
-from distillgame.arena.run.scheduler import by_urgency, execute, in_order
+from distillgame.arena.run.scheduler import Front, by_urgency, execute, in_order
 from distillgame.arena.stages import DistillStage, Stage, TrainingStage, WrittenFormStage
 from distillgame.arena.store import Store
 from distillgame.errors import DistillgameError
@@ -70,3 +71,32 @@ def test_a_result_that_is_not_found_again_is_an_error_and_no_endless_wait(tiny: 
         whole = stage.model_copy(update={"writer": stage.writer.model_copy(update={"timeout": 60})})
         with pytest.raises(DistillgameError, match="was computed, and its result is not in"):
             execute([whole], pool, Silent())
+
+
+@pytest.mark.parametrize("isolates", [False, True])
+def test_what_measures_time_starts_last_and_alone_on_its_machine(isolates: bool) -> None:
+    config = load_config("bestiary", quick=True)
+    stages = in_order(Lineup(Planner(config, resolve=False)).plan().stages)
+    front = Front(stages, isolates)
+    running: list[Stage] = []
+    order: list[Stage] = []
+    while front:
+        while (stage := front.next()) is not None and len(running) < 3:
+            assert set(stage.inputs()) <= set(order)
+            if stage.exclusive and not isolates:
+                assert not running
+            front.start(stage)
+            running.append(stage)
+        order.append(running.pop(0))
+        front.finish(order[-1])
+    assert sorted(map(id, order)) == sorted(map(id, stages))
+    # No engine has it wait for stages that could run beside it.
+    measuring = next(place for place, stage in enumerate(order) if stage.exclusive)
+    assert isolates or measuring == len(order) - 1
+
+
+def test_a_url_is_no_folder(tiny: dict[str, Any], tmp_path: Path) -> None:
+    for url in ("s3://games/run", "gs://games/run", "file:///tmp/run"):
+        with pytest.raises(DistillgameError, match=r"is a URL; name a folder .* compute\.store"):
+            Run(Path(url), load_config(tiny))
+    Run(tmp_path / "a:" / "b", load_config(tiny))

@@ -53,7 +53,7 @@ def test_a_listing_goes_on_after_its_first_page(store: Objects, url: str) -> Non
         [Fault(500)] * 3,
         [Fault(503, "SlowDown")] * 2,
         [Fault(cut=True)] * 2,
-        [Fault(seconds=1.0), Fault(500), Fault(cut=True)],
+        [Fault(500, seconds=1.0), Fault(cut=True, seconds=1.0)],
     ],
     ids=["errors", "throttled", "cut off", "slow and broken"],
 )
@@ -67,16 +67,18 @@ def test_what_passes_is_waited_for(store: Objects, url: str, tmp_path: Path, fau
         lambda: bucket.read("missing"),
         lambda: bucket.list(""),
     ):
-        store.next(*faults)
+        left = store.next(*faults)
         operation()
+        assert not left
     assert (tmp_path / "copy").read_bytes() == content
 
 
-def test_who_created_a_file_and_lost_the_answer_may_be_told_that_it_exists(store: Objects, url: str) -> None:
+def test_who_created_a_file_and_lost_the_answer_is_told_that_it_exists(store: Objects, url: str) -> None:
     """Leases and manifests rest on it: the text says whose it is."""
     bucket = Bucket(url)
-    store.next(Fault(cut=True))
-    bucket.create("c", "mine")
+    left = store.next(Fault(cut=True))
+    assert not bucket.create("c", "mine")
+    assert not left
     assert bucket.read("c") == "mine"
 
 

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, ClassVar
 
 from distillgame.arena.config import Compute
@@ -76,10 +77,9 @@ class Cluster(Engine):
         if self._board is None:
             self._board = ray.remote(Board).options(num_cpus=0, max_restarts=-1, max_task_retries=-1).remote()
         amounts = {"num_cpus": asked["CPU"], "num_gpus": asked["GPU"], "memory": int(asked["memory"])}
-        task = (
-            ray.remote(compute_remotely)
-            .options(name=stage.label, max_retries=RETRIES, **amounts)
-            .remote(self._order(stage), self._board)
+        function = remote_function(on_gpu=wanted.gpus > 0)
+        task = function.options(name=stage.label, max_retries=RETRIES, **amounts).remote(
+            self._order(stage), self._board
         )
         self._running[task], self._asked[task] = stage, asked
         return True
@@ -146,6 +146,17 @@ class Cluster(Engine):
             "folder": os.getcwd(),
             "log": self.store.path(stage).name,
         }
+
+
+@cache
+def remote_function(on_gpu: bool) -> Any:
+    """Return :func:`compute_remotely` as Ray knows it; on a GPU, whose memory a process keeps, each has a new process.
+
+    Ray would see to that by itself if the function asked for GPUs, but not where its options do.
+    """
+    import ray
+
+    return ray.remote(max_calls=1)(compute_remotely) if on_gpu else ray.remote(compute_remotely)
 
 
 @contextmanager

@@ -10,6 +10,12 @@ Message = dict[str, Any]
 """A message about a running stage: ``progress`` (done and total), ``done``, or ``error`` with a ``traceback``."""
 
 
+def death(code: int) -> str:
+    """Say how a process ended that should not have, from its exit status."""
+    reason = f"signal {-code}, perhaps out of memory" if code < 0 else f"exit status {code}"
+    return f"its process died ({reason})"
+
+
 class Engine(ABC):
     """A context in which stages are computed side by side.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from distillgame.arena.engines.engine import Engine, Message
+from distillgame.arena.engines.engine import Engine, Message, death
 from distillgame.arena.engines.share import share
 from distillgame.arena.stages import Stage
 from distillgame.arena.store import Store
@@ -129,6 +129,4 @@ class _Worker:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self.events.put((self, json.loads(line)))
-        code = self.process.wait()
-        reason = f"signal {-code}, perhaps out of memory" if code < 0 else f"exit status {code}"
-        self.events.put((self, {"error": f"its process died ({reason}); see {Path(self.log.name)}"}))
+        self.events.put((self, {"error": f"{death(self.process.wait())}; see {Path(self.log.name)}"}))

@@ -7,12 +7,14 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
+from distillgame.arena.engines.engine import Message, death
 from distillgame.arena.stages import Stage, StageContext, stage_from_spec
+from distillgame.arena.stages.base import Progress
 from distillgame.errors import DistillgameError
 from distillgame.fork_server import ForkedProcess, start_worker
 
@@ -21,9 +23,7 @@ WORKER = "distillgame.arena.engines.worker"
 DEATH_SECONDS = 1.0
 """Seconds in which the death of a process shows that made others fail."""
 
-Answers = queue.Queue[tuple[int, dict[str, Any]]]
-
-Progress = Callable[[int, int], None]
+Answers = queue.Queue[tuple[int, Message]]
 
 
 def run_stage(stage: Stage, context: StageContext) -> None:
@@ -58,7 +58,7 @@ def run_stage(stage: Stage, context: StageContext) -> None:
         _wait(stage.devices, answers, context)
 
 
-def run_part(order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+def run_part(order: Mapping[str, Any], progress: Progress) -> Message:
     """Compute this process's part of a stage, and return how that ended."""
     import torch
     from accelerate import PartialState
@@ -95,7 +95,7 @@ def _wait(count: int, answers: Answers, context: StageContext) -> None:
             raise DistillgameError(f"{message['error']} (in process {place} of {count})")
 
 
-def _cause(place: int, message: dict[str, Any], answers: Answers) -> tuple[int, dict[str, Any]]:
+def _cause(place: int, message: Message, answers: Answers) -> tuple[int, Message]:
     """Return the first failure, or a death: what others say of a lost connection is not the reason."""
     deadline = time.monotonic() + DEATH_SECONDS
     while not message.get("died"):
@@ -111,7 +111,7 @@ def _cause(place: int, message: dict[str, Any], answers: Answers) -> tuple[int, 
 def _listen(process: "ForkedProcess | Any", place: int, answers: Answers) -> None:
     for line in process.stdout:
         answers.put((place, json.loads(line)))
-    answers.put((place, {"error": f"its process died (exit status {process.wait()})", "died": True}))
+    answers.put((place, {"error": death(process.wait()), "died": True}))
 
 
 def _environments(count: int) -> list[dict[str, str]]:

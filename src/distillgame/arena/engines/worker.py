@@ -12,15 +12,16 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 PROGRESS_SECONDS = 0.2
 """Shortest time between two reports of progress."""
 
-Progress = Callable[[int, int], None]
+if TYPE_CHECKING:
+    from distillgame.arena.stages.base import Progress
 
 
 def main() -> None:
@@ -51,7 +52,7 @@ def prepare() -> None:
     multiply_exactly()
 
 
-def seldom(progress: Progress) -> Progress:
+def seldom(progress: "Progress") -> "Progress":
     """Return the same report of progress, made no more often than every :data:`PROGRESS_SECONDS`."""
     last = 0.0
 
@@ -64,7 +65,7 @@ def seldom(progress: Progress) -> Progress:
     return report
 
 
-def compute(order: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+def compute(order: Mapping[str, Any], progress: "Progress") -> dict[str, Any]:
     """Compute a stage, and return how that ended: with ``done``, or with an ``error``.
 
     Args:

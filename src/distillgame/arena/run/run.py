@@ -1,15 +1,14 @@
 """A run: a folder that this process holds, and the engine that computes its stages."""
 
 import os
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
 from distillgame.arena.config import Compute, GameConfig
-from distillgame.arena.engines.cluster import Cluster, cluster_device, connected
-from distillgame.arena.engines.engine import Engine
-from distillgame.arena.engines.pool import Pool
+from distillgame.arena.engines import Cluster, Engine, Pool, cluster_device, connected
 from distillgame.arena.run.display import Live, Silent
 from distillgame.arena.run.scheduler import execute, in_order
 from distillgame.arena.run.spent import SpentStudents, restore
@@ -17,6 +16,9 @@ from distillgame.arena.stages import SampleStage, Stage
 from distillgame.arena.store import Store, full_disk_is_an_error, holding, lock
 from distillgame.errors import DistillgameError
 from distillgame.models import pick_device, require_alignable
+
+URL = re.compile(r"[a-z0-9]{2,}:/")
+"""Matches paths that were made of a URL."""
 
 MOST_WORKERS = 8
 """``auto`` starts no more worker processes than this."""
@@ -36,11 +38,18 @@ class Run:
         root: The run's folder, made if it is not there.
         config: Says on which device and by what stages are computed.
         progress: Whether to show progress on standard error.
+
+    Raises:
+        DistillgameError: If the folder is a URL, which as a path would be a folder of that name.
     """
 
     store: Store
 
     def __init__(self, root: Path, config: GameConfig, progress: bool = True):
+        if URL.match(str(root)):
+            raise DistillgameError(
+                f"--out: '{root}' is a URL; name a folder of this machine, and set compute.store to the URL"
+            )
         self.root = root
         self._config = config
         self._progress = progress

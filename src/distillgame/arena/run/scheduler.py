@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from distillgame.arena.engines.engine import Engine
+from distillgame.arena.engines import Engine
 from distillgame.arena.stages import Stage, TrainingStage
 from distillgame.errors import DistillgameError
 

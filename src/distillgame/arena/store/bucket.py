@@ -51,6 +51,7 @@ class Bucket(Shelf):
         try:
             # Listings change under our hands.
             self._files: Any = fsspec.filesystem(kind, use_listings_cache=False, skip_instance_cache=True)
+            self._files.retries = 1  # Trying again is done here, which knows for how long.
         except ImportError as error:
             raise DistillgameError(
                 f"compute.store: '{url}' needs the package '{PACKAGES[kind]}' (pip install 'distillgame[{kind}]')"
