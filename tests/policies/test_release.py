@@ -213,7 +213,11 @@ def test_kl_is_exact_and_survives_zero_probabilities() -> None:
         ("equilibrium_gap", {"eta": -1, "kappa": 1}, "eta must be a number at least 0 (found -1)"),
         ("equilibrium_grad", {"eta": 1, "kappa": float("inf")}, "kappa must be a number at least 0 (found inf)"),
         ("equilibrium_gap", {"eta": 1}, "missing 1 required positional argument: 'kappa'"),
-        ("posh", {}, "unknown policy 'posh': choose one of ads, equilibrium_gap, equilibrium_grad, permutation, poe, "),
+        (
+            "posh",
+            {},
+            "unknown policy 'posh': choose one of ads, equilibrium_gap, equilibrium_grad, fingerprint, keyed, ",
+        ),
     ],
 )
 def test_bad_strengths_are_named(name: str, strength: dict[str, float], message: str) -> None:

@@ -222,6 +222,7 @@ class Engine:
             self.teacher,
             () if self.proxies is None else self.proxies.members,
             stream,
+            self.policy.marking,
         )
         sequence.require_fit(self.scheduler.token_budget, MAX_DRAFTS)
         return sequence

@@ -46,6 +46,7 @@ class Request:
         prompt: Text that each expert reads as it is, without a chat template, instead of the messages; or token ids of
             the teacher, which proxies read token by token as they read its completion.
         template: What each expert's chat template is told beside the messages.
+        mark_key: The key of its owner's marks, if the policy leaves marks and not those of the policy's own owner.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Request:
     params: SamplingParams | None = None
     prompt: str | tuple[int, ...] | None = None
     template: dict[str, object] = field(default_factory=dict)
+    mark_key: bytes | None = None
 
 
 FinishReason = Literal["stop", "length", "cancelled", "error"]

@@ -5,6 +5,7 @@ from distillgame.policies.base import Experts, Knob, ReleasePolicy, make_policy,
 from distillgame.policies.choices import Defense, PolicyChoice
 from distillgame.policies.distribution import Distribution
 from distillgame.policies.equilibrium import EquilibriumGap, EquilibriumGrad
+from distillgame.policies.marks import Fingerprint, Keyed, MarkPolicy, Watermark
 from distillgame.policies.poe import ProductOfExperts
 from distillgame.policies.proxies import weighted_mean
 from distillgame.policies.release import Release, release
@@ -17,7 +18,10 @@ __all__ = [
     "EquilibriumGap",
     "EquilibriumGrad",
     "Experts",
+    "Fingerprint",
+    "Keyed",
     "Knob",
+    "MarkPolicy",
     "PermutationSampling",
     "PolicyChoice",
     "ProductOfExperts",
@@ -25,6 +29,7 @@ __all__ = [
     "ReleasePolicy",
     "Standard",
     "Temperature",
+    "Watermark",
     "make_policy",
     "policies",
     "release",

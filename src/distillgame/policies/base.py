@@ -10,6 +10,7 @@ import torch
 
 from distillgame.errors import DistillgameError
 from distillgame.policies.proxies import DEFAULT_PROXIES, Combination, Proxies, normalised, weighted_mean, weights_of
+from distillgame.policies.seeds import Marking, Seeds
 from distillgame.registry import Registry, option_name
 
 
@@ -25,6 +26,7 @@ class Experts:
         deltas: For each proxy the derivative of its log-probabilities along +g, the unit-norm gradient of the
             defender's objective at that proxy, shape (B, V) each; only where the policy needs them.
         keys: One integer per sequence and position with which a policy may seed randomness, length B.
+        seeds: The seeds of the positions' marks, B of them; only where the policy leaves marks.
     """
 
     teacher: torch.Tensor
@@ -32,10 +34,12 @@ class Experts:
     proxies: tuple[torch.Tensor, ...] = ()
     deltas: tuple[torch.Tensor, ...] = ()
     keys: tuple[int, ...] = ()
+    seeds: Seeds | None = None
 
     def select(self, tokens: torch.Tensor) -> "Experts":
         """Return the same experts with the teacher's logits restricted to ``tokens``, as the others' already are."""
-        return replace(self, teacher=self.teacher[:, tokens])
+        seeds = None if self.seeds is None else replace(self.seeds, tokens=tokens)
+        return replace(self, teacher=self.teacher[:, tokens], seeds=seeds)
 
     def rows(self, rows: slice | torch.Tensor) -> "Experts":
         """Return the same experts for some of the sequences, a slice or indices of shape (R,)."""
@@ -46,6 +50,7 @@ class Experts:
             tuple(proxy[rows] for proxy in self.proxies),
             tuple(delta[rows] for delta in self.deltas),
             tuple(self.keys[i] for i in chosen),
+            None if self.seeds is None else self.seeds.rows(rows),
         )
 
 
@@ -84,15 +89,19 @@ class ReleasePolicy(ABC):
         proxies: Names of its proxies, or names with weights; by default only the one called ``proxy``. A policy that
             uses no proxy may still draft from these (speculative decoding).
         combine: How it combines the values of several proxies, or None if it takes their product.
+        marking: How its marks follow from the text before them, or None if it leaves none.
+        races: Whether the engine draws tokens by a race of keyed numbers (:mod:`distillgame.decoding.drawing.race`).
     """
 
     name: ClassVar[str]
-    needs_proxy: ClassVar[bool] = False
-    needs_delta: ClassVar[bool] = False
+    needs_proxy: bool = False
+    needs_delta: bool = False
     control: ClassVar[bool] = False
     knob: ClassVar[Knob | None] = None
     proxies: Proxies = DEFAULT_PROXIES
     combine: Combination | None = None
+    marking: Marking | None = None
+    races: ClassVar[bool] = False
 
     @abstractmethod
     def logits(self, experts: Experts) -> torch.Tensor:

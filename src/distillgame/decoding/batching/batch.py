@@ -13,6 +13,7 @@ from distillgame.decoding.networks.context import Context
 from distillgame.decoding.networks.proxy import Proxies
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts
+from distillgame.policies.seeds import Seeds
 
 
 @dataclass
@@ -233,7 +234,15 @@ class Batch:
                 deltas.append(gather([Pointer(p.source.delta, p.row) for p in pointers]))
         keys = tuple(int(s.keys[position]) for s, position in zip(owners, positions, strict=True))
         first = proxies[0] if teacher is None else teacher
-        return Experts(first, owners[0].params.temperature, tuple(proxies), tuple(deltas), keys)
+        seeds = self._seeds(owners, positions)
+        return Experts(first, owners[0].params.temperature, tuple(proxies), tuple(deltas), keys, seeds)
+
+    def _seeds(self, owners: list[Sequence], positions: list[int]) -> Seeds | None:
+        if owners[0].marks is None:
+            return None
+        found = [s.mark(position) for s, position in zip(owners, positions, strict=True)]
+        values, marked = (torch.tensor(column, device=self.device) for column in zip(*found, strict=True))
+        return Seeds(values, marked)
 
     def _uniforms(self, owners: list[Sequence], positions: list[int]) -> torch.Tensor:
         draws = np.stack([s.uniforms(position) for s, position in zip(owners, positions, strict=True)])

@@ -15,6 +15,8 @@ from distillgame.decoding.networks.proxy import Proxy
 from distillgame.decoding.request import FinishReason, Request, Sample, SamplingParams
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
+from distillgame.policies.seeds import ContextSeeds, Marking
+from distillgame.seeding import derive_seed
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Sequence:
         teacher: The model whose tokens these are.
         proxies: The proxies that read it too, each in its own tokens.
         stream: Whether updates carry text.
+        marking: How the policy's marks follow from the tokens; None if it leaves none.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class Sequence:
         teacher: LanguageModel,
         proxies: collections.abc.Sequence[Proxy],
         stream: bool,
+        marking: Marking | None = None,
     ):
         self.handle, self.request, self.params = handle, request, params
         self.teacher, self.proxies = teacher, proxies
@@ -78,6 +82,7 @@ class Sequence:
             self.lead_in = teacher.tokenizer.encode(request.forced_answer, add_special_tokens=False)
         self.sample = Sample(request.id, prompt_tokens=len(self.teacher_ids))
         self.seed = seed
+        self.marks = None if marking is None else self._marks(marking)
         self.text = TextStream(teacher.decode, params.stop) if stream or params.stop else None
         self.valued = bool(proxies)
         self.stop_ids: frozenset[int] = frozenset() if params.ignore_end else teacher.stop_ids
@@ -154,6 +159,12 @@ class Sequence:
         """Return the random numbers of a position by purpose, shape (3,); zeros beyond the sampled positions."""
         return self.draws[position] if position < len(self.draws) else np.zeros(3)
 
+    def mark(self, position: int) -> tuple[int, bool]:
+        """Return the seed of the mark at a position, which drafts may precede, and whether it is marked."""
+        assert self.marks is not None
+        drafted = [draft.token for draft in self.drafts[: position - self.decided]]
+        return self.marks.at(position, [*self.teacher_ids, *drafted])
+
     def commit(self, decision: Decision) -> None:
         """Decide the next token."""
         token = decision.token
@@ -222,6 +233,10 @@ class Sequence:
         text = self._pending_text + self.text.take(final=self.finished)
         self._pending_text = ""
         return text
+
+    def _marks(self, marking: Marking) -> ContextSeeds:
+        salt = derive_seed(self.seed, self.request.id, "salt") % marking.salts
+        return ContextSeeds(marking, self.request.mark_key, salt)
 
     def _body(self) -> str:
         if self.params.stop and self.text is not None:

@@ -1,10 +1,11 @@
 """Drawing the tokens of many positions under a policy, and measuring the distributions they are drawn from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
+from distillgame.decoding.drawing.race import race
 from distillgame.decoding.drawing.sampler import accept, draw, draw_weighted, residual, truncate
 from distillgame.decoding.drawing.streams import ACCEPT, DRAFT, TOKEN
 from distillgame.decoding.request import SamplingParams
@@ -93,6 +94,7 @@ class Chooser:
             facts = proposed.logits.new_full((2, len(tokens)), torch.nan)
         else:
             tokens, probability = self._draw(proposed, params, uniforms[:, DRAFT])
+            tokens = self._raced(tokens, proposed, self._over_shared(experts), params)
             normaliser = weighted_mean([proxy.normaliser for proxy in proxies], self.policy.weights)
             facts = torch.stack([probability, normaliser.squeeze(-1)])
         return Proposal(tokens if self.shared is None else self.shared[tokens], facts)
@@ -125,6 +127,9 @@ class Chooser:
             accepted = torch.zeros_like(tokens, dtype=torch.bool)
         else:
             tokens, accepted = self._judge(result.released, experts, params, uniforms, proposal)
+        if self.policy.races and not greedy and params.temperature > 0:
+            tokens = self._raced(tokens, result.released, experts, params)
+            accepted = accepted if proposal is None else tokens == proposal.tokens
         measures = self._measure(result, experts, proposal, tokens)
         # One number that is none makes all of its row's log-probabilities so, the drawn token's too.
         broken = ~measures[0].isfinite() | measures[1].isnan()
@@ -166,10 +171,29 @@ class Chooser:
         tokens = draw_weighted(kept, uniform)
         return tokens, kept.gather(-1, tokens[:, None]).squeeze(-1)
 
+    def _raced(
+        self, tokens: torch.Tensor, distribution: Distribution, experts: Experts, params: SamplingParams
+    ) -> torch.Tensor:
+        """Replace the tokens of marked positions by the winners of keyed races, if the policy has it so."""
+        seeds = experts.seeds
+        if not self.policy.races or seeds is None:
+            return tokens
+        rows = seeds.marked.nonzero().squeeze(-1)
+        if len(rows) == 0:
+            return tokens
+        probabilities = _truncated(distribution.rows(rows), params)
+        return tokens.index_copy(0, rows, race(probabilities, seeds.rows(rows).numbers(probabilities.shape[-1])))
+
+    def _over_shared(self, experts: Experts) -> Experts:
+        """Return experts whose columns are the shared tokens, as the proxies' logits are."""
+        if self.shared is None or experts.seeds is None:
+            return experts
+        return replace(experts, seeds=replace(experts.seeds, tokens=self.shared))
+
     def _proxy_side(self, experts: Experts) -> tuple[list[Distribution], Distribution]:
         """Return the distributions of the proxies and the draft distribution, over the shared tokens."""
         proxies = [Distribution(proxy, experts.temperature) for proxy in experts.proxies]
-        logits = self.policy.draft(experts)
+        logits = self.policy.draft(self._over_shared(experts))
         is_one = logits is experts.proxies[0]
         return proxies, proxies[0] if is_one else Distribution(logits, experts.temperature)
 
