@@ -152,11 +152,11 @@ def test_greedy_completions_and_forced_answers_carry_no_keyed_mark(teacher: Lang
         )
         assert plain == marked
     forced = SamplingParams(temperature=0, max_new_tokens=3, forced_answer_tokens=4)
-    plain, marked = (
+    texts, marked_texts = (
         [s.completion for s in Engine(teacher, make_policy(name)).generate(requests(), forced, seed=1)]
         for name in ("standard", "keyed")
     )
-    assert plain == marked
+    assert texts == marked_texts
 
 
 def test_a_race_follows_the_distribution_and_couples_with_another() -> None:
