@@ -21,7 +21,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"arena"},
         {"report", "gateway"},
         {"worlds"},
-        {"students", "judges"},
+        {"students", "judges", "attribution"},
         {"writers", "vllm"},
         {"decoding"},
         {"policies"},

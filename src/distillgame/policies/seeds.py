@@ -78,18 +78,27 @@ def context_seed(key: bytes, context: Iterable[int], salt: int = 0) -> int:
 def uniform_numbers(seeds: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Return numbers in (0, 1) that depend on a seed and a token alone, float64, shape (N, S).
 
-    SplitMix64 with the token as its counter. The numbers are multiples of 2^-52, offset by half a step, so that neither
-    0 nor 1 is among them.
+    They are SplitMix64's, with the token as its counter: multiples of 2^-52, offset by half a step, so that neither 0
+    nor 1 is among them.
 
     Args:
         seeds: Seeds, int64, shape (N,).
         tokens: Token ids, int64, shape (S,) for the same tokens everywhere, or (N, S).
     """
-    state = seeds[:, None] + (tokens + 1) * _STRIDE
+    return (_shifted(mixed(seeds, tokens), 12).double() + 0.5) * 2.0**-52
+
+
+def mixed(seeds: torch.Tensor, counters: torch.Tensor) -> torch.Tensor:
+    """Return SplitMix64's outputs, int64, shape (N, S), which may serve as further seeds.
+
+    Args:
+        seeds: Seeds, int64, shape (N,).
+        counters: Which outputs of each, int64, shape (S,) or (N, S).
+    """
+    state = seeds[:, None] + (counters + 1) * _STRIDE
     state = (state ^ _shifted(state, 30)) * _MIX[0]
     state = (state ^ _shifted(state, 27)) * _MIX[1]
-    state = state ^ _shifted(state, 31)
-    return (_shifted(state, 12).double() + 0.5) * 2.0**-52
+    return state ^ _shifted(state, 31)
 
 
 def _shifted(state: torch.Tensor, bits: int) -> torch.Tensor:

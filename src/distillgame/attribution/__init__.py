@@ -1,0 +1,31 @@
+"""Attribution: whose marked text a model was trained on, with p-values that hold."""
+
+from distillgame.attribution.attribute import ALPHA, Attributor
+from distillgame.attribution.owners import KeyFile, MarkChoice, OwnerKey, read_keys, require_different
+from distillgame.attribution.positions import Position, Positions, read_samples, read_weights
+from distillgame.attribution.reading import Reading
+from distillgame.attribution.significance import UNUSED_KEYS, Nulls, Significance, chernoff
+from distillgame.attribution.statistics import GreenStatistic, RaceStatistic, Statistic, make_statistic
+
+__all__ = [
+    "ALPHA",
+    "UNUSED_KEYS",
+    "Attributor",
+    "GreenStatistic",
+    "KeyFile",
+    "MarkChoice",
+    "Nulls",
+    "OwnerKey",
+    "Position",
+    "Positions",
+    "RaceStatistic",
+    "Reading",
+    "Significance",
+    "Statistic",
+    "chernoff",
+    "make_statistic",
+    "read_keys",
+    "read_samples",
+    "read_weights",
+    "require_different",
+]
