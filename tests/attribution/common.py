@@ -33,11 +33,4 @@ def made_up(count: int, seed: int = 0, effect: float = 0.0, green: float | None 
 
 def as_positions(found: list[Position], texts: int = 100) -> Positions:
     """The same as the positions of some texts."""
-    positions = Positions(texts=texts, bits=2.0 * texts)
-    for p in found:
-        columns = {
-            int(token): [p.count * q, p.count * q * f]
-            for token, q, f in zip(p.tokens, p.reference, p.preference, strict=True)
-        }
-        positions.sums[p.context] = (p.count, columns)
-    return positions
+    return Positions(texts, 2.0 * texts, found)

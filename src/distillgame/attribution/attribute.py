@@ -15,7 +15,7 @@ ALPHA = 1e-3
 """Probability of accusing anybody although the suspect was trained on nobody's text."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Attributor:
     """Tests keys on the positions of texts.
 
@@ -60,7 +60,7 @@ class Attributor:
         positions = self.positions[source, policy.width]
         name = (source, key.mark.model_dump_json())
         if name not in self._nulls:
-            self._nulls[name] = Nulls(make_statistic(policy, positions.merged()), self.unused_keys)
+            self._nulls[name] = Nulls(make_statistic(policy, positions.found), self.unused_keys)
         nulls = self._nulls[name]
         found = nulls.significance(nulls.statistic.of_key(key.secret))
         return KeyRow(

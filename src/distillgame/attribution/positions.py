@@ -7,7 +7,7 @@ in several texts share them, and are merged into one.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,59 +46,71 @@ class Position:
     preference: np.ndarray
 
 
-@dataclass
+@dataclass(frozen=True)
 class Positions:
     """The positions of some texts.
 
     Attributes:
         texts: Number of texts that were read.
         bits: Entropy of the reference over all choices, in bits.
-        sums: By context and token the number of texts, and the sums of the reference's probability and of its product
-            with the preference.
+        found: The positions, one per context.
     """
 
-    texts: int = 0
-    bits: float = 0.0
-    sums: dict[Context, tuple[int, dict[int, list[float]]]] = field(default_factory=dict)
+    texts: int
+    bits: float
+    found: list[Position]
 
-    def add(self, example: Example, width: int, reference: np.ndarray, preference: np.ndarray) -> None:
+
+class Collector:
+    """Collects the positions of texts.
+
+    Args:
+        width: Number of tokens of a context.
+    """
+
+    def __init__(self, width: int):
+        self._width = width
+        self._texts, self._bits = 0, 0.0
+        self._sums: dict[Context, tuple[int, dict[int, list[float]]]] = {}
+
+    def add(self, example: Example, reference: np.ndarray, preference: np.ndarray) -> None:
         """Add one text.
 
         Args:
             example: The text.
-            width: Number of tokens of a context.
             reference: The reference's log-probabilities, shape (T, V).
             preference: The suspect's preferences in nats, shape (T, V).
         """
-        self.texts += 1
+        self._texts += 1
         text, seen = [*example.prompt, *example.target], set[Context]()
         for place in range(len(example.target)):
             end = len(example.prompt) + place
-            context = tuple(text[max(0, end - width) : end])
+            context = tuple(text[max(0, end - self._width) : end])
             if context not in seen:
                 seen.add(context)
                 self._add(context, reference[place], preference[place])
 
-    def merged(self) -> list[Position]:
-        """Return one position per context, in the order in which contexts were found."""
-        return [_position(context, count, sums) for context, (count, sums) in self.sums.items()]
+    def positions(self) -> Positions:
+        """Return what was collected, contexts in the order in which they were found."""
+        found = [_position(context, count, sums) for context, (count, sums) in self._sums.items()]
+        return Positions(self._texts, self._bits, found)
 
     def _add(self, context: Context, logprobs: np.ndarray, preference: np.ndarray) -> None:
         row = np.exp(logprobs)
         if row.max() >= CERTAIN:
             return
         known = row > 0
-        self.bits -= float((row[known] * logprobs[known]).sum()) / np.log(2)
+        self._bits -= float((row[known] * logprobs[known]).sum()) / np.log(2)
         kept = min(SUPPORT, len(row))
         tokens = np.argpartition(-row, kept - 1)[:kept]
         # What the suspect makes of the whole vocabulary at once says nothing about single tokens.
         centred = preference - float((row * preference).sum())
-        count, sums = self.sums.get(context, (0, {}))
+        count, sums = self._sums.get(context, (0, {}))
         for token in tokens.tolist():
             pair = sums.setdefault(token, [0.0, 0.0])
             pair[0] += float(row[token])
             pair[1] += float(row[token] * centred[token])
-        self.sums[context] = (count + 1, sums)
+        self._sums[context] = (count + 1, sums)
 
 
 def read_weights(texts: Sequence[ReleasedTrace], reading: Reading, suspect: LanguageModel) -> Positions:
@@ -115,13 +127,13 @@ def read_weights(texts: Sequence[ReleasedTrace], reading: Reading, suspect: Lang
         DistillgameError: If it has another one.
     """
     require_same_tokens(suspect, reading.reference)
-    examples, found = readable(texts, reading), Positions()
+    examples, found = readable(texts, reading), Collector(reading.width)
     ours = token_distributions(reading.reference, examples, reading.temperature)
     theirs = token_distributions(suspect, examples, 1.0)
     for (example, reference), (_, other) in zip(ours, theirs, strict=True):
         # Where both rule a token out, their difference is not a number.
-        found.add(example, reading.width, reference, np.nan_to_num(other - reference).clip(-CLIP, CLIP))
-    return found
+        found.add(example, reference, np.nan_to_num(other - reference).clip(-CLIP, CLIP))
+    return found.positions()
 
 
 def read_samples(texts: Sequence[ReleasedTrace], reading: Reading) -> Positions:
@@ -133,13 +145,13 @@ def read_samples(texts: Sequence[ReleasedTrace], reading: Reading) -> Positions:
         texts: The suspect's texts.
         reading: How they are read.
     """
-    found = Positions()
+    found = Collector(reading.width)
     for example, reference in token_distributions(reading.reference, readable(texts, reading), reading.temperature):
         written = np.zeros_like(reference)
         rows, tokens = np.arange(len(reference)), np.array(example.target)
         written[rows, tokens] = np.minimum(np.expm1(-reference[rows, tokens]), CLIP)
-        found.add(example, reading.width, reference, written)
-    return found
+        found.add(example, reference, written)
+    return found.positions()
 
 
 def _position(context: Context, count: int, sums: dict[int, list[float]]) -> Position:
