@@ -35,7 +35,7 @@ FLOORS: dict[str, list[set[str]]] = {
     ],
     "arena": [
         {"judging", "sweep"},
-        {"dry_run", "one_stage", "play", "solve", "tune", "values"},
+        {"attribution", "dry_run", "one_stage", "play", "solve", "tune", "values"},
         {"validate", "memory", "hours"},
         {"operations"},
         {"bench", "calibrate"},

@@ -1,6 +1,7 @@
 """Attribution: whose marked text a model was trained on, with p-values that hold."""
 
 from distillgame.attribution.attribute import ALPHA, Attributor
+from distillgame.attribution.files import from_data, read_positions, to_data, write_positions
 from distillgame.attribution.owners import KeyFile, MarkChoice, OwnerKey, read_keys, require_different
 from distillgame.attribution.positions import Position, Positions, read_samples, read_weights
 from distillgame.attribution.reading import Reading
@@ -23,9 +24,13 @@ __all__ = [
     "Significance",
     "Statistic",
     "chernoff",
+    "from_data",
     "make_statistic",
     "read_keys",
+    "read_positions",
     "read_samples",
     "read_weights",
     "require_different",
+    "to_data",
+    "write_positions",
 ]

@@ -6,7 +6,7 @@ suspect that has learnt nothing from the key, those numbers are therefore fresh 
 in several texts share them, and are merged into one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ CERTAIN = 0.999
 """Probability of the likeliest token from which a position has no choice, and says nothing."""
 
 Context = tuple[int, ...]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ class Collector:
         self._sums[context] = (count + 1, sums)
 
 
-def read_weights(texts: Sequence[ReleasedTrace], reading: Reading, suspect: LanguageModel) -> Positions:
+def read_weights(
+    texts: Sequence[ReleasedTrace], reading: Reading, suspect: LanguageModel, progress: Progress | None = None
+) -> Positions:
     """Return the positions of texts, with the preferences of a suspect whose weights are open.
 
     The preference for a token is log pi_suspect - log pi_reference, clipped.
@@ -122,6 +125,7 @@ def read_weights(texts: Sequence[ReleasedTrace], reading: Reading, suspect: Lang
         texts: Any texts: what an owner was released, or what was made for other prompts.
         reading: How they are read.
         suspect: The suspect, which has the reference's vocabulary.
+        progress: Told how many texts were read.
 
     Raises:
         DistillgameError: If it has another one.
@@ -130,13 +134,15 @@ def read_weights(texts: Sequence[ReleasedTrace], reading: Reading, suspect: Lang
     examples, found = readable(texts, reading), Collector(reading.width)
     ours = token_distributions(reading.reference, examples, reading.temperature)
     theirs = token_distributions(suspect, examples, 1.0)
-    for (example, reference), (_, other) in zip(ours, theirs, strict=True):
+    for done, ((example, reference), (_, other)) in enumerate(zip(ours, theirs, strict=True), start=1):
         # Where both rule a token out, their difference is not a number.
         found.add(example, reference, np.nan_to_num(other - reference).clip(-CLIP, CLIP))
+        if progress is not None:
+            progress(done, len(examples))
     return found.positions()
 
 
-def read_samples(texts: Sequence[ReleasedTrace], reading: Reading) -> Positions:
+def read_samples(texts: Sequence[ReleasedTrace], reading: Reading, progress: Progress | None = None) -> Positions:
     """Return the positions of texts that the suspect wrote itself.
 
     The preference for the token that it wrote is 1/pi_reference - 1, clipped, and that for all others is 0.
@@ -144,13 +150,17 @@ def read_samples(texts: Sequence[ReleasedTrace], reading: Reading) -> Positions:
     Args:
         texts: The suspect's texts.
         reading: How they are read.
+        progress: Told how many texts were read.
     """
-    found = Collector(reading.width)
-    for example, reference in token_distributions(reading.reference, readable(texts, reading), reading.temperature):
+    examples, found = readable(texts, reading), Collector(reading.width)
+    read = token_distributions(reading.reference, examples, reading.temperature)
+    for done, (example, reference) in enumerate(read, start=1):
         written = np.zeros_like(reference)
         rows, tokens = np.arange(len(reference)), np.array(example.target)
         written[rows, tokens] = np.minimum(np.expm1(-reference[rows, tokens]), CLIP)
         found.add(example, reference, written)
+        if progress is not None:
+            progress(done, len(examples))
     return found.positions()
 
 

@@ -17,7 +17,7 @@ TOKENS_AT_ONCE = 4096
 
 @dataclass(frozen=True)
 class Reading:
-    """How texts are read.
+    """The reference teacher and the contexts by which texts are read.
 
     Attributes:
         reference: The reference teacher, of whose tokens marks are made.

@@ -23,6 +23,7 @@ VERBS = {
     "tune": "distillgame.cli.tune",
     "values": "distillgame.cli.values",
     "judge": "distillgame.cli.judge",
+    "attribute": "distillgame.cli.attribute",
     "calibrate": "distillgame.cli.calibrate",
     "serve": "distillgame.cli.serve",
     "keys": "distillgame.cli.keys",

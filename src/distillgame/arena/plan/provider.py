@@ -8,6 +8,8 @@ from distillgame.arena.stages import (
     AskStage,
     CostStage,
     FormStage,
+    GradientStage,
+    GreenGradientStage,
     JudgeStage,
     Model,
     ProblemSet,
@@ -20,7 +22,7 @@ from distillgame.arena.stages import (
 )
 from distillgame.errors import DistillgameError
 from distillgame.judges import JudgeChoice
-from distillgame.policies import Defense, PolicyChoice
+from distillgame.policies import Defense, Fingerprint, PolicyChoice
 from distillgame.policies.forms import WrittenForm, make_form
 
 STANDARD = Defense(name="standard")
@@ -62,7 +64,7 @@ class Provider:
             model=self.model("teacher"),
             policy=policy.without_form if isinstance(policy, Defense) else policy,
             proxies={name: self.proxy(name) for name in names},
-            gradients={name: self.gradient(name, seed) for name in names if needs_delta},
+            gradients={name: self.direction(policy, name, seed) for name in names if needs_delta},
             sampling=self.config.sampling.model_copy(update={"top_logprobs": exposed}),
             seed=seed,
             draw=draw,
@@ -99,6 +101,25 @@ class Provider:
             traces=self.sample(UNDEFENDED, "defender", seed) if clean else None,
         )
 
+    def direction(self, policy: PolicyChoice, proxy: str, seed: int) -> GradientStage:
+        """Return the stage of the direction along which a policy takes the derivative of one of its proxies.
+
+        Args:
+            policy: The policy.
+            proxy: The name of the proxy.
+            seed: Seed of the game.
+        """
+        if not isinstance(policy.policy, Fingerprint):
+            return self.gradient(proxy, seed)
+        # Its strength and what it marks change nothing about it.
+        options = {name: value for name, value in policy.options.items() if name not in ("lambda", "on", "through")}
+        return GreenGradientStage(
+            proxy=self.proxy(proxy),
+            policy=PolicyChoice(name=policy.name, options=options),
+            teacher=self.model("teacher"),
+            traces=self.sample(UNDEFENDED, "defender", seed),
+        )
+
     def viewed_values(self, defense: Defense, split: str) -> ValueStage | None:
         """Return the stage that values the traces of the page's viewer, for a policy that evaluates no proxy itself."""
         name = next(iter(self.config.all_proxies), None)
@@ -130,14 +151,17 @@ class Provider:
 
     def cost(self) -> CostStage:
         """Return the stage that times all policies, each once, whatever it releases of its completions."""
-        deriving = [defense.policy.proxy_names for defense in self.config.policies if defense.policy.needs_delta]
+        deriving = [defense.without_form for defense in self.config.policies if defense.policy.needs_delta]
         seed = self.config.seeds[0]
         policies = {defense.without_form.label: defense.without_form for defense in self.config.policies}
         return CostStage(
             problems=self.problems("test"),
             teacher=self.model("teacher"),
             proxies={name: self.proxy(name) for name in self.config.all_proxies},
-            gradients={name: self.gradient(name, seed) for names in deriving for name in names},
+            # The time that a derivative takes does not depend on its direction: one per proxy will do.
+            gradients={
+                name: self.direction(policy, name, seed) for policy in deriving for name in policy.policy.proxy_names
+            },
             policies=tuple(policies.values()),
             sampling=self.config.sampling,
             settings=self.config.cost,

@@ -1,5 +1,8 @@
 """The stages of a game."""
 
+from distillgame.arena.stages.attribution.answer import AnswerStage
+from distillgame.arena.stages.attribution.diet import DietStage
+from distillgame.arena.stages.attribution.read import POSITIONS, ReadStage
 from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec, vllm_version
 from distillgame.arena.stages.engine import PROCESSORS, close_vllm
 from distillgame.arena.stages.inputs import (
@@ -19,6 +22,7 @@ from distillgame.arena.stages.sampling.ask import AskStage
 from distillgame.arena.stages.sampling.cost import COSTS, CostStage
 from distillgame.arena.stages.sampling.form import FormStage, WritingCosts, WrittenFormStage
 from distillgame.arena.stages.sampling.gradient import ProxyGradientStage
+from distillgame.arena.stages.sampling.green import GreenGradientStage
 from distillgame.arena.stages.sampling.precision import PrecisionStage, read_precisions
 from distillgame.arena.stages.sampling.sample import SampleStage
 from distillgame.arena.stages.sampling.value import ValueStage, read_values
@@ -35,18 +39,22 @@ __all__ = [
     "GRADIENT",
     "JUDGED",
     "MODEL",
+    "POSITIONS",
     "PROCESSORS",
     "REPORT",
     "STAGES",
     "TRACES",
+    "AnswerStage",
     "AppraisalStage",
     "AskStage",
     "CostStage",
+    "DietStage",
     "DistillStage",
     "ExpandStage",
     "FormStage",
     "GivenStage",
     "GradientStage",
+    "GreenGradientStage",
     "InverterStage",
     "JudgeStage",
     "Model",
@@ -55,6 +63,7 @@ __all__ = [
     "ProbedFacts",
     "ProblemSet",
     "ProxyGradientStage",
+    "ReadStage",
     "RetellStage",
     "RewriteStage",
     "SampleStage",

@@ -1,0 +1,1 @@
+"""Attribution: what a suspect prefers where texts had a choice, and diets of which only a part is marked."""
