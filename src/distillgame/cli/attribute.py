@@ -26,6 +26,8 @@ MOST_ROWS = 20
 @click.option("--split", default="validation", show_default=True, help="The split of held-out prompts.")
 @click.option("--alpha", default=1e-3, show_default=True, help="Level of the corrected p-values.")
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/attribute-NAME].")
+@click.option("--game", is_flag=True, help="Play the game of attribution that --config describes instead.")
+@click.option("--quick", is_flag=True, help="With --game: apply the configuration's 'quick' section.")
 @click.option("--check", type=click.Path(path_type=Path), help="Compute the tests in this evidence again, and stop.")
 @overrides_option
 def attribute(
@@ -37,6 +39,8 @@ def attribute(
     split: str,
     alpha: float,
     out: Path | None,
+    game: bool,
+    quick: bool,
     check: Path | None,
     overrides: dict[str, Any],
 ) -> None:
@@ -49,6 +53,11 @@ def attribute(
     from distillgame.arena.attribution import Case, check_evidence
     from distillgame.arena.attribution import attribute as attribute_suspect
 
+    if game:
+        _play(model or check or keys, config, out, quick, overrides)
+        return
+    if quick:
+        raise click.UsageError("--quick goes with --game")
     if check is not None:
         if model is not None:
             raise click.UsageError("--check needs the evidence alone, no MODEL")
@@ -66,6 +75,21 @@ def attribute(
     found = attribute_suspect(case, load_config(config, overrides=overrides), folder)
     _print(found)
     click.echo(f"written to {folder / 'evidence.json'}")
+
+
+def _play(more: Any, config: str | None, out: Path | None, quick: bool, overrides: dict[str, Any]) -> None:
+    from distillgame.arena import load_config
+    from distillgame.arena.attribution import RESULTS, play_attribution
+    from distillgame.arena.config import default_folder
+    from distillgame.report.tables import suspect_lines
+
+    if more is not None:
+        raise click.UsageError("--game makes its suspects itself: leave out MODEL, --keys and --check")
+    named = config or "attribution"
+    folder = out or default_folder(named, quick)
+    results = play_attribution(load_config(named, quick=quick, overrides=overrides), folder)
+    click.echo("\n".join(suspect_lines(results)))
+    click.echo(f"\nwritten to {folder / RESULTS}")
 
 
 def _suspect(model: str) -> Any:

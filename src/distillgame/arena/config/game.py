@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
+from distillgame.arena.config.attribution import AttributionSettings
 from distillgame.arena.config.engines import require_engine, require_precision
 from distillgame.arena.config.generation import Generation
 from distillgame.arena.config.sections import (
@@ -58,6 +59,7 @@ class GameConfig(Strict):
         compute: Where things run.
         tuning: The values that ``distillgame tune`` searches.
         sweep: The grid that ``distillgame sweep`` plays.
+        attribution: The suspects that ``distillgame attribute --game`` makes.
         quick: Values that replace others under ``--quick``.
     """
 
@@ -85,6 +87,7 @@ class GameConfig(Strict):
     compute: Compute = Compute()
     tuning: Tuning = Tuning()
     sweep: Sweep = Sweep()
+    attribution: AttributionSettings = AttributionSettings()
     quick: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ from distillgame.report.tables.leaderboard import leaderboard_rows, read_rows, r
 from distillgame.report.tables.legibility import legibility_header, legibility_rows
 from distillgame.report.tables.narrow import caption, header, rows, students_of
 from distillgame.report.tables.summary import attack_summary, markdown_summary
+from distillgame.report.tables.suspects import suspect_lines
 
 __all__ = [
     "attack_summary",
@@ -17,4 +18,5 @@ __all__ = [
     "render_leaderboard",
     "rows",
     "students_of",
+    "suspect_lines",
 ]

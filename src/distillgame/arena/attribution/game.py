@@ -1,0 +1,179 @@
+"""The game of attribution: make suspects under every mark, wash or frame some, and see whom the tests name."""
+
+import math
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from distillgame.arena.attribution.diets import VICTIM, reading, target_of
+from distillgame.arena.config import EvidenceKind, GameConfig, Suspect, load_config
+from distillgame.arena.plan import Planner
+from distillgame.arena.precision import settled
+from distillgame.arena.results import Scores
+from distillgame.arena.run import Run
+from distillgame.arena.stages import POSITIONS, TRACES, ReadStage, SampleStage, Stage
+from distillgame.arena.store import write_text
+from distillgame.attribution import UNUSED_KEYS, Attributor, MarkChoice, OwnerKey, read_positions
+from distillgame.errors import DistillgameError
+from distillgame.policies import Defense, MarkPolicy
+from distillgame.policies.seeds import owner_key
+from distillgame.records import read_traces
+from distillgame.records.suspects import MarkRow, SuspectResults, SuspectRow
+
+RESULTS = "attribution.json"
+"""The file of the results."""
+
+ALARM = 1e-3
+"""The level at which false alarms are counted."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One suspect under one policy with one seed.
+
+    Attributes:
+        defense: The policy.
+        suspect: The suspect.
+        seed: The seed.
+        evaluation: Its answers to the test split.
+        readings: The stages of evidence, by kind.
+    """
+
+    defense: Defense
+    suspect: Suspect
+    seed: int
+    evaluation: SampleStage
+    readings: Mapping[EvidenceKind, ReadStage]
+
+
+def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> SuspectResults:
+    """Play the game and write ``attribution.json``; a killed run goes on where it stopped.
+
+    Args:
+        config: The game; its marked policies are played, and the others are there to be compared with.
+        out: The run's folder.
+        progress: Whether to show progress on standard error.
+
+    Raises:
+        DistillgameError: If there are no suspects or no marks, or an input is bad.
+    """
+    if not config.attribution.suspects:
+        raise DistillgameError("attribution.suspects: the configuration names none: try configs/attribution.yaml")
+    marked = [defense for defense in config.policies if isinstance(defense.policy, MarkPolicy)]
+    if not marked:
+        raise DistillgameError("policies: none leaves a mark: add keyed, watermark or fingerprint")
+    config = settled(config, out, progress)
+    trials = [
+        _trial(config, defense, suspect, seed)
+        for defense in marked
+        for suspect in config.attribution.suspects
+        for seed in config.seeds
+    ]
+    planner = Planner(config)
+    released = {d.label: [planner.sample(d, "test", seed) for seed in config.seeds] for d in config.policies}
+    wanted: list[Stage] = [stage for stages in released.values() for stage in stages]
+    wanted += [stage for trial in trials for stage in (trial.evaluation, *trial.readings.values())]
+    with Run(out, config, progress) as run:
+        run.compute(wanted, last=True)
+        results = SuspectResults(
+            command=" ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:]]),
+            keys=config.attribution.keys,
+            alpha=config.attribution.alpha,
+            marks=[_mark_row(label, stages, run) for label, stages in released.items()],
+            suspects=_suspect_rows(config, trials, run),
+        )
+        write_text(out / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        results.write(out / RESULTS)
+    return results
+
+
+def _trial(config: GameConfig, defense: Defense, suspect: Suspect, seed: int) -> Trial:
+    own = load_config(config, overrides=suspect.set) if suspect.set else config
+    planner = Planner(own)
+    target = target_of(planner, defense, suspect, seed)
+    evaluation = planner.evaluate(target, suspect.student, "test", seed, suspect.queries)
+    training = None
+    if suspect.student.student.trains:
+        training = planner.distill(target, suspect.student, seed, suspect.queries)
+    kinds = own.attribution.evidence
+    return Trial(
+        defense, suspect, seed, evaluation, {kind: reading(planner, defense, training, kind, seed) for kind in kinds}
+    )
+
+
+def _mark_row(label: str, stages: list[SampleStage], run: Run) -> MarkRow:
+    traces = [read_traces(run.folder(stage) / TRACES) for stage in stages]
+    summary = Scores(traces).summary([stage.seed for stage in stages])
+    flat = [trace for seed in traces for trace in seed]
+    return MarkRow(
+        policy=label,
+        accuracy=summary["accuracy"],
+        standard_error=summary["standard_error"],
+        kl_per_trace=float(np.mean([trace.kl or 0.0 for trace in flat])),
+        bits_per_trace=-float(np.mean([trace.logprob_released for trace in flat])) / math.log(2),
+    )
+
+
+def _suspect_rows(config: GameConfig, trials: list[Trial], run: Run) -> list[SuspectRow]:
+    rows: dict[tuple[str, str, str], list[tuple[Trial, EvidenceKind]]] = {}
+    for trial in trials:
+        for kind in trial.readings:
+            rows.setdefault((trial.defense.label, trial.suspect.name, kind), []).append((trial, kind))
+    return [_suspect_row(config, name, members, run) for name, members in rows.items()]
+
+
+def _suspect_row(
+    config: GameConfig, name: tuple[str, str, str], members: list[tuple[Trial, EvidenceKind]], run: Run
+) -> SuspectRow:
+    z, p_values, named, false_alarms, tests = [], [], [], 0, 0
+    for trial, kind in members:
+        policy = trial.defense.policy
+        assert isinstance(policy, MarkPolicy)
+        positions = read_positions(run.folder(trial.readings[kind]) / POSITIONS)
+        attributor = Attributor({(None, policy.width): positions}, UNUSED_KEYS)
+        found = attributor.attribute(_keys(policy, trial.defense, config.attribution.keys), config.attribution.alpha)
+        own = found.keys[0]
+        z.append(own.z)
+        p_values.append(own.p_value)
+        named.append(_outcome(found.owners, policy.owner))
+        mixed = {policy.owner, *_mixed_in(trial.suspect)}
+        strangers = [row for row in found.keys if row.owner not in mixed]
+        tests += len(strangers)
+        false_alarms += sum(row.p_value <= ALARM for row in strangers)
+    scores = Scores([read_traces(run.folder(trial.evaluation) / TRACES) for trial, _ in members])
+    return SuspectRow(
+        policy=name[0], suspect=name[1], evidence=name[2], seeds=[trial.seed for trial, _ in members],
+        accuracy=float(scores.correct.mean()), z=z, p_values=p_values, named=named,
+        false_alarms=false_alarms, tests=tests,
+    )  # fmt: skip
+
+
+def _keys(policy: MarkPolicy, defense: Defense, count: int) -> list[OwnerKey]:
+    """Return the keys that are tested: the owner's first, then those of others, who are numbered."""
+    options = {name: value for name, value in defense.options.items() if name not in ("owner", "secret", "on")}
+    mark = MarkChoice(name=defense.name, options=options)
+    owners = [policy.owner, *(f"owner {number}" for number in range(2, count + 1))]
+    secret = policy.secret.encode()
+    return [
+        OwnerKey(owner=owner, epoch=policy.epoch, key=owner_key(secret, owner, policy.epoch).hex(), mark=mark)
+        for owner in owners
+    ]
+
+
+def _mixed_in(suspect: Suspect) -> list[str]:
+    """Return the other owners whose traces a suspect was trained on."""
+    if suspect.framed:
+        return [VICTIM]
+    return [f"owner {number}" for number in range(2, suspect.owners + 1)]
+
+
+def _outcome(owners: list[str], owner: str) -> str:
+    if not owners:
+        return "nobody"
+    if len(owners) > 1:
+        return "inconclusive"
+    return "owner" if owners == [owner] else "wrong"

@@ -1,0 +1,40 @@
+"""The tables of the game of attribution, in Markdown."""
+
+import math
+import statistics
+
+from distillgame.records.suspects import RATES, SuspectResults, SuspectRow
+
+EVIDENCE = {"released": "released texts", "held_out": "held-out prompts", "samples": "its own samples"}
+"""Kinds of evidence in words."""
+
+
+def suspect_lines(results: SuspectResults) -> list[str]:
+    """Return the lines of both tables: what marks cost, and whom the tests named."""
+    lines = ["| policy | teacher | KL | bits per trace |", "|---|---:|---:|---:|"]
+    lines += [
+        f"| {mark.policy} | {100 * mark.accuracy:.1f} ± {100 * mark.standard_error:.1f} | {mark.kl_per_trace:.3f} | "
+        f"{mark.bits_per_trace:.2f} |"
+        for mark in results.marks
+    ]
+    rates = " | ".join(f"TPR at {rate:.0e}" for rate in RATES)
+    lines += ["", f"| policy | suspect | evidence | accuracy | z | median p | {rates} | named |"]
+    lines.append("|---|---|---|---:|---:|---:|" + "---:|" * len(RATES) + "---|")
+    lines += [_line(row) for row in results.suspects]
+    alarms, tests = sum(row.false_alarms for row in results.suspects), sum(row.tests for row in results.suspects)
+    lines += ["", f"{alarms} of {tests:,} keys of uninvolved owners had p <= 0.001."]
+    return lines
+
+
+def _line(row: SuspectRow) -> str:
+    shares = " | ".join(f"{row.rate(rate):.2f}" for rate in RATES)
+    z = " ".join(f"{value:+.1f}" for value in row.z)
+    named = ", ".join(f"{row.named.count(name)} {name}" for name in dict.fromkeys(row.named))
+    return (
+        f"| {row.policy} | {row.suspect} | {EVIDENCE[row.evidence]} | {100 * row.accuracy:.1f} | {z} | "
+        f"{_small(statistics.median(row.p_values))} | {shares} | {named} |"
+    )
+
+
+def _small(p_value: float) -> str:
+    return f"{p_value:.2f}" if p_value >= 0.01 else f"1e{math.floor(math.log10(p_value))}" if p_value > 0 else "0"
