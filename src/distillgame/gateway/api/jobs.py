@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from distillgame.decoding import SamplingParams
 from distillgame.gateway.api.requests import ApiRequest, ChatRequest
-from distillgame.gateway.backends import Job
-from distillgame.gateway.config import ServeConfig, ServedPolicy
+from distillgame.gateway.backends import Job, JobMark
+from distillgame.gateway.config import ServeConfig, ServedPolicy, is_markable
 from distillgame.gateway.errors import ApiError
 from distillgame.gateway.ids import unique_id
 
@@ -41,8 +41,15 @@ class JobPlan:
         """Most tokens of each job."""
         return [job.params.max_new_tokens for job in self.jobs]
 
+    @property
+    def marked(self) -> bool:
+        """True if its completions carry a mark: all of them, or none."""
+        return any(job.mark is not None for job in self.jobs)
 
-def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, secret: bytes) -> JobPlan:
+
+def plan_jobs(
+    request: ApiRequest, served: ServedPolicy, config: ServeConfig, secret: bytes, mark: JobMark | None = None
+) -> JobPlan:
     """Turn a request into jobs.
 
     Args:
@@ -50,6 +57,8 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
         served: The policy under which it is served.
         config: The owner's configuration.
         secret: Key of the random streams.
+        mark: The mark of the key's owner, for all that can carry it: greedy completions cannot, nor can a form that
+            releases other text than was sampled.
 
     Raises:
         ApiError: 400, if it requests log-probabilities that the policy does not show, too many completions, or names
@@ -61,6 +70,8 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
     _check_logprobs(request, served, config)
     params, clamped = clamp(request, served, config.temperature)
     template = _template(request, config)
+    if params.temperature == 0 or not is_markable(served):
+        mark = None
     # A form is derived from the whole completion, so that nothing is sent before its end.
     streams = bool(request.stream) and served.whole
     messages = request.conversation
@@ -76,6 +87,7 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
                 "policy": served.release.model_dump(),
                 "temperature": params.temperature,
                 "top_p": params.top_p,
+                **({"mark": mark.key.hex()} if mark is not None else {}),
             }
             jobs.append(
                 Job(
@@ -88,6 +100,7 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
                     logprobs=request.logprob_count is not None,
                     seed=request.seed,
                     pieces=config.server.stream_tokens if streams else 0,
+                    mark=mark,
                 )
             )
     return JobPlan(jobs, clamped)
