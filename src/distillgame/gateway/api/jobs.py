@@ -26,10 +26,12 @@ class JobPlan:
     Attributes:
         jobs: Its completions, in the order of their indices.
         clamped: Names of the fields that the policy did not allow as they were.
+        marked: Whether its completions carry a mark: all of them do, or none.
     """
 
     jobs: list[Job]
     clamped: list[str]
+    marked: bool = False
 
     @property
     def most_tokens(self) -> int:
@@ -40,11 +42,6 @@ class JobPlan:
     def lengths(self) -> list[int]:
         """Most tokens of each job."""
         return [job.params.max_new_tokens for job in self.jobs]
-
-    @property
-    def marked(self) -> bool:
-        """True if its completions carry a mark: all of them, or none."""
-        return any(job.mark is not None for job in self.jobs)
 
 
 def plan_jobs(
@@ -57,8 +54,7 @@ def plan_jobs(
         served: The policy under which it is served.
         config: The owner's configuration.
         secret: Key of the random streams.
-        mark: The mark of the key's owner, for all that can carry it: greedy completions cannot, nor can a form that
-            releases other text than was sampled.
+        mark: The mark of the key's owner, unless the policy's form releases other text than was sampled.
 
     Raises:
         ApiError: 400, if it requests log-probabilities that the policy does not show, too many completions, or names
@@ -70,8 +66,7 @@ def plan_jobs(
     _check_logprobs(request, served, config)
     params, clamped = clamp(request, served, config.temperature)
     template = _template(request, config)
-    if params.temperature == 0 or not is_markable(served):
-        mark = None
+    mark = mark if is_markable(served) else None
     # A form is derived from the whole completion, so that nothing is sent before its end.
     streams = bool(request.stream) and served.whole
     messages = request.conversation
@@ -103,7 +98,8 @@ def plan_jobs(
                     mark=mark,
                 )
             )
-    return JobPlan(jobs, clamped)
+    # No mark moves the likeliest token.
+    return JobPlan(jobs, clamped, marked=mark is not None and params.temperature > 0)
 
 
 def clamp(request: ApiRequest, served: ServedPolicy, reference: float) -> tuple[SamplingParams, list[str]]:

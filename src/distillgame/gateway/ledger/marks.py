@@ -108,7 +108,7 @@ def marked_tokens(connection: Connection, since: float = 0.0, owner: str | None 
     # Databases sort texts in different ways.
     return [
         MarkedTokens(whose, NamedChoice.model_validate(json.loads(text)), epoch, int(count), first, last)
-        for whose, text, epoch, count, first, last in sorted(connection.execute(query).tuples())
+        for whose, text, epoch, count, first, last in sorted(tuple(row) for row in connection.execute(query))
     ]
 
 
@@ -148,6 +148,6 @@ def ledger_digest(connection: Connection) -> str:
         .order_by(entries.c.id)
     )
     digest = hashlib.sha256()
-    for row in connection.execute(query).tuples():
+    for row in connection.execute(query):
         digest.update(json.dumps(list(row), ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()
