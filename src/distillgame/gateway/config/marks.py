@@ -9,6 +9,7 @@ from distillgame.errors import DistillgameError
 from distillgame.gateway.config.policies import ServedPolicy
 from distillgame.gateway.ledger import mark_text
 from distillgame.policies import MarkPolicy, ReleasePolicy, make_policy
+from distillgame.policies.base import policies
 from distillgame.policies.forms import AnswerOnlyForm, WrittenForm
 from distillgame.registry import option_name
 from distillgame.strict import Strict
@@ -55,9 +56,11 @@ class TierMark:
                 raise DistillgameError(
                     f"'{choice.name}': the server sets '{option}' itself, for each request; leave it out"
                 )
+        found = policies.get(choice.name) if choice.name in policies.names() else None
+        if not (isinstance(found, type) and issubclass(found, MarkPolicy)):
+            raise DistillgameError(f"'{choice.name}' is no mark: choose keyed or watermark")
         policy = make_policy(choice.name, choice.options)
-        if not isinstance(policy, MarkPolicy):
-            raise DistillgameError(f"'{choice.name}' is a release policy and no mark: choose keyed or watermark")
+        assert isinstance(policy, MarkPolicy)
         if policy.needs_delta:
             raise DistillgameError(
                 f"'{choice.name}' follows a direction that belongs to a single owner's key, so that every owner would "
