@@ -71,6 +71,14 @@ def test_the_ledger_records_marked_requests_and_no_others(marking: Running) -> N
     assert owners(marking.url)["rows", KEYED, EPOCH].tokens == keyed[2]
 
 
+def test_the_tilt_of_a_watermark_is_charged_and_races_cost_nothing(marking: Running) -> None:
+    for tier in ("watermark", "keyed"):
+        assert marking.ask(marking.key(tier, f"cost-{tier}"), temperature=2.0).status_code == 200
+    (tilted,), (raced,) = (marking.settled(owner=f"cost-{tier}") for tier in ("watermark", "keyed"))
+    assert tilted.kl > 0.05 * tilted.tokens
+    assert raced.kl == pytest.approx(0, abs=1e-6)
+
+
 def test_all_policies_of_a_tier_are_marked_but_answers(marking: Running) -> None:
     for tier, beyond in (("soft", "strong"), ("answers", "answer")):
         key = marking.key(tier, f"beyond-{tier}")

@@ -24,7 +24,6 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, s
     config = CONFIG | {
         "monitor": {"reference": str(reference), "window": 16, "false_alarm": 0.01},
         "tiers": CONFIG["tiers"]
-        | {"marked": {"policy": "poe", "mark": "keyed"}}
         | {"watched": {"policy": "poe", "flagged": "strong"}, "<img src=x onerror=alert(1)>": {"policy": "poe"}},
     }
     with server(tmp_path_factory.mktemp("dashboard"), config) as running:

@@ -27,7 +27,7 @@ class EntryMark:
 
 @dataclass(frozen=True)
 class MarkedTokens:
-    """What an owner was released under one mark in one epoch.
+    """The tokens that an owner was released under one mark in one epoch.
 
     Attributes:
         owner: The owner.
