@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from distillgame.choices import NamedChoice
 from distillgame.cli.main import main
-from distillgame.gateway.ledger import Charge, Ledger, Offer, Party, Writer, open_database
+from distillgame.gateway.ledger import (
+    Charge,
+    EntryMark,
+    Ledger,
+    Offer,
+    Party,
+    Writer,
+    mark_text,
+    open_database,
+)
 
 
 @dataclass
@@ -35,7 +45,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     return call
 
 
-def released(folder: Path) -> None:
+def released(folder: Path, mark: EntryMark | None = None) -> None:
     """Two requests of one key and an open lease of another."""
     import asyncio
 
@@ -44,7 +54,8 @@ def released(folder: Path) -> None:
     async def play() -> None:
         for key, settled in (("aaa", True), ("aaa", True), ("bbb", False)):
             party = Party(key, f"owner-{key}", "standard")
-            lease = await Ledger(writer).open(party, "r", [Offer("poe", "poe gamma=0.5", Charge(9, 3.0, 4.0), None)])
+            offer = Offer("poe", "poe gamma=0.5", Charge(9, 3.0, 4.0), None, mark)
+            lease = await Ledger(writer).open(party, "r", [offer])
             if settled:
                 await lease.cover(Charge(5, 1.0, 2.0))
                 lease.settle("finished")
@@ -114,6 +125,20 @@ def test_the_ledger_is_printed_and_drawn(tmp_path: Path, run: Run) -> None:
     failed = run("ledger", "--plot", "leakage.nonsense")
     assert failed.returncode == 2
     assert "nonsense" in failed.stderr
+
+
+def test_the_ledger_shows_marked_tokens_by_owner_mark_and_epoch(tmp_path: Path, run: Run) -> None:
+    mark = EntryMark(mark_text(NamedChoice(name="keyed", options={"width": 4, "salts": 1})), 230)
+    released(tmp_path)
+    assert "marked" not in run("ledger").stdout
+    released(tmp_path, mark)
+    lines = [line.split() for line in run("ledger").stdout.splitlines() if "keyed" in line]
+    assert [(line[0], line[1:5], line[-1]) for line in lines] == [
+        ("owner-aaa", ["keyed", "salts=1", "width=4", "230"], "10"),
+        ("owner-bbb", ["keyed", "salts=1", "width=4", "230"], "9"),
+    ]
+    data = json.loads(run("ledger", "--json", "--owner", "owner-aaa").stdout)
+    assert [(row["tokens"], row["marked"]) for row in data] == [(20, 10)]
 
 
 def test_keys_and_ledger_need_no_configuration_that_can_be_served(tmp_path: Path, run: Run) -> None:

@@ -43,6 +43,7 @@ CONFIG: dict[str, Any] = {
         "soft": {"policy": "poe", "budget": {"value_per_day": 150, "beyond": "strong"}},
         "slow": {"policy": "poe", "limits": {"requests_per_minute": 3, "tokens_per_minute": 2000}},
         "front": {"policy": "poe", "gateway": True},
+        "marked": {"policy": "poe", "mark": "keyed"},
     },
     "engine": {"batch_size": 8, "queue": 256, "threads": 1},
 }

@@ -45,6 +45,8 @@ def test_the_gateway_chooses_any_policy_with_its_options() -> None:
         ({POLICY: "poe", SECRET: "s", "distillgame_gamma": 0.1, "distillgame_typo": 1}, "s"),
         ({POLICY: "poe", SECRET: "s", "distillgame_gamma": 0.1, "distillgame_proxies": ["unknown"]}, "s"),
         ({POLICY: "ads", SECRET: "s", "distillgame_lambda": 0.1}, "s"),
+        ({POLICY: "keyed", SECRET: "s"}, "s"),
+        ({POLICY: "watermark", SECRET: "s", "distillgame_delta": 2.0}, "s"),
         ({POLICY: "permutation", SECRET: "s", "distillgame_lambda": 0.1}, "s"),
     ],
 )
@@ -68,6 +70,7 @@ def test_an_empty_secret_in_the_environment_lets_nobody_choose() -> None:
         ({"policy": {"poe": {"gamma": 0.5, "proxies": ["other"]}}}, "needs a proxy called 'other'"),
         ({"policy": {"ads": {"lambda": 0.5}}}, "needs 'directions.proxy'"),
         ({"policy": {"permutation": {"lambda": 0.5}}}, "is a control"),
+        ({"policy": {"keyed": {"on": {"poe": {"gamma": 0.5}}}}}, "is a mark, and vLLM draws tokens without its key"),
         ({"police": "standard"}, "police"),
     ],
 )

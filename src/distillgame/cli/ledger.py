@@ -10,7 +10,16 @@ from rich.console import Console
 from rich.table import Table
 
 from distillgame.cli.options import ledger_options
-from distillgame.gateway.ledger import GroupBy, LedgerLocation, accounts, open_database, parse_span, reading
+from distillgame.gateway.ledger import (
+    GroupBy,
+    LedgerLocation,
+    MarkedTokens,
+    accounts,
+    marked_tokens,
+    open_database,
+    parse_span,
+    reading,
+)
 from distillgame.gateway.owner import plot_released
 
 
@@ -29,11 +38,12 @@ def ledger(
     as_json: bool,
     location: LedgerLocation,
 ) -> None:
-    """Print what was released to whom: tokens, KL and value."""
+    """Print what was released to whom: tokens, KL and value, and what of it carries which mark."""
     since = time.time() - parse_span(last)
     engine = open_database(location.url, create=False)
     with reading(engine) as connection:
         found = accounts(connection, by, since, owner)
+        marked = marked_tokens(connection, since, owner)
         if plot is not None:
             plot_released(connection, by, since, owner, plot)
     if as_json:
@@ -46,10 +56,20 @@ def ledger(
         table.add_row(*who, f"{account.requests:,}", f"{account.open:,}", f"{account.tokens:,}",
                       _shown(account.kl), _shown(account.value))  # fmt: skip
     Console().print(table)
+    if marked:
+        Console().print(_marks(marked))
     click.echo("KL and value in nats; leases that are open count as spent", err=True)
     unmeasured = sum(account.unmeasured for account in found)
     if unmeasured:
         click.echo(f"of {unmeasured:,} requests KL or value was not measured; the sums leave that out", err=True)
+
+
+def _marks(marked: list[MarkedTokens]) -> Table:
+    """Return a table of the marked tokens of each owner, by mark and by epoch of the owner's key."""
+    table = Table("owner", "mark", "epoch", "first day", "last day", "marked tokens", box=None)
+    for one in marked:
+        table.add_row(one.owner, one.mark.label, str(one.epoch), one.first, one.last, f"{one.tokens:,}")
+    return table
 
 
 def _shown(amount: float | None) -> str:

@@ -99,6 +99,10 @@ class DefenseSettings(Strict):
         Raises:
             DistillgameError: If it cannot.
         """
+        if policy.marking is not None:
+            raise DistillgameError(
+                f"policy '{policy.name}' is a mark, and vLLM draws tokens without its key: sample with our own engine"
+            )
         for name in policy.proxies if policy.uses_proxies else ():
             if name not in self.proxies:
                 raise DistillgameError(f"policy '{policy.name}' needs a proxy called '{name}'")

@@ -30,6 +30,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, s
         keys = {owner: running.key(tier, owner) for owner, tier in {"ann": "standard", "bob": "hard"}.items()}
         for key in (keys["ann"], keys["ann"], keys["bob"]):
             assert running.ask(key).status_code == 200
+        assert running.ask(running.key("marked", "carol")).status_code == 200
         assert running.ask(keys["ann"], logit_bias={"1": 1}).status_code == 400
         running.ask("dg-nobody")
         watched = running.key("watched", "eve")
@@ -109,6 +110,10 @@ def test_the_page_in_a_browser(shown: tuple[Running, str], tmp_path: Path) -> No
         assert ann[4] == "2"
         assert "invalid_request 1" in ann[6]
         assert "invalid_api_key" in browser.find_element(By.ID, "anonymous").text
+        ((carol, *mark),) = [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")]
+                             for row in rows(browser, "marks")]  # fmt: skip
+        (entry,) = running.rows(owner="carol")
+        assert (carol, mark[0], mark[2]) == ("carol", "keyed salts=1 width=4", f"{entry.tokens}")
         assert len(browser.find_elements(By.CSS_SELECTOR, "svg rect")) == 24
         # The style is allowed by the page's own policy, nothing else was loaded, and nothing was refused.
         assert browser.execute_script("return getComputedStyle(document.querySelector('.flag')).borderRadius") == "3px"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from distillgame.decoding import SamplingParams
 from distillgame.gateway.api.requests import ApiRequest, ChatRequest
-from distillgame.gateway.backends import Job
-from distillgame.gateway.config import ServeConfig, ServedPolicy
+from distillgame.gateway.backends import Job, JobMark
+from distillgame.gateway.config import ServeConfig, ServedPolicy, is_markable
 from distillgame.gateway.errors import ApiError
 from distillgame.gateway.ids import unique_id
 
@@ -26,10 +26,12 @@ class JobPlan:
     Attributes:
         jobs: Its completions, in the order of their indices.
         clamped: Names of the fields that the policy did not allow as they were.
+        marked: Whether its completions carry a mark: all of them do, or none.
     """
 
     jobs: list[Job]
     clamped: list[str]
+    marked: bool = False
 
     @property
     def most_tokens(self) -> int:
@@ -42,7 +44,9 @@ class JobPlan:
         return [job.params.max_new_tokens for job in self.jobs]
 
 
-def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, secret: bytes) -> JobPlan:
+def plan_jobs(
+    request: ApiRequest, served: ServedPolicy, config: ServeConfig, secret: bytes, mark: JobMark | None = None
+) -> JobPlan:
     """Turn a request into jobs.
 
     Args:
@@ -50,6 +54,7 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
         served: The policy under which it is served.
         config: The owner's configuration.
         secret: Key of the random streams.
+        mark: The mark of the key's owner, unless the policy's form releases other text than was sampled.
 
     Raises:
         ApiError: 400, if it requests log-probabilities that the policy does not show, too many completions, or names
@@ -61,6 +66,7 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
     _check_logprobs(request, served, config)
     params, clamped = clamp(request, served, config.temperature)
     template = _template(request, config)
+    mark = mark if is_markable(served) else None
     # A form is derived from the whole completion, so that nothing is sent before its end.
     streams = bool(request.stream) and served.whole
     messages = request.conversation
@@ -76,6 +82,7 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
                 "policy": served.release.model_dump(),
                 "temperature": params.temperature,
                 "top_p": params.top_p,
+                **({"mark": mark.key.hex()} if mark is not None else {}),
             }
             jobs.append(
                 Job(
@@ -88,9 +95,11 @@ def plan_jobs(request: ApiRequest, served: ServedPolicy, config: ServeConfig, se
                     logprobs=request.logprob_count is not None,
                     seed=request.seed,
                     pieces=config.server.stream_tokens if streams else 0,
+                    mark=mark,
                 )
             )
-    return JobPlan(jobs, clamped)
+    # No mark moves the likeliest token.
+    return JobPlan(jobs, clamped, marked=mark is not None and params.temperature > 0)
 
 
 def clamp(request: ApiRequest, served: ServedPolicy, reference: float) -> tuple[SamplingParams, list[str]]:

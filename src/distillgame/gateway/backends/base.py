@@ -5,7 +5,21 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from distillgame.decoding import SamplingParams
+from distillgame.gateway.config import Sampled
 from distillgame.gateway.ledger import NOTHING, Charge
+
+
+@dataclass(frozen=True)
+class JobMark:
+    """The mark of a completion.
+
+    Attributes:
+        text: The mark, as the ledger writes it.
+        key: The owner's key.
+    """
+
+    text: str
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,7 @@ class Job:
         logprobs: Whether log-probabilities are shown.
         seed: The client's seed, which is passed to another server; the engine only uses ``stream``.
         pieces: Tokens per piece; 0 for one piece at the end.
+        mark: The mark that it carries; None if it carries none.
     """
 
     policy: str
@@ -33,6 +48,12 @@ class Job:
     logprobs: bool = False
     seed: int | None = None
     pieces: int = 0
+    mark: JobMark | None = None
+
+    @property
+    def sampled(self) -> Sampled:
+        """The policy that it is sampled from, with its mark."""
+        return self.policy, None if self.mark is None else self.mark.text
 
 
 @dataclass(frozen=True)

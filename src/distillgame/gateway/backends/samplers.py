@@ -17,7 +17,7 @@ from distillgame.decoding import (
 from distillgame.errors import DistillgameError
 from distillgame.gateway.backends.base import Job, Piece
 from distillgame.gateway.backends.logprobs import shown_logprobs
-from distillgame.gateway.config import ServeConfig
+from distillgame.gateway.config import Sampled, ServeConfig
 from distillgame.gateway.ledger import Charge
 from distillgame.gateway.telemetry import log
 from distillgame.models import LanguageModel, ModelSpec, load_model, pick_device
@@ -90,7 +90,8 @@ class Samplers:
         longest = max(len(token) for token in self.teacher.tokenizer.get_vocab())
         self._context = self.teacher.context if self._core is None else self._core.limit
         self._most_characters = self._context * longest
-        self._running = {name: RunningEngine(self._engine(name)) for name in config.policies}
+        self._policies = config.sampled
+        self._running = {sampled: RunningEngine(self._engine(sampled)) for sampled in self._policies}
 
     def prepare(self, job: Job) -> Sequence:
         """Tokenize a job's prompt; safe beside the thread that calls :meth:`step`.
@@ -102,12 +103,15 @@ class Samplers:
         if characters > self._most_characters:
             raise DistillgameError(f"{characters} characters do not fit the context of {self._context} tokens")
         messages = [dict(message) for message in job.messages]
-        request = Request(job.stream, messages, params=job.params, prompt=job.prompt, template=job.template)
-        return self._running[job.policy].engine.prepare(request, stream=False)
+        key = None if job.mark is None else job.mark.key
+        request = Request(
+            job.stream, messages, params=job.params, prompt=job.prompt, template=job.template, mark_key=key
+        )
+        return self._running[job.sampled].engine.prepare(request, stream=False)
 
     def add(self, number: int, job: Job, sequence: Sequence) -> None:
         """Start a job that was prepared."""
-        running = self._running[job.policy]
+        running = self._running[job.sampled]
         text = TextStream(self.teacher.decode, job.params.stop) if job.pieces else None
         running.jobs[running.engine.enqueue(sequence)] = RunningJob(number, job, text)
 
@@ -126,19 +130,19 @@ class Samplers:
     def step(self) -> list[JobEvent]:
         """Step every engine that has work, and return the events."""
         events: list[JobEvent] = []
-        for name, running in self._running.items():
+        for sampled, running in self._running.items():
             if running.engine.busy:
-                events += self._step(name, running)
+                events += self._step(sampled, running)
         return events
 
-    def _step(self, name: str, running: RunningEngine) -> list[JobEvent]:
+    def _step(self, sampled: Sampled, running: RunningEngine) -> list[JobEvent]:
         try:
             updates = running.engine.step()
         except Exception as error:  # Such as lack of memory: these jobs are lost, not the server.
             if self._core is not None:
                 raise  # vLLM does not recover, and the server says that it has to be started again.
             failed = [job.number for job in running.jobs.values()]
-            self._running[name] = RunningEngine(self._engine(name))
+            self._running[sampled] = RunningEngine(self._engine(sampled))
             return [(number, JobFailure(f"{type(error).__name__}: {error}")) for number in failed]
         return [event for update in updates for event in self._events(running, update)]
 
@@ -194,8 +198,8 @@ class Samplers:
         self.directions = {name: _load_direction(path) for name, path in config.directions.items()}
         return teacher
 
-    def _engine(self, name: str) -> "Engine | VllmEngine":
-        policy = self.config.served(name).policy
+    def _engine(self, sampled: Sampled) -> "Engine | VllmEngine":
+        policy = self._policies[sampled]
         settings = self.config.engine
         if self._core is not None:
             from distillgame.vllm.engine import VllmEngine

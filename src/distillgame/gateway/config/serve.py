@@ -4,7 +4,9 @@ from pathlib import Path
 
 from pydantic import Field, PrivateAttr, model_validator
 
+from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
+from distillgame.gateway.config.marks import MarkSettings, TierMark, is_markable, require_markable
 from distillgame.gateway.config.policies import PolicySettings, ServedPolicy, is_stronger, weakness
 from distillgame.gateway.config.sections import (
     EngineSettings,
@@ -16,12 +18,15 @@ from distillgame.gateway.config.sections import (
 from distillgame.gateway.config.tiers import Tier
 from distillgame.gateway.ledger import DEFAULT_LEDGER, Budget
 from distillgame.models import Endpoint, ModelSpec
-from distillgame.policies import PolicyChoice
+from distillgame.policies import MarkPolicy, PolicyChoice, ReleasePolicy
 from distillgame.policies.forms import WrittenForm
 from distillgame.strict import Strict
 
 PROXY = "proxy"
 """Name of the proxy that is configured as ``proxy``."""
+
+Sampled = tuple[str, str | None]
+"""A policy's name, and the text of the mark on top of it (:attr:`.TierMark.text`) or None."""
 
 RESERVED = {
     "add_generation_prompt", "chat_template", "continue_final_message", "conversation", "documents", "max_length",
@@ -50,6 +55,7 @@ class ServeConfig(Strict):
         server: Settings of the HTTP server.
         ledger: URL of the database that holds keys and ledger.
         monitor: The campaign monitor.
+        marks: Settings of the marks that tiers name.
     """
 
     model: str = Field("distillgame", min_length=1)
@@ -67,8 +73,10 @@ class ServeConfig(Strict):
     server: ServerSettings = ServerSettings()
     ledger: str = DEFAULT_LEDGER
     monitor: MonitorSettings = MonitorSettings()
+    marks: MarkSettings = MarkSettings()
 
     _served: dict[str, ServedPolicy] = PrivateAttr(default_factory=dict)
+    _marks: dict[str, TierMark] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _check(self) -> "ServeConfig":
@@ -82,6 +90,8 @@ class ServeConfig(Strict):
             self._check_policy(f"policies.{name}", self._served[name])
         for name, tier in self.tiers.items():
             self._check_tier(name, tier)
+            if tier.mark is not None:
+                self._marks[name] = self._checked_mark(f"tiers.{name}.mark", tier, tier.mark)
         self._check_budgets()
         for name in self.chat_template_kwargs:
             if name in RESERVED:
@@ -111,7 +121,31 @@ class ServeConfig(Strict):
         """Return the policy called ``name``."""
         return self._served[name]
 
+    def mark(self, tier: str) -> TierMark | None:
+        """Return the mark of a tier; None if it has none."""
+        return self._marks.get(tier)
+
+    @property
+    def sampled(self) -> dict[Sampled, ReleasePolicy]:
+        """The policies that are sampled from: each one as tiers release it, unmarked if no tier names it."""
+        found: dict[Sampled, ReleasePolicy] = {}
+        for name, tier in self.tiers.items():
+            mark = self.mark(name)
+            for policy in self.policies if tier.gateway else tier.policies().values():
+                served = self.served(policy)
+                if mark is None or not is_markable(served):
+                    found[policy, None] = served.policy
+                else:
+                    found[policy, mark.text] = mark.on(served)
+        named = {policy for policy, _ in found}
+        return found | {(name, None): self.served(name).policy for name in self.policies if name not in named}
+
     def _check_policy(self, where: str, served: ServedPolicy) -> None:
+        if isinstance(served.policy, MarkPolicy):
+            raise ValueError(
+                f"{where}: '{served.policy.name}' is a mark: name the policy under it here, and the mark in a tier, as "
+                "in mark: {keyed: {width: 4}}, so that each owner has a key"
+            )
         form = served.form
         if isinstance(form, WrittenForm) and form.writer is None:
             raise ValueError(f"{where}: form '{served.release.form.name}' is not served; choose another")
@@ -159,6 +193,26 @@ class ServeConfig(Strict):
                     f"tiers.{name}.limits.tokens_per_minute: {limit} is less than the {most} tokens that one "
                     f"completion of policy '{policy}' may have"
                 )
+
+    def _checked_mark(self, where: str, tier: Tier, choice: NamedChoice) -> TierMark:
+        if self.upstream is not None or self.uses_vllm:
+            other = "vLLM samples" if self.uses_vllm else "another server samples"
+            raise ValueError(
+                f"{where}: {other}, and it draws tokens without an owner's key: leave the mark out, or let our engine "
+                "sample"
+            )
+        if tier.gateway:
+            raise ValueError(
+                f"{where}: the keys of this tier are a gateway's, whose customers would all have the same mark: leave "
+                "the mark out"
+            )
+        try:
+            mark = TierMark.of(choice)
+            for field, policy in tier.policies().items():
+                require_markable(mark, self.served(policy), field == "policy")
+        except DistillgameError as error:
+            raise ValueError(f"{where}: {error}") from error
+        return mark
 
     def _check_budgets(self) -> None:
         """Check that every tier measures what a budget limits: the keys of an owner may belong to several tiers."""

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from distillgame.choices import NamedChoice
 from distillgame.gateway.ledger import Budget
 from distillgame.strict import Strict
 
@@ -28,6 +29,8 @@ class Tier(Strict):
         flagged: The policy for owners whom the campaign monitor has flagged; ``policy`` if None.
         gateway: Whether its keys belong to a gateway of the same owner in front of this server: it names the policy
             itself, and is told what each chunk costs. Never for clients.
+        mark: The mark on all that is released, under the key of the owner of each API key: ``keyed: {width: 4}`` or
+            ``watermark: {delta: 1.0}``; none if None.
     """
 
     policy: str
@@ -35,6 +38,7 @@ class Tier(Strict):
     budget: Budget | None = None
     flagged: str | None = None
     gateway: bool = False
+    mark: NamedChoice | None = None
 
     def policies(self) -> dict[str, str]:
         """Return the names of its policies, by the field that names them."""

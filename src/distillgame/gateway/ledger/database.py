@@ -25,6 +25,9 @@ POSTGRESQL: dict[str, Any] = {
 READING = "distillgame_reading"
 """Option of a connection that only reads."""
 
+MARK_SECRET = "mark secret"
+"""The fact that holds the secret from which the keys of marks follow."""
+
 BUSY_SECONDS = 10
 """Seconds for which SQLite waits for another process's transaction."""
 
@@ -85,8 +88,32 @@ def remember(connection: Connection, name: str, value: str) -> None:
 
 def stream_secret(connection: Connection) -> bytes:
     """Return the secret that keys random streams: created once, the same for all servers of a database."""
-    remember(connection, "secret", secrets.token_hex(32))
-    return bytes.fromhex(str(connection.scalar(select(facts.c.value).where(facts.c.name == "secret"))))
+    return _kept_secret(connection, "secret")
+
+
+def mark_secret(connection: Connection) -> bytes:
+    """Return the secret from which the keys of marks follow: created once, the same for all servers of a database."""
+    return _kept_secret(connection, MARK_SECRET)
+
+
+def find_mark_secret(connection: Connection) -> bytes:
+    """Return the secret from which the keys of marks follow, without writing.
+
+    Raises:
+        DistillgameError: If the database has none.
+    """
+    found = connection.scalar(select(facts.c.value).where(facts.c.name == MARK_SECRET))
+    if found is None:
+        raise DistillgameError(
+            "ledger: it records marks, but the secret of their keys is missing: name the database that the server "
+            "writes, not a copy without it"
+        )
+    return bytes.fromhex(str(found))
+
+
+def _kept_secret(connection: Connection, name: str) -> bytes:
+    remember(connection, name, secrets.token_hex(32))
+    return bytes.fromhex(str(connection.scalar(select(facts.c.value).where(facts.c.name == name))))
 
 
 def insert_new(connection: Connection, table: Any) -> Any:

@@ -12,7 +12,8 @@ from distillgame.gateway.ledger.budget import REFUSE, Budget, OverBudgetError, a
 from distillgame.gateway.ledger.charge import NOTHING, Charge
 from distillgame.gateway.ledger.days import day_of
 from distillgame.gateway.ledger.lease_sizes import LeaseSizes
-from distillgame.gateway.ledger.tables import entries
+from distillgame.gateway.ledger.marks import EntryMark
+from distillgame.gateway.ledger.tables import entries, marks
 from distillgame.gateway.ledger.writer import Writer
 
 
@@ -25,12 +26,14 @@ class Offer:
         strength: Its label, for the ledger.
         lease: The first lease.
         budget: The budget that has to cover the owner's day; None if there is no limit.
+        mark: The mark that its completions carry; None if they carry none.
     """
 
     policy: str
     strength: str
     lease: Charge
     budget: Budget | None
+    mark: EntryMark | None = None
 
 
 @dataclass(frozen=True)
@@ -154,7 +157,15 @@ class Ledger:
         self._writer = writer
         self._sizes = LeaseSizes()
 
-    def offer(self, owner: str, policy: str, strength: str, lengths: list[int], budget: Budget | None) -> Offer:
+    def offer(
+        self,
+        owner: str,
+        policy: str,
+        strength: str,
+        lengths: list[int],
+        budget: Budget | None,
+        mark: EntryMark | None = None,
+    ) -> Offer:
         """Return an offer whose first lease is what such a request is expected to cost.
 
         Args:
@@ -163,8 +174,9 @@ class Ledger:
             strength: Its label.
             lengths: Most tokens of each completion.
             budget: The budget that has to cover it.
+            mark: The mark that its completions carry.
         """
-        return Offer(policy, strength, self._sizes.first(owner, policy, lengths), budget)
+        return Offer(policy, strength, self._sizes.first(owner, policy, lengths), budget, mark)
 
     async def open(self, party: Party, request: str, offers: list[Offer]) -> Lease:
         """Open a lease under the first of ``offers`` that the owner's day still covers.
@@ -209,6 +221,8 @@ class Ledger:
                     **amounts(granted),
                 )
             )
+            if offer.mark is not None:
+                connection.execute(marks.insert().values(entry=entry, mark=offer.mark.text, epoch=offer.mark.epoch))
             return Lease(self._writer, self._sizes, entry, party, offer, day, granted)
         raise OverBudgetError(f"the leakage budget of the day is spent for owner '{party.owner}'")
 

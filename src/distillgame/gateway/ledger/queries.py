@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 
 from distillgame.gateway.ledger.charge import Charge
 from distillgame.gateway.ledger.days import day_of
-from distillgame.gateway.ledger.tables import balances, entries, refusals
+from distillgame.gateway.ledger.tables import balances, entries, marks, refusals
 
 GroupBy = Literal["key", "owner", "tier", "policy"]
 """The column over which the ledger is summed."""
@@ -30,6 +30,7 @@ class Account:
         unmeasured: Requests without a measured KL or value, which the sums leave out.
         unvalued: Tokens without a value.
         last: Time of the latest request, seconds since 1970.
+        marked: Released tokens of requests whose completions carry a mark.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Account:
     unmeasured: int
     unvalued: int
     last: float
+    marked: int
 
 
 def accounts(connection: Connection, by: GroupBy, since: float = 0.0, owner: str | None = None) -> list[Account]:
@@ -69,17 +71,22 @@ def accounts(connection: Connection, by: GroupBy, since: float = 0.0, owner: str
             func.count().filter(unmeasured),
             func.sum(entries.c.unvalued),
             func.max(entries.c.opened),
+            func.coalesce(func.sum(entries.c.tokens).filter(marks.c.entry.is_not(None)), 0),
         )
+        .outerjoin(marks, marks.c.entry == entries.c.id)
         .where(entries.c.opened >= since)
         .group_by(column)
     )
     if owner is not None:
         query = query.where(entries.c.owner == owner)
     found = []
-    for name, whose, requests, open_, prompts, tokens, kl, value, missing, unvalued, last in connection.execute(query):
+    for name, whose, requests, open_, prompts, tokens, kl, value, missing, unvalued, last, marked in connection.execute(
+        query
+    ):
         # PostgreSQL sums integers to decimals.
+        counts = (int(prompts), int(tokens))
         found.append(
-            Account(name, whose, requests, open_, int(prompts), int(tokens), kl, value, missing, int(unvalued), last)
+            Account(name, whose, requests, open_, *counts, kl, value, missing, int(unvalued), last, int(marked))
         )
     return sorted(found, key=lambda account: (-(account.value or 0.0), -account.tokens, account.name))
 

@@ -13,7 +13,7 @@ facts = Table(
     Column("name", String(64), primary_key=True),
     Column("value", String(256), nullable=False),
 )
-"""The version of the tables, and the secret that keys random streams."""
+"""The version of the tables, the secret that keys random streams, and the one from which keys of marks follow."""
 
 keys = Table(
     "keys",
@@ -53,6 +53,17 @@ entries = Table(
 """One row per request. While ``outcome`` is ``open``, tokens, kl and value are the lease, which covers all that was
 sent; after settlement they are what was released. ``kl`` and ``value`` are null if they were not measured; ``unvalued``
 counts tokens that no proxy shares."""
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("entry", String(32), primary_key=True),
+    Column("mark", String(256), nullable=False),
+    Column("epoch", Integer, nullable=False),
+)
+"""The entries whose completions carry a mark: all of their tokens, under the owner's key of that epoch. ``mark`` is the
+mark's name with all its options, as canonical JSON. A row is committed with its lease, and so before any token leaves.
+"""
 
 balances = Table(
     "balances",

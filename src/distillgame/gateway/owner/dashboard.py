@@ -16,12 +16,14 @@ from distillgame.gateway.ledger import (
     Budget,
     Interval,
     Key,
+    MarkedTokens,
     Writer,
     accounts,
     day_of,
     flagged_owners,
     history,
     list_keys,
+    marked_tokens,
     refused,
     spent_on,
 )
@@ -63,6 +65,7 @@ def _page(connection: Connection, model: str, budgets: Mapping[str, Budget | Non
         "now": joined(_moment(now)),
         "owners": _owners(connection, budgets, keys, now),
         "keys": _keys(keys, by_key, refusals),
+        "marks": _marks(marked_tokens(connection, since)),
         "steps": _chart(history(connection, "tier", since, 3600.0), now),
         "anonymous": joined(_reasons(refusals.get("", {}))),
     }
@@ -112,6 +115,22 @@ def _keys(keys: list[Key], by_key: dict[str, Account], refusals: dict[str, dict[
         )
     heads = _heads("key", "owner", "value (nats)", "KL (nats)", "tokens", "requests", "tier", "refused today")
     return table(heads, rows, id="keys", aria_label="Keys")
+
+
+def _marks(marked: list[MarkedTokens]) -> Html:
+    """Return the section on marks; nothing if nothing was marked."""
+    if not marked:
+        return joined()
+    rows = [
+        element(
+            "tr", element("th", one.owner, scope="row"), element("td", one.mark.label), element("td", f"{one.epoch}"),
+            _figure(one.tokens),
+        )
+        for one in marked
+    ]  # fmt: skip
+    heads = _heads("owner", "mark", "epoch of the key", "marked tokens")
+    shown = table(heads, rows, id="marks", aria_label="Marks")
+    return element("section", element("h2", "Marks, last 24 hours"), shown)
 
 
 def _chart(intervals: list[Interval], now: float) -> Html:

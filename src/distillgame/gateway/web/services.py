@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from distillgame.errors import DistillgameError
-from distillgame.gateway.access import Admission, Authentication, FlaggedOwners, Monitor, read_reference
+from distillgame.gateway.access import Admission, Authentication, FlaggedOwners, Monitor, Secrets, read_reference
 from distillgame.gateway.api import MOST_COMPLETIONS, ApiRequest
 from distillgame.gateway.backends import Backend, LocalBackend, UpstreamBackend
 from distillgame.gateway.config import ServeConfig
 from distillgame.gateway.errors import ApiError, overloaded
 from distillgame.gateway.exchange import Exchange, Rewritings
-from distillgame.gateway.ledger import Key, Ledger, RefusalCounter, Writer, open_database, stream_secret
+from distillgame.gateway.ledger import Key, Ledger, RefusalCounter, Writer, open_database
 from distillgame.gateway.telemetry import Metrics
 
 
@@ -91,7 +91,7 @@ def open_services(config: ServeConfig) -> Services:
         monitor = Monitor(read_reference(reference), config.monitor.window, config.monitor.false_alarm)
     writer = Writer(open_database(config.ledger))
     try:
-        secret = writer.submit(stream_secret).result()
+        secrets = writer.submit(Secrets.of).result()
     except Exception as error:
         writer.close()
         raise DistillgameError(f"ledger: cannot be written: {type(error).__name__}") from error
@@ -106,7 +106,7 @@ def open_services(config: ServeConfig) -> Services:
         metrics=metrics,
         authentication=Authentication(writer, config.tiers),
         flagged=flagged,
-        admission=Admission(config, Ledger(writer), flagged, secret),
+        admission=Admission(config, Ledger(writer), flagged, secrets),
         refusals=RefusalCounter(writer),
         rewritings=rewritings,
     )
