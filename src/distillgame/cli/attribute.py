@@ -18,7 +18,7 @@ MOST_ROWS = 20
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--keys", help="The keys to test: a YAML file, or the URL of a server's ledger (sqlite:///FILE).")
+@click.option("--keys", help="The keys to test: a YAML file, a server's SQLite file, or the URL of its ledger.")
 @click.option("--texts", multiple=True, metavar="[OWNER=]FILE", help="Released texts: an owner's own, or anybody's "
               "[default: texts for held-out prompts].")  # fmt: skip
 @click.option("--black-box", is_flag=True, help="Use what the model writes, not its weights.")
@@ -50,7 +50,7 @@ def attribute(
     anybody can --check.
     """
     from distillgame.arena import load_config
-    from distillgame.arena.attribution import Case, check_evidence
+    from distillgame.arena.attribution import Case, check_evidence, load_keys
     from distillgame.arena.attribution import attribute as attribute_suspect
 
     if game:
@@ -69,7 +69,7 @@ def attribute(
     if model is None or keys is None:
         raise click.UsageError("name a MODEL and its --keys, or --check FILE")
     suspect = _suspect(model)
-    tested, ledger = _keys(keys)
+    tested, ledger = load_keys(keys)
     case = Case(suspect, tested, _texts(texts), black_box, split, alpha, ledger)
     folder = out or Path("runs") / f"attribute-{Path(suspect.name).name}"
     found = attribute_suspect(case, load_config(config, overrides=overrides), folder)
@@ -98,13 +98,6 @@ def _suspect(model: str) -> Any:
 
     data = yaml_value(model, "MODEL") if model.lstrip().startswith("{") else {"source": model}
     return parse(Endpoint if "endpoint" in data else ModelSpec, data, "MODEL")
-
-
-def _keys(named: str) -> tuple[list[Any], str | None]:
-    """Return the keys, and the digest of the ledger that they are from."""
-    from distillgame.attribution import read_keys
-
-    return read_keys(Path(named)), None
 
 
 def _texts(named: tuple[str, ...]) -> dict[str | None, Path]:

@@ -1,0 +1,57 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distillgame.arena import load_config
+from distillgame.arena.attribution import RESULTS, play_attribution
+from distillgame.errors import DistillgameError
+from distillgame.records.suspects import SuspectResults
+from distillgame.report.tables import suspect_lines
+
+SUSPECTS = [
+    {"name": "passive"},
+    {"name": "half", "share": 0.5},
+    {"name": "framing", "framed": 0.25},
+    {"name": "three", "owners": 3, "set": {"attribution.evidence": ["samples"]}},
+    {"name": "untrained", "student": "untrained"},
+]
+
+
+def test_every_suspect_is_made_and_tested(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny |= {
+        "policies": ["standard", {"keyed": {"width": 2}}, {"fingerprint": {"width": 1, "lambda": 0.5}}],
+        "seeds": [0],
+        "attribution": {"keys": 4, "suspects": SUSPECTS},
+    }
+    results = play_attribution(load_config(tiny), tmp_path, progress=False)
+    assert [mark.policy for mark in results.marks] == ["standard", "keyed width=2", "fingerprint width=1 lambda=0.5"]
+    assert results.marks[0].kl_per_trace == results.marks[1].kl_per_trace == 0
+    assert results.marks[2].kl_per_trace > 0
+    rows = {(row.policy, row.suspect, row.evidence): row for row in results.suspects}
+    assert len(rows) == 2 * (4 * 2 + 1)
+    assert rows["keyed width=2", "three", "samples"].tests == 1
+    assert rows["keyed width=2", "framing", "released"].tests == 2
+    assert rows["keyed width=2", "untrained", "held_out"].tests == 3
+    assert all(0 < p <= 1 for row in results.suspects for p in row.p_values)
+    assert SuspectResults.model_validate_json((tmp_path / RESULTS).read_text()) == results
+    lines = suspect_lines(results)
+    assert sum(line.startswith("| keyed width=2 |") for line in lines) == 1 + 9
+    assert lines[-1].startswith(f"{sum(row.false_alarms for row in results.suspects)} of ")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"attribution": {"keys": 4}}, "names none"),
+        ({"policies": ["standard"]}, "none leaves a mark"),
+        ({"attribution": {"suspects": [SUSPECTS[0], SUSPECTS[0]]}}, "'passive' is listed twice"),
+        ({"attribution": {"suspects": [{"name": "x", "share": 0.5, "owners": 2}]}}, "mixed in one way"),
+        ({"attribution": {"suspects": [{"name": "x", "share": 0}]}}, "share"),
+        ({"attribution": {"evidence": ["hearsay"]}}, "evidence"),
+    ],
+)
+def test_bad_games_are_refused(tiny: dict[str, Any], tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    base = tiny | {"policies": [{"keyed": {"width": 2}}], "attribution": {"suspects": SUSPECTS[:1]}}
+    with pytest.raises(DistillgameError, match=said):
+        play_attribution(load_config(base | change), tmp_path, progress=False)

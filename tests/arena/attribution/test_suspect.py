@@ -1,0 +1,139 @@
+"""Attribution from end to end, on models that train in seconds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from distillgame.arena import load_config
+from distillgame.arena.attribution import EVIDENCE, Case, attribute, check_evidence, load_keys
+from distillgame.arena.config import GameConfig
+from distillgame.attribution import MarkChoice, OwnerKey
+from distillgame.errors import DistillgameError
+from distillgame.models import Endpoint, ModelSpec
+from distillgame.policies.seeds import owner_key
+from distillgame.records import ReleasedTrace, write_released
+from tests.endpoints import completion, endpoint
+
+KEYED = MarkChoice(name="keyed", options={"width": 2})
+STUDENT = ModelSpec(source="embedded:student")
+
+
+def key(owner: str, mark: MarkChoice = KEYED) -> OwnerKey:
+    return OwnerKey(owner=owner, key=owner_key(b"distillgame", owner).hex(), mark=mark)
+
+
+@pytest.fixture
+def game(tiny: dict[str, Any]) -> GameConfig:
+    return load_config(tiny | {"compute": {"workers": 1}})
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """What an owner was released; the suspect below always gives the same answer."""
+    path = tmp_path / "released.parquet"
+    asked = [f"{count} dog , {more} cat" for count in range(1, 9) for more in range(1, 9)]
+    write_released(
+        path,
+        [
+            ReleasedTrace([{"role": "user", "content": text}, {"role": "assistant", "content": "4 dog : 4 x 4 = 16"}])
+            for text in asked
+        ],
+    )
+    return path
+
+
+def test_a_suspect_that_never_saw_a_mark_is_not_accused(game: GameConfig, texts: Path, tmp_path: Path) -> None:
+    marks = [KEYED, MarkChoice(name="watermark", options={"width": 1, "delta": 2.0})]
+    keys = [key(owner, mark) for owner in ("alice", "bob") for mark in marks]
+    case = Case(STUDENT, keys, {"alice": texts})
+    found = attribute(case, game, tmp_path / "run", progress=False)
+    assert found.owners == []
+    assert [(row.owner, row.own_texts, row.texts) for row in found.keys] == [
+        ("alice", True, 64), ("alice", True, 64), ("bob", False, 12), ("bob", False, 12),
+    ]  # fmt: skip
+    evidence = check_evidence(tmp_path / "run" / EVIDENCE)
+    assert evidence.accused == []
+    assert evidence.verdict.startswith("Nobody is named")
+    assert not any(each.key in (tmp_path / "run" / EVIDENCE).read_text() for each in keys)
+    again = attribute(case, game, tmp_path / "run", progress=False)
+    assert again == found
+
+
+@pytest.fixture
+def accusation(game: GameConfig, texts: Path, tmp_path: Path) -> Path:
+    """Evidence against whoever held the key by which a suspect's answers were chosen."""
+    from distillgame.decoding import Engine, Request
+    from distillgame.models import load_model
+    from distillgame.policies import make_policy
+    from distillgame.records import read_released
+
+    engine = Engine(load_model(ModelSpec(source="embedded:teacher")), make_policy("keyed", {"width": 2}), batch_size=64)
+    asked = [trace.messages[:-1] for trace in read_released(texts)]
+    hot = game.sampling.params().model_copy(update={"temperature": 3.0, "forced_answer_tokens": 0})
+    samples = engine.generate([Request(json.dumps(messages), messages) for messages in asked], hot)
+    said = {sample.id: sample.completion for sample in samples}
+
+    def answer(body: dict[str, Any], _: int) -> Any:
+        return completion(said[json.dumps(body["messages"])])
+
+    warm = load_config(game, overrides={"sampling.temperature": 3.0})
+    with endpoint(answer) as listening:
+        suspect = Endpoint(endpoint=listening.url, model="suspect")
+        case = Case(suspect, [key("alice"), key("owner"), key("bob")], {None: texts}, ledger="digest")
+        found = attribute(case, warm, tmp_path / "run", progress=False)
+    assert found.owners == ["owner"]
+    return tmp_path / "run" / EVIDENCE
+
+
+def test_a_black_box_that_says_what_the_key_chose_is_found(accusation: Path) -> None:
+    evidence = check_evidence(accusation)
+    assert [each.owner for each in evidence.accused] == ["owner"]
+    assert evidence.suspect["model"] == "suspect"
+    assert evidence.ledger == "digest"
+    assert evidence.sources[0].texts.startswith("what it answered to the prompts of")
+    text = accusation.read_text()
+    assert key("owner").key in text
+    assert key("alice").key not in text
+    assert key("bob").key not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data["found"]["keys"][1].update(z=99.0), "'z' of 'owner' comes out as"),
+        (lambda data: data["accused"][0].update(key="ab" * 32), "of 'owner' comes out as"),
+        (lambda data: data["accused"].clear(), "are not those of the owners who are named"),
+        (lambda data: data["found"]["keys"][0].update(p_value=1e-9), "is not Holm's"),
+        (lambda data: data.update(verdict="guilty"), "the verdict does not follow"),
+        (lambda data: data["positions"][0]["data"]["positions"].pop(), "of 'owner' comes out as"),
+        (lambda data: data.pop("suspect"), "'suspect' is missing"),
+    ],
+)
+def test_evidence_that_was_touched_is_refused(accusation: Path, change: Any, said: str) -> None:
+    data = json.loads(accusation.read_text())
+    change(data)
+    accusation.write_text(json.dumps(data))
+    with pytest.raises(DistillgameError, match=said):
+        check_evidence(accusation)
+
+
+def test_bad_cases_are_refused_in_words(game: GameConfig, texts: Path, tmp_path: Path) -> None:
+    cases = [
+        (Case(STUDENT, []), "names no key"),
+        (Case(STUDENT, [key("a")], alpha=2.0), "--alpha: 2.0"),
+        (Case(STUDENT, [key("a"), key("a")]), "is there twice"),
+        (Case(STUDENT, [key("a")], {"b": texts}), "'b' has no key among those tested: a"),
+        (Case(STUDENT, [key("a")], split="trian"), "split 'trian' has no problems"),
+        (Case(ModelSpec(source="embedded:student-bpe"), [key("a")], {None: texts}), "let it write texts instead"),
+    ]
+    for case, said in cases:
+        with pytest.raises(DistillgameError, match=said):
+            attribute(case, game, tmp_path / "run", progress=False)
+    greedy = load_config(game, overrides={"sampling.temperature": 0})
+    with pytest.raises(DistillgameError, match="greedy text carries no mark"):
+        attribute(Case(STUDENT, [key("a")], {None: texts}), greedy, tmp_path / "run", progress=False)
+    for named, said in (("nowhere.yaml", "no such file"), (f"sqlite:///{tmp_path}/none.db", "none.db")):
+        with pytest.raises(DistillgameError, match=said):
+            load_keys(named)
