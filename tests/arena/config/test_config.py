@@ -121,7 +121,8 @@ def test_what_vllm_would_refuse_hours_later_is_refused_at_once(
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(
-        DistillgameError, match=r"nowhere\.yaml: no such configuration file \(shipped ones: bestiary, equal_kl, gsm8k"
+        DistillgameError,
+        match=r"nowhere\.yaml: no such configuration file \(shipped ones: attribution, bestiary",
     ):
         load_config("nowhere.yaml")
     (tmp_path / "bad.yaml").write_text("a: [")
