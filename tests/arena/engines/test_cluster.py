@@ -26,7 +26,7 @@ from distillgame.arena.store.cache import AT
 from distillgame.arena.store.remote import FILES, MANIFESTS
 from distillgame.errors import DistillgameError
 from distillgame.policies import PolicyChoice
-from tests.objects import Fault, Objects
+from tests.objects import Objects
 
 from .conftest import RayCluster, kill_node
 
@@ -85,7 +85,7 @@ def test_a_game_survives_a_node_the_store_and_its_driver(
     tiny: dict[str, Any], cluster: RayCluster, store: Objects, tmp_path: Path
 ) -> None:
     """Its results are those of worker processes on one machine, and what was finished is not computed again."""
-    game = tiny | {"seeds": [0], "policies": tiny["policies"][:2]}
+    game = tiny | {"seeds": [0], "policies": ["standard"], "students": ["passive", {"adaptive": {"eta": 2}}]}
     (tmp_path / "game.yaml").write_text(yaml.safe_dump(game))
     play(game, tmp_path / "own", progress=False)
     second = cluster.add(f"--address={cluster.address}")
@@ -95,9 +95,10 @@ def test_a_game_survives_a_node_the_store_and_its_driver(
         early = driver.wait_for(3, bucket)
         kill_node(second)
         early |= driver.wait_for(len(early) + 2, bucket)
-        store.fault = lambda method, path: Fault(503, "SlowDown")
-        time.sleep(3)
-        store.fault = lambda method, path: None
+        store.kill()
+        time.sleep(2)
+        store.start()
+        assert places(bucket, list(early)) == early
         early |= driver.wait_for(len(early) + 2, bucket)
         os.kill(driver.process.pid, signal.SIGKILL)
         driver.process.wait()
@@ -113,19 +114,6 @@ def test_a_game_survives_a_node_the_store_and_its_driver(
     uploads = [path.partition(f"/{FILES}/")[2].split("/") for method, path in store.requests if method == "PUT"]
     attempts = {tuple(parts[:2]) for parts in uploads if len(parts) > 2}
     assert len(late) <= len(attempts) <= len(late) + 4
-
-
-def test_a_shared_folder_serves_as_well_and_keeps_logs_by_stage(
-    tiny: dict[str, Any], cluster: RayCluster, tmp_path: Path
-) -> None:
-    game = tiny | {"seeds": [0], "students": ["passive"], "policies": ["standard"]}
-    (tmp_path / "game.yaml").write_text(yaml.safe_dump(game))
-    Driver(tmp_path, cluster).wait()
-    stages = {path.name for path in (tmp_path / "ray" / "stages").iterdir()}
-    assert {path.stem for path in (tmp_path / "ray" / "logs").iterdir()} == stages
-    manifest = json.loads(next((tmp_path / "ray" / "stages").glob("*/stage.json")).read_text())
-    assert manifest["environment"]["python"] == sys.version.split()[0]
-    assert "torch" in manifest["environment"]["libraries"]
 
 
 def test_a_stage_waits_for_a_node_that_is_large_enough_but_not_for_ever(
@@ -161,5 +149,5 @@ def test_on_a_gpu_every_stage_has_a_process_of_its_own(cluster: RayCluster) -> N
         return found[1]
 
     with in_environment(cluster.environment), connected(Compute(engine="ray", address=cluster.address)):
-        assert len({process(on_gpu=True) for _ in range(3)}) == 3
-        assert len({process(on_gpu=False) for _ in range(3)}) == 1
+        assert len({process(on_gpu=True) for _ in range(2)}) == 2
+        assert len({process(on_gpu=False) for _ in range(2)}) == 1

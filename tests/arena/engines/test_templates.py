@@ -1,5 +1,6 @@
 """The templates for clusters: Slurm's runs with stand-ins for Slurm, of the others the form and the options."""
 
+import json
 import os
 import re
 import shlex
@@ -33,8 +34,9 @@ def options(text: str) -> dict[str, Any]:
     return {name: value.replace("$STORE", "s3://b/f").replace("BUCKET", "b") for name, value in found}
 
 
-def test_slurms_script_plays_a_game(tiny: dict[str, Any], tmp_path: Path) -> None:
-    game = tiny | {"seeds": [0], "students": ["passive"], "policies": ["standard"]}
+def test_slurms_script_plays_a_game_in_a_shared_folder(tiny: dict[str, Any], tmp_path: Path) -> None:
+    """Logs lie there by stage, and every stage says where it was computed."""
+    game = tiny | {"seeds": [0], "students": ["untrained"], "policies": ["standard"]}
     (tmp_path / "game.yaml").write_text(yaml.safe_dump(game))
     commands = tmp_path / "bin"
     commands.mkdir()
@@ -55,6 +57,11 @@ def test_slurms_script_plays_a_game(tiny: dict[str, Any], tmp_path: Path) -> Non
         os.killpg(job.pid, signal.SIGKILL)  # As Slurm ends what a job leaves.
     assert (tmp_path / "run" / "results.json").is_file()
     assert "ray" in (tmp_path / "run" / "config.yaml").read_text()
+    stages = {path.name for path in (tmp_path / "run" / "stages").iterdir()}
+    assert {path.stem for path in (tmp_path / "run" / "logs").iterdir()} == stages
+    manifest = json.loads(next((tmp_path / "run" / "stages").glob("*/stage.json")).read_text())
+    assert manifest["environment"]["python"] == sys.version.split()[0]
+    assert "torch" in manifest["environment"]["libraries"]
 
 
 @pytest.mark.parametrize("name", ["kuberay.yaml", "skypilot.yaml"])

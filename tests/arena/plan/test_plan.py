@@ -4,6 +4,7 @@ from distillgame.arena import load_config
 from distillgame.arena.plan import DefenseTarget, Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
 from distillgame.arena.stages import CostStage, DistillStage, ProxyGradientStage, SampleStage, stage_from_spec
+from distillgame.policies import PolicyChoice
 
 
 def stages(tiny: dict[str, Any], **changes: Any) -> list[Any]:
@@ -40,6 +41,22 @@ def test_stages_survive_being_sent_to_a_worker(tiny: dict[str, Any]) -> None:
     for stage in stages(tiny):
         assert stage_from_spec(stage.spec()) == stage
         assert stage_from_spec(stage.spec()).key("cpu") == stage.key("cpu")
+
+
+def test_one_sample_is_planned_once_and_is_that_of_its_own_text(tiny: dict[str, Any]) -> None:
+    """Strengths 1 and 1.0 are equal to Python; their stages have different texts, hence different keys."""
+    planner = Planner(load_config(tiny), resolve=False)
+    whole, real = (PolicyChoice(name="poe", options={"gamma": gamma}) for gamma in (1, 1.0))
+    assert planner.sample(whole, "test", 0) is planner.sample(whole, "test", 0)
+    assert planner.gradient("proxy", 0) is planner.gradient("proxy", 0)
+    planned = [
+        planner.sample(policy, split, seed, draw, first, exposed)
+        for policy in (whole, real)
+        for split in ("train", "test")
+        for seed, draw in ((0, 0), (0, 1), (1, 0))
+        for first, exposed in ((None, 0), (2, 0), (None, 2))
+    ]
+    assert len(set(planned)) == len(planned)
 
 
 def test_a_passive_student_does_not_depend_on_the_objective(tiny: dict[str, Any]) -> None:

@@ -47,6 +47,24 @@ def test_a_listing_goes_on_after_its_first_page(store: Objects, url: str) -> Non
     assert len(store.requests) - before == 2
 
 
+def test_the_tests_store_keeps_what_it_acknowledged_when_its_server_is_killed(store: Objects, url: str) -> None:
+    bucket = Bucket(url)
+    assert bucket.create("a", "one")
+    bucket.write("b", "two")
+    bucket.write("b", "three")
+    bucket.write("c", "four")
+    bucket.delete("c")
+    store.kill()
+    with pytest.raises(DistillgameError, match="does not answer"), Bucket(url, patience=1).refusals_in_words():
+        Bucket(url, patience=1).read("a")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(bucket.read, "b")
+        store.start()
+        assert waiting.result() == "three"
+    assert (bucket.read("a"), bucket.read("c"), bucket.list("")) == ("one", None, ["a", "b"])
+    assert not bucket.create("a", "five")
+
+
 @pytest.mark.parametrize(
     "faults",
     [

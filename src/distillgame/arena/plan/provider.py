@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.stages import (
@@ -57,18 +58,23 @@ class Provider:
             first: Ask only the first so many problems of the split.
             exposed: How many log-probabilities the server exposes at each position.
         """
-        names, needs_delta = policy.policy.proxy_names, policy.policy.needs_delta
-        problems = self.problems(split)
-        return SampleStage(
-            problems=problems if first is None else problems.part(0, first),
-            model=self.model("teacher"),
-            policy=policy.without_form if isinstance(policy, Defense) else policy,
-            proxies={name: self.proxy(name) for name in names},
-            gradients={name: self.direction(policy, name, seed) for name in names if needs_delta},
-            sampling=self.config.sampling.model_copy(update={"top_logprobs": exposed}),
-            seed=seed,
-            draw=draw,
-        )
+        plain = policy.without_form if isinstance(policy, Defense) else policy
+        # By the policy's text: choices that differ in 1 and 1.0 are equal, and their stages are not.
+        asked = (plain.model_dump_json(), split, seed, draw, first, exposed)
+        if asked not in self._samples:
+            names, needs_delta = plain.policy.proxy_names, plain.policy.needs_delta
+            problems = self.problems(split)
+            self._samples[asked] = SampleStage(
+                problems=problems if first is None else problems.part(0, first),
+                model=self.model("teacher"),
+                policy=plain,
+                proxies={name: self.proxy(name) for name in names},
+                gradients={name: self.direction(plain, name, seed) for name in names if needs_delta},
+                sampling=self.config.sampling.model_copy(update={"top_logprobs": exposed}),
+                seed=seed,
+                draw=draw,
+            )
+        return self._samples[asked]
 
     def release(
         self, defense: Defense, split: str, seed: int, draw: int = 0, first: int | None = None
@@ -93,13 +99,15 @@ class Provider:
 
     def gradient(self, proxy: str, seed: int) -> ProxyGradientStage:
         """Return the stage of the defender's gradient at one of its proxies."""
-        clean = self.config.defender.objective == "clean"
-        return ProxyGradientStage(
-            proxy=self.proxy(proxy),
-            objective=self.config.defender.objective,
-            problems=self.problems("defender"),
-            traces=self.sample(UNDEFENDED, "defender", seed) if clean else None,
-        )
+        if (proxy, seed) not in self._gradients:
+            clean = self.config.defender.objective == "clean"
+            self._gradients[proxy, seed] = ProxyGradientStage(
+                proxy=self.proxy(proxy),
+                objective=self.config.defender.objective,
+                problems=self.problems("defender"),
+                traces=self.sample(UNDEFENDED, "defender", seed) if clean else None,
+            )
+        return self._gradients[proxy, seed]
 
     def direction(self, policy: PolicyChoice, proxy: str, seed: int) -> GradientStage:
         """Return the stage of the direction along which a policy takes the derivative of one of its proxies.
@@ -190,6 +198,16 @@ class Provider:
         """Return all models of the game by role or name."""
         proxies = {name: self.proxy(name) for name in self.config.all_proxies}
         return {"teacher": self.model("teacher"), "student": self.model("student"), **proxies}
+
+    @cached_property
+    def _samples(self) -> dict[tuple[str | int | None, ...], SampleStage]:
+        """Samples that were planned: rows of teachers, students and judges ask for the same ones."""
+        return {}
+
+    @cached_property
+    def _gradients(self) -> dict[tuple[str, int], ProxyGradientStage]:
+        """Gradients that were planned, by proxy and seed."""
+        return {}
 
     def _in_form(self, sample: SampleStage, defense: Defense) -> SampleStage | FormStage:
         if defense.form.name == "full":
