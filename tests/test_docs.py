@@ -298,3 +298,10 @@ def strongest_cells(results: Results, teacher: TeacherRow) -> list[str]:
         f"{released.derivable.mean:.0f}",
         f"{text.facts.forced.mean:.0f}",
     ]
+
+
+def test_the_tables_of_attribution_are_those_of_its_results() -> None:
+    page = (DOCS / "attribution.md").read_text()
+    for name in ("attribution.json", "marks.json"):
+        results = SuspectResults.model_validate_json((DOCS / name).read_text())
+        assert "\n".join(suspect_lines(results)) in page

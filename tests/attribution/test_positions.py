@@ -1,5 +1,6 @@
 """Positions against brute force, on small models."""
 
+import copy
 import math
 from dataclasses import replace
 
@@ -29,7 +30,8 @@ def brute(teacher: LanguageModel, suspect: LanguageModel | None, width: int) -> 
         if not target:
             continue
         target = [*target, *([next(iter(teacher.stop_ids))] if text.finish_reason == "stop" else [])]
-        ids, seen = [*prompt, *target], set()
+        ids = [*prompt, *target]
+        seen = {tuple(prompt[max(0, end - width) : end]) for end in range(len(prompt))} if width else set()
         for place in range(len(prompt), len(ids)):
             context = tuple(ids[place - width : place])
             if context in seen:
@@ -75,6 +77,22 @@ def test_positions_are_first_occurrences_merged_over_texts(
 def test_a_model_prefers_nothing_to_itself(teacher: LanguageModel) -> None:
     positions = read_weights(TEXTS, Reading(teacher, 1.0, 2), teacher)
     assert max(abs(p.preference).max() for p in positions.found) < 1e-6
+
+
+def test_long_texts_are_cut_and_unreadable_ones_refused(teacher: LanguageModel) -> None:
+    long = ReleasedTrace([TEXTS[0].messages[0], {"role": "assistant", "content": "4 dog " * 2000}], "length")
+    positions = read_samples([long], Reading(teacher, 1.0, 2))
+    assert positions.texts == 1
+    with pytest.raises(DistillgameError, match="none of the 1 texts can be read"):
+        read_samples([TEXTS[2]], Reading(teacher, 1.0, 2))
+
+
+def test_broken_weights_are_refused_in_words(teacher: LanguageModel, proxy: LanguageModel) -> None:
+    broken = copy.deepcopy(proxy.model)
+    with torch.no_grad():
+        next(broken.parameters()).fill_(math.nan)
+    with pytest.raises(DistillgameError, match="not finite numbers"):
+        read_weights(TEXTS, Reading(teacher, 0.7, 1), replace(proxy, model=broken))
 
 
 def test_another_vocabulary_is_refused_in_words(teacher: LanguageModel) -> None:

@@ -45,24 +45,24 @@ def test_a_key_depends_on_owner_and_epoch_and_shows_neither() -> None:
 
 def test_a_seed_depends_on_the_last_tokens_alone() -> None:
     marking = Marking(KEY, width=2)
-    whole = ContextSeeds(marking).at(0, [9, 9, 1, 2])
-    assert ContextSeeds(marking).at(0, [1, 2]) == whole == (context_seed(KEY, (1, 2)), True)
-    assert ContextSeeds(marking).at(0, [2, 1])[0] != whole[0]
-    assert ContextSeeds(marking, owner_key(b"secret", "bob")).at(0, [1, 2])[0] != whole[0]
-    assert ContextSeeds(marking, salt=1).at(0, [1, 2])[0] != whole[0]
-    assert ContextSeeds(Marking(KEY, width=0)).at(0, [1, 2])[0] == context_seed(KEY, ())
+    whole = ContextSeeds(marking, ()).at(0, [9, 9, 1, 2])
+    assert ContextSeeds(marking, ()).at(0, [1, 2]) == whole == (context_seed(KEY, (1, 2)), True)
+    assert ContextSeeds(marking, ()).at(0, [2, 1])[0] != whole[0]
+    assert ContextSeeds(marking, (), owner_key(b"secret", "bob")).at(0, [1, 2])[0] != whole[0]
+    assert ContextSeeds(marking, (), salt=1).at(0, [1, 2])[0] != whole[0]
+    assert ContextSeeds(Marking(KEY, width=0), ()).at(0, [1, 2])[0] == context_seed(KEY, ())
 
 
 @pytest.mark.parametrize("once", [True, False])
 def test_a_context_that_occurs_again_is_not_marked_twice(once: bool) -> None:
-    seeds = ContextSeeds(Marking(KEY, width=1, once=once))
+    seeds = ContextSeeds(Marking(KEY, width=1, once=once), ())
     text = [7, 8, 7, 8, 9]
     found = [seeds.at(i, text[: i + 1])[1] for i in range(5)]
     assert found == ([True, True, False, False, True] if once else [True] * 5)
 
 
 def test_drafts_that_were_given_up_count_for_nothing() -> None:
-    seeds = ContextSeeds(Marking(KEY, width=1, once=True))
+    seeds = ContextSeeds(Marking(KEY, width=1, once=True), ())
     assert seeds.at(0, [1])[1]
     assert seeds.at(1, [1, 2])[1]
     assert not seeds.at(2, [1, 2, 1])[1]
@@ -71,5 +71,15 @@ def test_drafts_that_were_given_up_count_for_nothing() -> None:
     assert seeds.at(2, [1, 1, 2])[1]
 
 
-def test_a_prompt_may_be_shorter_than_the_context() -> None:
-    assert ContextSeeds(Marking(KEY, width=4)).at(0, [1, 2]) == (context_seed(KEY, (1, 2)), True)
+@pytest.mark.parametrize("length", [1, 2, 3, 4])
+def test_a_prompt_may_be_shorter_than_the_context(length: int) -> None:
+    prompt = list(range(1, length + 1))
+    assert ContextSeeds(Marking(KEY, width=4), ()).at(0, prompt) == (context_seed(KEY, prompt), True)
+
+
+def test_a_context_that_the_prompt_quotes_is_not_marked() -> None:
+    """A suspect that copies what it reads must not betray the key by it."""
+    seeds = ContextSeeds(Marking(KEY, width=1, once=True), [7, 8, 9])
+    assert [seeds.at(i, before)[1] for i, before in enumerate(([9], [7], [8], [5]))] == [True, False, False, True]
+    again = ContextSeeds(Marking(KEY, width=1, once=False), [7, 8, 9])
+    assert again.at(0, [8])[1]

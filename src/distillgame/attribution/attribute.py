@@ -8,6 +8,7 @@ from distillgame.attribution.owners import OwnerKey
 from distillgame.attribution.positions import Positions
 from distillgame.attribution.significance import BOUND_SHARE, UNUSED_KEYS, Nulls
 from distillgame.attribution.statistics import make_statistic
+from distillgame.errors import DistillgameError
 from distillgame.records.attribution import Attribution, KeyRow
 from distillgame.stats import holm
 
@@ -55,8 +56,14 @@ class Attributor:
 
     def _row(self, key: OwnerKey) -> KeyRow:
         policy = key.mark.policy
+        if policy.width == 0:
+            raise DistillgameError(
+                f"owner '{key.owner}': a mark of width 0 has one context, which is no test: use width 1"
+            )
         own = (key.owner, policy.width) in self.positions
         source = key.owner if own else None
+        if (source, policy.width) not in self.positions:
+            raise DistillgameError(f"owner '{key.owner}': no text was read for contexts of {policy.width} tokens")
         positions = self.positions[source, policy.width]
         name = (source, key.mark.model_dump_json())
         if name not in self._nulls:
@@ -80,5 +87,8 @@ class Attributor:
 
 
 def _texts_needed(row: KeyRow, needed: float) -> int | None:
-    """Return at how many texts the same effect would be significant; None where there is none to go by."""
-    return math.ceil(row.texts * (needed / row.z) ** 2) if row.z > 1 else None
+    """Return at about how many texts the same effect would be significant; None where there is none to go by.
+
+    Each text is taken to say as much as those that were read, so it is a guess where contexts repeat.
+    """
+    return max(row.texts + 1, math.ceil(row.texts * (needed / row.z) ** 2)) if row.z > 1 else None

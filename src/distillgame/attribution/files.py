@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from distillgame.attribution.positions import Position, Positions
+from distillgame.attribution.positions import CLIP, Position, Positions
 from distillgame.errors import DistillgameError
+
+MOST = 10**9
+"""Largest number of texts."""
 
 DIGITS = 7
 """Digits that are kept: the file is what is tested, so that a test can be repeated to the last bit."""
@@ -46,8 +49,10 @@ def from_data(data: Mapping[str, Any], where: str) -> Positions:
     """
     try:
         found = [_position(*row) for row in data["positions"]]
+        if len({position.context for position in found}) < len(found):
+            raise ValueError("a context is there twice")
         return Positions(int(data["texts"]), float(data["bits"]), found)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DistillgameError(f"{where}: its positions are malformed: {error}") from error
 
 
@@ -67,7 +72,8 @@ def read_positions(path: Path) -> Positions:
 
 def _position(context: Any, count: Any, tokens: Any, reference: Any, preference: Any) -> Position:
     ids, shares, chosen = np.array(tokens, np.int64), np.array(reference, float), np.array(preference, float)
-    if not len(ids) == len(shares) == len(chosen) or not np.isfinite([*shares, *chosen]).all() or shares.min() < 0:
+    sound = 0 < len(ids) == len(shares) == len(chosen) and (np.diff(ids) > 0).all() and 1 <= count <= MOST
+    if not sound or not np.isfinite([*shares, *chosen]).all() or shares.min() < 0 or abs(chosen).max() > 2 * CLIP:
         raise ValueError(f"context {context!r:.60}")
     shares = shares / shares.sum()
     return Position(tuple(map(int, context)), int(count), ids, shares, chosen - float((shares * chosen).sum()))

@@ -1,9 +1,14 @@
 """Positions: where a text had a choice, what the reference would have chosen, and what the suspect prefers.
 
-A position is scored once per text and context, at the context's first occurrence in the completion. Up to there
-nothing depends on the numbers that a key gives to that context, also if the text was marked with that very key. For a
+A position is scored once per text and context, at the context's first occurrence, the prompt included. Up to there
+nothing in the text depends on the numbers that a key gives to that context, also if that very key marked it. For a
 suspect that has learnt nothing from the key, those numbers are therefore fresh randomness. The positions of a context
 in several texts share them, and are merged into one.
+
+For texts that the tested key did not mark, such as held-out ones and the suspect's own, all of this is exact. For those
+that it did mark, which contexts come later depends on earlier choices, and so on the key; a simulation of it is among
+the tests (``tests/attribution/test_released.py``). Texts must not be chosen by their completions: whoever keeps the
+right ones chooses by the key.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,6 +18,7 @@ import numpy as np
 
 from distillgame.attribution.reading import Reading, readable, require_same_tokens, token_distributions
 from distillgame.models import Example, LanguageModel
+from distillgame.policies.seeds import contexts_within
 from distillgame.records import ReleasedTrace
 
 CLIP = 3.0
@@ -83,7 +89,8 @@ class Collector:
             preference: The suspect's preferences in nats, shape (T, V).
         """
         self._texts += 1
-        text, seen = [*example.prompt, *example.target], set[Context]()
+        text = [*example.prompt, *example.target]
+        seen: set[Context] = set(contexts_within(example.prompt, self._width))
         for place in range(len(example.target)):
             end = len(example.prompt) + place
             context = tuple(text[max(0, end - self._width) : end])
@@ -97,9 +104,9 @@ class Collector:
         return Positions(self._texts, self._bits, found)
 
     def _add(self, context: Context, logprobs: np.ndarray, preference: np.ndarray) -> None:
-        row = np.exp(logprobs)
-        if row.max() >= CERTAIN:
+        if logprobs.max() >= np.log(CERTAIN):
             return
+        row = np.exp(logprobs)
         known = row > 0
         self._bits -= float((row[known] * logprobs[known]).sum()) / np.log(2)
         kept = min(SUPPORT, len(row))

@@ -1,7 +1,7 @@
 """Reading texts by the reference teacher and by a suspect whose weights are open."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -31,10 +31,26 @@ class Reading:
 
 
 def readable(texts: Sequence[ReleasedTrace], reading: Reading) -> list[Example]:
-    """Return texts as the reference's tokens; those that are empty or do not fit its context are left out."""
+    """Return texts as the reference's tokens, cut to its context.
+
+    Leaving long ones out would choose texts by their completions. Those without a completion say nothing.
+
+    Raises:
+        DistillgameError: If nothing is left.
+    """
     model = reading.reference
-    encoded = [training_example(model.tokenizer, text.messages, text.finish_reason == "stop") for text in texts]
-    return [each for each in encoded if each.target and len(each.prompt) + len(each.target) <= model.context]
+    found = []
+    for text in texts:
+        example = training_example(model.tokenizer, text.messages, text.finish_reason == "stop")
+        room = max(0, int(min(model.context, 2**31)) - len(example.prompt))
+        if target := example.target[:room]:
+            found.append(replace(example, target=target))
+    if not found:
+        raise DistillgameError(
+            f"none of the {len(texts)} texts can be read: completions are empty, or prompts fill the context of "
+            f"'{model.source}'"
+        )
+    return found
 
 
 def require_same_tokens(suspect: LanguageModel, reference: LanguageModel) -> None:
@@ -60,6 +76,9 @@ def token_distributions(
         model: The model that reads.
         examples: Prompts and targets in the model's own tokens.
         temperature: The temperature of the distributions.
+
+    Raises:
+        DistillgameError: If a model yields logits that are not numbers.
     """
     size = len(model.tokenizer)
     for group in _grouped(examples):
@@ -67,7 +86,12 @@ def token_distributions(
         logits = model.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         for row, example in zip(logits, group, strict=True):
             start, end = len(example.prompt) - 1, len(example.prompt) + len(example.target) - 1
-            yield example, torch.log_softmax(row[start:end, :size].double() / temperature, -1).cpu().numpy()
+            found = torch.log_softmax(row[start:end, :size].double() / temperature, -1)
+            if found.isnan().any():
+                raise DistillgameError(
+                    f"model '{model.source}': its logits are not finite numbers: the weights are broken"
+                )
+            yield example, found.cpu().numpy()
 
 
 def _grouped(examples: Sequence[Example]) -> Iterator[list[Example]]:

@@ -19,8 +19,8 @@ MOST_ROWS = 20
 @click.command()
 @click.argument("model", required=False)
 @click.option("--keys", help="The keys to test: a YAML file, a server's SQLite file, or the URL of its ledger.")
-@click.option("--texts", multiple=True, metavar="[OWNER=]FILE", help="Released texts: an owner's own, or anybody's "
-              "[default: texts for held-out prompts].")  # fmt: skip
+@click.option("--texts", multiple=True, metavar="[OWNER=]FILE", help="Released texts, an owner's own or anybody's: all "
+              "of them, not chosen by their completions [default: texts for held-out prompts].")  # fmt: skip
 @click.option("--black-box", is_flag=True, help="Use what the model writes, not its weights.")
 @click.option("--config", "-c", help="The game that says who the teacher is, and how it is sampled.")
 @click.option("--split", default="validation", show_default=True, help="The split of held-out prompts.")
@@ -53,38 +53,55 @@ def attribute(
     from distillgame.arena.attribution import Case, check_evidence, load_keys
     from distillgame.arena.attribution import attribute as attribute_suspect
 
+    context = click.get_current_context()
     if game:
-        _play(model or check or keys, config, out, quick, overrides)
+        _refuse(context, "--game", {"config", "out", "quick", "overrides"})
+        _play(config, out, quick, overrides)
+        return
+    if check is not None:
+        _refuse(context, "--check", set())
+        evidence = check_evidence(check)
+        count = len(evidence.accused)
+        click.echo(
+            f"the statistics of {count} {'key' if count == 1 else 'keys'} follow from the stated preferences, and the "
+            "verdict from the tests; the preferences themselves take the suspect and the teacher to compute again"
+        )
+        click.echo(evidence.verdict)
         return
     if quick:
         raise click.UsageError("--quick goes with --game")
-    if check is not None:
-        if model is not None:
-            raise click.UsageError("--check needs the evidence alone, no MODEL")
-        evidence = check_evidence(check)
-        count = len(evidence.accused)
-        click.echo(f"{count} {'key' if count == 1 else 'keys'} computed again, all numbers as stated")
-        click.echo(evidence.verdict)
-        return
     if model is None or keys is None:
         raise click.UsageError("name a MODEL and its --keys, or --check FILE")
     suspect = _suspect(model)
     tested, ledger = load_keys(keys)
+    if ledger is not None and config is None:
+        raise click.UsageError("--config: keys of a ledger go with the teacher that was served: name a game with it")
     case = Case(suspect, tested, _texts(texts), black_box, split, alpha, ledger)
     folder = out or Path("runs") / f"attribute-{Path(suspect.name).name}"
-    found = attribute_suspect(case, load_config(config, overrides=overrides), folder)
+    settings = load_config(config, overrides=overrides)
+    found = attribute_suspect(case, settings, folder)
     _print(found)
+    click.echo(f"read against {settings.teacher.name} at temperature {settings.sampling.temperature:g}")
     click.echo(f"written to {folder / 'evidence.json'}")
 
 
-def _play(more: Any, config: str | None, out: Path | None, quick: bool, overrides: dict[str, Any]) -> None:
+def _refuse(context: click.Context, option: str, allowed: set[str]) -> None:
+    """Refuse options that would be ignored beside another one."""
+    own = option.removeprefix("--")
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        given = context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+        if given and name not in allowed | {own}:
+            shown = parameter.opts[0] if parameter.opts[0].startswith("-") else name.upper()
+            raise click.UsageError(f"{option} leaves nothing for {shown} to say: leave it out")
+
+
+def _play(config: str | None, out: Path | None, quick: bool, overrides: dict[str, Any]) -> None:
     from distillgame.arena import load_config
     from distillgame.arena.attribution import RESULTS, play_attribution
     from distillgame.arena.config import default_folder
     from distillgame.report.tables import suspect_lines
 
-    if more is not None:
-        raise click.UsageError("--game makes its suspects itself: leave out MODEL, --keys and --check")
     named = config or "attribution"
     folder = out or default_folder(named, quick)
     results = play_attribution(load_config(named, quick=quick, overrides=overrides), folder)
@@ -103,8 +120,11 @@ def _suspect(model: str) -> Any:
 def _texts(named: tuple[str, ...]) -> dict[str | None, Path]:
     found: dict[str | None, Path] = {}
     for each in named:
-        owner, mark, path = each.rpartition("=")
-        name = owner if mark else None
+        # A file's name may have the sign, too.
+        owner, sign, path = each.partition("=")
+        name, path = (owner, path) if sign and not Path(each).exists() else (None, each)
+        if not path or name == "":
+            raise click.UsageError(f"--texts: '{each}' is not of the form OWNER=FILE")
         if name in found:
             raise click.UsageError(f"--texts: {'the texts of ' + repr(name) if name else 'a file'} is given twice")
         found[name] = Path(path)

@@ -35,8 +35,8 @@ class Marking:
         key: The owner's key for requests that bring none of their own, 32 bytes.
         width: Number of tokens before a position that its seed depends on; 0 for the same seed everywhere.
         salts: Number of seeds of a context, of which each request uses one.
-        once: Whether only the first occurrence of a context within a completion is marked: a draw that repeats its
-            randomness would not be independent of the first one.
+        once: Whether only the first occurrence of a context, in the prompt or the completion, is marked: a draw that
+            repeats its randomness would not be independent of the first one, and a prompt may quote marked text.
     """
 
     key: bytes
@@ -106,19 +106,36 @@ def _shifted(state: torch.Tensor, bits: int) -> torch.Tensor:
     return (state >> bits) & ((1 << (64 - bits)) - 1)
 
 
+def context_of(before: Sequence[int], width: int) -> tuple[int, ...]:
+    """Return the context of a position: the last ``width`` tokens before it, or as many as there are."""
+    return tuple(before[max(0, len(before) - width) :])
+
+
+def contexts_within(prompt: Sequence[int], width: int) -> list[tuple[int, ...]]:
+    """Return the contexts of the tokens of a prompt; that of the first token after it is not among them."""
+    return [tuple(prompt[max(0, end - width) : end]) for end in range(len(prompt))] if width else []
+
+
 class ContextSeeds:
     """The seeds of one completion, position by position.
 
     Args:
         marking: The policy's rule.
+        prompt: The prompt's tokens.
         key: The key of the request's owner; the rule's own if None.
         salt: The seed of each context that this request uses, below ``marking.salts``.
     """
 
-    def __init__(self, marking: Marking, key: bytes | None = None, salt: int = 0):
+    def __init__(self, marking: Marking, prompt: Sequence[int], key: bytes | None = None, salt: int = 0):
         self._marking, self._key, self._salt = marking, key or marking.key, salt
         self._contexts: list[tuple[int, ...]] = []
-        self._first: dict[tuple[int, ...], int] = {}
+        before = contexts_within(prompt, marking.width) if marking.once else []
+        self._first: dict[tuple[int, ...], int] = dict.fromkeys(before, -1)
+
+    @property
+    def width(self) -> int:
+        """Number of tokens of a context."""
+        return self._marking.width
 
     def at(self, position: int, before: Sequence[int]) -> tuple[int, bool]:
         """Return the seed of a position, and whether it is marked.
@@ -126,10 +143,9 @@ class ContextSeeds:
         Args:
             position: Number of sampled tokens before it. All positions before it have been asked for; those after it
                 are forgotten, as drafts are.
-            before: The tokens before it, the prompt's included.
+            before: The tokens before it, at least as many as a context has.
         """
-        width = self._marking.width
-        context = tuple(before[len(before) - width :]) if width else ()
+        context = context_of(before, self._marking.width)
         self._forget(position)
         self._contexts.append(context)
         first = self._first.setdefault(context, position)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from distillgame.strict import Strict
 
 
@@ -57,7 +59,7 @@ class Attribution(Strict):
     alpha: float
     bits_needed: float
     unused_keys: int
-    keys: list[KeyRow]
+    keys: list[KeyRow] = Field(min_length=1)
 
     @property
     def owners(self) -> list[str]:
@@ -78,21 +80,28 @@ class Attribution(Strict):
             )
         best = min((row for row in self.keys if row.owner == owners[0]), key=lambda row: row.corrected)
         return (
-            f"The suspect was trained on text that was marked for '{owners[0]}' (p = {best.corrected:.1e} after "
+            f"The suspect was trained on text that was marked for '{owners[0]}' (p = {_small(best.corrected)} after "
             f"correction for {len(self.keys)} keys). This says whose text it was, not who trained on it."
         )
 
     def _nobody(self) -> str:
         best = min(self.keys, key=lambda row: row.p_value)
+        if not any(row.contexts for row in self.keys):
+            return "Nobody is named: these texts had no choice, so no mark could be in them."
         said = (
             f"Nobody is named: no key is significant at {self.alpha:g} after correction for {len(self.keys)} keys "
             f"(smallest p = {best.p_value:.2g}, of '{best.owner}'). "
         )
         if best.texts_needed is None:
             return said + "There is no effect from which a sample size could be said."
-        return (
-            said + f"If its effect is real, about {best.texts_needed:,} texts instead of {best.texts:,} would show it."
+        return said + (
+            f"If its effect is real and goes on like this, about {best.texts_needed:,} texts instead of {best.texts:,} "
+            "would show it."
         )
+
+
+def _small(p_value: float) -> str:
+    return f"{p_value:.1e}" if p_value > 1e-300 else "below 1e-300"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -56,6 +56,8 @@ def test_a_suspect_that_never_saw_a_mark_is_not_accused(game: GameConfig, texts:
     evidence = check_evidence(tmp_path / "run" / EVIDENCE)
     assert evidence.accused == []
     assert evidence.verdict.startswith("Nobody is named")
+    assert evidence.positions == []
+    assert [source.owner for source in evidence.sources] == [None]
     assert not any(each.key in (tmp_path / "run" / EVIDENCE).read_text() for each in keys)
     again = attribute(case, game, tmp_path / "run", progress=False)
     assert again == found
@@ -92,11 +94,16 @@ def test_a_black_box_that_says_what_the_key_chose_is_found(accusation: Path) -> 
     assert [each.owner for each in evidence.accused] == ["owner"]
     assert evidence.suspect["model"] == "suspect"
     assert evidence.ledger == "digest"
-    assert evidence.sources[0].texts.startswith("what it answered to the prompts of")
+    assert evidence.sources[0].texts.startswith("what it answered, at temperature 1, to the prompts of")
     text = accusation.read_text()
     assert key("owner").key in text
     assert key("alice").key not in text
     assert key("bob").key not in text
+
+
+def rows(data: dict[str, Any]) -> list[Any]:
+    found: list[Any] = data["positions"][0]["data"]["positions"]
+    return found
 
 
 @pytest.mark.parametrize(
@@ -104,11 +111,17 @@ def test_a_black_box_that_says_what_the_key_chose_is_found(accusation: Path) -> 
     [
         (lambda data: data["found"]["keys"][1].update(z=99.0), "'z' of 'owner' comes out as"),
         (lambda data: data["accused"][0].update(key="ab" * 32), "of 'owner' comes out as"),
-        (lambda data: data["accused"].clear(), "are not those of the owners who are named"),
+        (lambda data: data["accused"].clear(), "are not those that name an owner"),
         (lambda data: data["found"]["keys"][0].update(p_value=1e-9), "is not Holm's"),
         (lambda data: data.update(verdict="guilty"), "the verdict does not follow"),
         (lambda data: data["positions"][0]["data"]["positions"].pop(), "of 'owner' comes out as"),
         (lambda data: data.pop("suspect"), "'suspect' is missing"),
+        (lambda data: data.update(positions=[]), "no text was read for contexts of 2 tokens"),
+        (lambda data: data["found"].update(keys=[]), "keys"),
+        (lambda data: rows(data).append(rows(data)[0]), "twice"),
+        (lambda data: rows(data)[0].__setitem__(1, -1), "malformed"),
+        (lambda data: rows(data)[0].__setitem__(1, 10**40), "malformed"),
+        (lambda data: data["found"]["keys"][1].update(bits_per_text=99.0), "'bits_per_text' of 'owner'"),
     ],
 )
 def test_evidence_that_was_touched_is_refused(accusation: Path, change: Any, said: str) -> None:

@@ -70,7 +70,7 @@ def test_a_mark_needs_what_the_policy_under_it_needs() -> None:
     marked = make_policy("keyed", {"on": {"ads": {"lambda": 0.2, "proxies": {"small": 1, "large": 2}}}})
     assert (marked.needs_delta, marked.needs_proxy, marked.proxy_names) == (True, False, ("small", "large"))
     assert marked.weights == (1 / 3, 2 / 3)
-    assert marked.parameters == {"width": 4, "epoch": 0, "salts": 1, "on_lambda": 0.2}
+    assert marked.parameters == {"width": 4, "salts": 1, "on_lambda": 0.2}
     assert not make_policy("watermark").uses_proxies
 
 
@@ -82,6 +82,8 @@ def test_a_mark_needs_what_the_policy_under_it_needs() -> None:
         ("watermark", {"width": -1}, "width must be at least 0"),
         ("keyed", {"width": 0}, "width must be at least 1"),
         ("keyed", {"salts": 0}, "salts must be at least 1"),
+        ("keyed", {"salts": 5000}, "salts must be at most 4096"),
+        ("fingerprint", {"salts": 2}, "salts must be 1"),
         ("keyed", {"on": "nothing"}, "unknown policy 'nothing'"),
         ("keyed", {"on": {"a": 1, "b": 2}}, "on must name a policy"),
         ("keyed", {"on": {"watermark": {}}}, "marks do not add up"),

@@ -1,13 +1,14 @@
 """Evidence that a third party can check: everything but the keys of those who are not accused."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from distillgame.attribution import Attributor, OwnerKey, from_data
+from distillgame.attribution import Attributor, OwnerKey, from_data, require_different
 from distillgame.errors import DistillgameError
 from distillgame.records.attribution import Attribution, KeyRow
 from distillgame.stats import holm
@@ -16,8 +17,8 @@ from distillgame.strict import Strict, parse
 EVIDENCE = "evidence.json"
 """The file that holds it."""
 
-TOLERANCE = 1e-6
-"""Relative difference up to which a recomputed number is the same; the null's keys are the same ones."""
+TOLERANCE = 1e-4
+"""Difference of logarithms up to which a recomputed number is the same: the bound's minimum is found numerically."""
 
 
 class Source(Strict):
@@ -25,15 +26,15 @@ class Source(Strict):
 
     Attributes:
         owner: The owner who was released them; None if they are nobody's in particular.
-        texts: What they are.
+        texts: The texts in words.
         count: Number of texts.
-        sha256: Hash of the file, where they are from one.
+        sha256: Hash of the file with the texts that were read: prompts, and completions or answers.
     """
 
     owner: str | None
     texts: str
     count: int
-    sha256: str | None
+    sha256: str
 
 
 class ReadPositions(Strict):
@@ -59,8 +60,9 @@ class Evidence(Strict):
         reference: Name and hash of the reference teacher, and the temperature of the release.
         sources: The texts that were read.
         found: The tests of all keys.
-        accused: The keys of owners who are named. Others' keys are not shown.
-        positions: The suspect's preferences, on which the tests rest.
+        accused: The keys that name an owner. No other key is shown, and none at all if nobody is named or the verdict
+            is inconclusive: whoever has a key can forge its mark.
+        positions: The suspect's preferences on the texts on which these keys were tested.
         versions: Versions of the libraries.
         ledger: Digest of the ledger's rows on marks; None if the keys are not from one.
     """
@@ -79,7 +81,7 @@ class Evidence(Strict):
     def of(
         cls,
         found: Attribution,
-        accused: Sequence[OwnerKey],
+        keys: Sequence[OwnerKey],
         positions: Mapping[tuple[str | None, int], dict[str, Any]],
         **known: Any,
     ) -> "Evidence":
@@ -87,12 +89,16 @@ class Evidence(Strict):
 
         Args:
             found: The tests of all keys.
-            accused: The keys of owners who are named.
+            keys: All keys, in the same order.
             positions: The data of the positions, by owner and width.
             known: The other fields.
         """
-        read = [ReadPositions(owner=o, width=w, data=each) for (o, w), each in positions.items()]
-        return cls(verdict=found.verdict, found=found, accused=list(accused), positions=read, **known)
+        pairs = zip(keys, found.keys, strict=True) if len(found.owners) == 1 else ()
+        named = [(key, row) for key, row in pairs if row.significant]
+        tested = {(row.owner if row.own_texts else None, key.mark.policy.width) for key, row in named}
+        read = [ReadPositions(owner=o, width=w, data=each) for (o, w), each in positions.items() if (o, w) in tested]
+        accused = [key for key, _ in named]
+        return cls(verdict=found.verdict, found=found, accused=accused, positions=read, **known)
 
 
 def check_evidence(path: Path) -> Evidence:
@@ -108,32 +114,45 @@ def check_evidence(path: Path) -> Evidence:
     if not isinstance(data, dict):
         raise DistillgameError(f"{path}: evidence is a mapping of names to values")
     evidence = parse(Evidence, data, str(path))
-    positions = {(each.owner, each.width): from_data(each.data, str(path)) for each in evidence.positions}
-    stated = {(row.owner, row.epoch, row.mark): row for row in evidence.found.keys}
-    if evidence.accused:
-        again = Attributor(positions, evidence.found.unused_keys).attribute(evidence.accused, evidence.found.alpha)
-        for row in again.keys:
-            _require_same(row, stated.get((row.owner, row.epoch, row.mark)), path)
-    corrected = holm([row.p_value for row in evidence.found.keys])
-    for row, p_value in zip(evidence.found.keys, corrected, strict=True):
-        if not _same(row.corrected, p_value) or row.significant != (p_value < evidence.found.alpha):
-            raise DistillgameError(f"{path}: the correction of the p-value of '{row.owner}' is not Holm's")
-    if {key.owner for key in evidence.accused} != set(evidence.found.owners):
-        raise DistillgameError(f"{path}: the keys that are shown are not those of the owners who are named")
-    if evidence.verdict != evidence.found.verdict:
-        raise DistillgameError(f"{path}: the verdict does not follow from the tests")
+    try:
+        require_different(evidence.accused, "accused")
+        _check(evidence, path)
+    except DistillgameError as error:
+        said = str(error)
+        raise DistillgameError(said if said.startswith(str(path)) else f"{path}: {said}") from error
     return evidence
 
 
-def _require_same(row: KeyRow, stated: KeyRow | None, path: Path) -> None:
-    for name in ("z", "p_value", "unused", "bound", "contexts", "texts"):
-        ours, theirs = getattr(row, name), None if stated is None else getattr(stated, name)
-        if theirs is None or not _same(ours, theirs):
+def _check(evidence: Evidence, path: Path) -> None:
+    found = evidence.found
+    positions = {(each.owner, each.width): from_data(each.data, str(path)) for each in evidence.positions}
+    stated = {(row.owner, row.epoch, row.mark): row for row in found.keys}
+    single = len(found.owners) == 1
+    named = [(row.owner, row.epoch, row.mark) for row in found.keys if row.significant and single]
+    if [(key.owner, key.epoch, key.mark.label) for key in evidence.accused] != named:
+        raise DistillgameError(f"{path}: the keys that are shown are not those that name an owner")
+    if evidence.accused:
+        again = Attributor(positions, found.unused_keys).attribute(evidence.accused, found.alpha)
+        for row in again.keys:
+            _require_same(row, stated[row.owner, row.epoch, row.mark], path)
+    corrected = holm([row.p_value for row in found.keys])
+    for row, p_value in zip(found.keys, corrected, strict=True):
+        if not _same(row.corrected, p_value) or row.significant != (p_value < found.alpha):
+            raise DistillgameError(f"{path}: the correction of the p-value of '{row.owner}' is not Holm's")
+    if evidence.verdict != found.verdict:
+        raise DistillgameError(f"{path}: the verdict does not follow from the tests")
+
+
+def _require_same(row: KeyRow, stated: KeyRow, path: Path) -> None:
+    if row.own_texts != stated.own_texts:
+        raise DistillgameError(f"{path}: the texts of '{row.owner}' are said to be others than those that were read")
+    for name in ("z", "p_value", "unused", "bound", "contexts", "texts", "bits_per_text"):
+        ours, theirs = getattr(row, name), getattr(stated, name)
+        if not _same(ours, theirs):
             raise DistillgameError(
-                f"{path}: '{name}' of '{row.owner}' comes out as {ours:.6g}, and it says "
-                f"{'nothing' if theirs is None else format(theirs, '.6g')}"
+                f"{path}: '{name}' of '{row.owner}' comes out as {ours:.6g}, and it says {theirs:.6g}"
             )
 
 
 def _same(ours: float, theirs: float) -> bool:
-    return abs(ours - theirs) <= TOLERANCE * max(abs(ours), abs(theirs), 1e-300)
+    return ours == theirs or (ours * theirs > 0 and abs(math.log(ours / theirs)) <= TOLERANCE)

@@ -17,7 +17,7 @@ from distillgame.arena.results import Scores
 from distillgame.arena.run import Run
 from distillgame.arena.stages import POSITIONS, TRACES, ReadStage, SampleStage, Stage
 from distillgame.arena.store import write_text
-from distillgame.attribution import UNUSED_KEYS, Attributor, MarkChoice, OwnerKey, read_positions
+from distillgame.attribution import UNUSED_KEYS, Attributor, MarkChoice, OwnerKey, read_positions, require_different
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, MarkPolicy
 from distillgame.policies.seeds import owner_key
@@ -66,6 +66,8 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
     marked = [defense for defense in config.policies if isinstance(defense.policy, MarkPolicy)]
     if not marked:
         raise DistillgameError("policies: none leaves a mark: add keyed, watermark or fingerprint")
+    for defense in marked:
+        _keys(defense.policy, defense, config.attribution.keys)  # type: ignore[arg-type]
     config = settled(config, out, progress)
     trials = [
         _trial(config, defense, suspect, seed)
@@ -95,6 +97,10 @@ def _trial(config: GameConfig, defense: Defense, suspect: Suspect, seed: int) ->
     own = load_config(config, overrides=suspect.set) if suspect.set else config
     planner = Planner(own)
     target = target_of(planner, defense, suspect, seed)
+    if suspect.queries is not None and suspect.queries > own.splits["train"]:
+        raise DistillgameError(
+            f"attribution.suspects: '{suspect.name}' asks for {suspect.queries} traces of {own.splits['train']}"
+        )
     evaluation = planner.evaluate(target, suspect.student, "test", seed, suspect.queries)
     training = None
     if suspect.student.student.trains:
@@ -158,10 +164,12 @@ def _keys(policy: MarkPolicy, defense: Defense, count: int) -> list[OwnerKey]:
     mark = MarkChoice(name=defense.name, options=options)
     owners = [policy.owner, *(f"owner {number}" for number in range(2, count + 1))]
     secret = policy.secret.encode()
-    return [
+    keys = [
         OwnerKey(owner=owner, epoch=policy.epoch, key=owner_key(secret, owner, policy.epoch).hex(), mark=mark)
         for owner in owners
     ]
+    require_different(keys, f"policy '{defense.label}'")
+    return keys
 
 
 def _mixed_in(suspect: Suspect) -> list[str]:

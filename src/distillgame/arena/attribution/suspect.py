@@ -1,5 +1,6 @@
 """Attribution of a given model: whose marked text it was trained on."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from distillgame.arena.precision import settled
 from distillgame.arena.run import Run
 from distillgame.arena.stages import (
     POSITIONS,
+    TRACES,
     AnswerStage,
     GivenStage,
     Model,
@@ -79,17 +81,21 @@ def attribute(case: Case, config: GameConfig, out: Path, progress: bool = True) 
     with Run(out, config, progress) as run:
         run.compute(list(stages.values()), last=True)
         files = {name: run.folder(stage) / POSITIONS for name, stage in stages.items()}
+        hashes = {owner: _digest(run.folder(stage.texts) / TRACES) for (owner, _), stage in stages.items()}
     data = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
     positions = {name: from_data(each, str(files[name])) for name, each in data.items()}
     found = Attributor(positions, UNUSED_KEYS).attribute(case.keys, case.alpha)
-    accused = [key for key in case.keys if key.owner in found.owners]
     evidence = Evidence.of(
         found,
-        accused,
+        case.keys,
         data,
         suspect=_described(case.suspect),
         reference=_described(config.teacher) | {"temperature": config.sampling.temperature},
-        sources=[_source(owner, stage, case) for owner, stage in sources.items()],
+        sources=[
+            Source(owner=owner, texts=_words(stage, case), count=stage.count, sha256=hashes[owner])
+            for owner, stage in sources.items()
+            if owner is None or found.owners == [owner]
+        ],
         versions=library_versions(),
         ledger=case.ledger,
     )
@@ -156,10 +162,13 @@ def _described(spec: WriterSpec) -> dict[str, object]:
     return {"model": spec.name, "sha256": model.hash}
 
 
-def _source(owner: str | None, stage: TracesStage, case: Case) -> Source:
-    asked = "what it answered to the prompts of: " if case.writes else ""
-    digest = stage.digest if isinstance(stage, GivenStage) else None
-    return Source(owner=owner, texts=f"{asked}{stage.label}", count=stage.count, sha256=digest)
+def _words(stage: TracesStage, case: Case) -> str:
+    return f"what it answered, at temperature 1, to the prompts of: {stage.label}" if case.writes else stage.label
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _few(names: set[str]) -> str:

@@ -20,7 +20,8 @@ class Suspect(Strict):
         share: Share of its diet that is marked; the rest are the teacher's unmarked traces for other draws.
         owners: Number of owners whose traces its diet is made of, in turn.
         framed: Share of its diet that are another owner's traces, the victim's, to frame it.
-        set: Values that replace the game's for it, by dotted name, as in ``training.epochs: 1``.
+        set: Values that replace the game's for it, by dotted name: of ``training``, ``student`` or
+            ``attribution.evidence``.
     """
 
     name: str
@@ -35,6 +36,12 @@ class Suspect(Strict):
     def _check(self) -> "Suspect":
         if (self.share < 1) + (self.owners > 1) + (self.framed > 0) > 1:
             raise ValueError("share, owners and framed: a diet is mixed in one way")
+        for name, value in (("share", self.share), ("framed", self.framed)):
+            if round(100 * value) != round(100 * value, 6) or (0 < value < 0.01):
+                raise ValueError(f"{name}: a diet is mixed by whole percents (found {value:g})")
+        for name in self.set:
+            if not name.startswith(("training.", "student", "attribution.evidence")):
+                raise ValueError(f"set: '{name}' is the whole game's; a suspect has its own training and base model")
         return self
 
     @property

@@ -163,7 +163,7 @@ class Sequence:
         """Return the seed of the mark at a position, which drafts may precede, and whether it is marked."""
         assert self.marks is not None
         drafted = [draft.token for draft in self.drafts[: position - self.decided]]
-        return self.marks.at(position, [*self.teacher_ids, *drafted])
+        return self.marks.at(position, [*self.teacher_ids[-self.marks.width :], *drafted])
 
     def commit(self, decision: Decision) -> None:
         """Decide the next token."""
@@ -236,7 +236,7 @@ class Sequence:
 
     def _marks(self, marking: Marking) -> ContextSeeds:
         salt = derive_seed(self.seed, self.request.id, "salt") % marking.salts
-        return ContextSeeds(marking, self.request.mark_key, salt)
+        return ContextSeeds(marking, self.teacher_ids, self.request.mark_key, salt)
 
     def _body(self) -> str:
         if self.params.stop and self.text is not None:

@@ -13,7 +13,10 @@ from distillgame.policies.base import Experts, ReleasePolicy
 from distillgame.policies.choices import PolicyChoice
 from distillgame.policies.seeds import Marking, owner_key
 
-NEITHER = ("on", "owner", "secret", "through")
+MOST_SALTS = 4096
+"""A test looks at every salt of every context."""
+
+NEITHER = ("on", "owner", "epoch", "secret", "through")
 """Fields that do not say how hard a mark is pressed on the text."""
 
 
@@ -45,6 +48,8 @@ class MarkPolicy(ReleasePolicy):
         require_count(self.name, "width", self.width, self.least_width)
         require_count(self.name, "epoch", self.epoch, 0)
         require_count(self.name, "salts", self.salts, 1)
+        if self.salts > MOST_SALTS:
+            raise DistillgameError(f"policy '{self.name}': salts must be at most {MOST_SALTS} (found {self.salts})")
         if isinstance(self.inner, MarkPolicy):
             raise DistillgameError(f"policy '{self.name}': on: '{self.inner.name}' is a mark, too; marks do not add up")
         key = owner_key(self.secret.encode(), self.owner, self.epoch)

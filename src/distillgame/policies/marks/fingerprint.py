@@ -40,6 +40,8 @@ class Fingerprint(MarkPolicy):
         require_share(self.name, self.green)
         require_proxies(self.name, self.through)
         inner = self.inner
+        if self.salts != 1:
+            raise DistillgameError(f"policy '{self.name}': salts must be 1: its direction is that of one set of lists")
         if inner.needs_delta:
             raise DistillgameError(
                 f"policy '{self.name}': on: '{inner.name}' needs the proxy's derivative along another gradient; mark "

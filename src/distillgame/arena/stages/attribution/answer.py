@@ -16,7 +16,6 @@ class AnswerStage(TracesStage):
 
     Attributes:
         prompts: The texts; their last messages are not shown.
-        first: How many of them are asked; all if None.
         author: The suspect.
         sampling: How it is sampled.
         seed: Seed of the random streams.
@@ -25,7 +24,6 @@ class AnswerStage(TracesStage):
     kind: ClassVar[str] = "answer"
 
     prompts: TracesStage
-    first: int | None = None
     author: Author
     sampling: Generation
     seed: int
@@ -43,7 +41,7 @@ class AnswerStage(TracesStage):
     @property
     def count(self) -> int:
         """Number of prompts."""
-        return self.prompts.count if self.first is None else min(self.first, self.prompts.count)
+        return self.prompts.count
 
     @property
     def verdicts(self) -> bool:
@@ -52,7 +50,7 @@ class AnswerStage(TracesStage):
 
     def run(self, context: StageContext) -> None:
         """Write the answers."""
-        asked = [trace.messages[:-1] for trace in read_released(context.folder(self.prompts) / TRACES)[: self.first]]
+        asked = [trace.messages[:-1] for trace in read_released(context.folder(self.prompts) / TRACES)]
         requests = [Request(str(place), messages) for place, messages in enumerate(asked)]
         writer = make_writer(self.author, self.sampling, context)
         written = writer.write(requests, self.sampling.params(), self.seed, context.progress)

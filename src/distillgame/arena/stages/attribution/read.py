@@ -15,7 +15,6 @@ class ReadStage(Stage):
 
     Attributes:
         texts: The texts.
-        first: How many of them are read; all if None.
         reference: The reference teacher, of whose tokens marks are made.
         temperature: The temperature at which it was released.
         width: Number of tokens of a context.
@@ -26,7 +25,6 @@ class ReadStage(Stage):
     kind: ClassVar[str] = "read"
 
     texts: TracesStage
-    first: int | None = None
     reference: Model
     temperature: float
     width: int
@@ -46,7 +44,7 @@ class ReadStage(Stage):
         from distillgame.attribution import Reading, read_samples, read_weights, write_positions
         from distillgame.records import read_released
 
-        texts = read_released(context.folder(self.texts) / TRACES)[: self.first]
+        texts = read_released(context.folder(self.texts) / TRACES)
         reading = Reading(self.reference.load(context.device), self.temperature, self.width)
         if self.trained is not None:
             found = read_weights(texts, reading, self.trained.load(context), context.progress)
