@@ -17,7 +17,9 @@ from distillgame.cli.main import main
 from distillgame.models import Endpoint, LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace, Results, TeacherRow, read_results
+from distillgame.records.suspects import SuspectResults
 from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
+from distillgame.report.tables import suspect_lines
 from distillgame.stats import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
