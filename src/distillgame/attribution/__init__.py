@@ -1,10 +1,10 @@
-"""Attribution: whose marked text a model was trained on, with p-values that hold."""
+"""Attribution: whose marked text a model was trained on, with p-values that allow for the number of keys."""
 
 from distillgame.attribution.attribute import ALPHA, Attributor
 from distillgame.attribution.files import from_data, read_positions, to_data, write_positions
 from distillgame.attribution.owners import KeyFile, MarkChoice, OwnerKey, read_keys, require_different
 from distillgame.attribution.positions import Position, Positions, read_samples, read_weights
-from distillgame.attribution.reading import Reading
+from distillgame.attribution.reading import Reading, require_same_tokens
 from distillgame.attribution.significance import UNUSED_KEYS, Nulls, Significance, chernoff
 from distillgame.attribution.statistics import GreenStatistic, RaceStatistic, Statistic, make_statistic
 
@@ -31,6 +31,7 @@ __all__ = [
     "read_samples",
     "read_weights",
     "require_different",
+    "require_same_tokens",
     "to_data",
     "write_positions",
 ]

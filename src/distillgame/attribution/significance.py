@@ -1,8 +1,10 @@
-"""P-values that hold for any number of contexts: unused keys where they suffice, an exact bound beyond.
+"""P-values for any number of contexts: unused keys where they suffice, an exact bound beyond.
+
+Both rest on positions that do not depend on the tested key (:mod:`distillgame.attribution.positions` says when).
 
 Let T be the statistic of the owner's key and T_1, ..., T_N those of keys that were never used. If the suspect knows
-nothing of the owner's key, all are exchangeable, so (1 + number of T_i >= T) / (N + 1) is a p-value, never below
-1 / (N + 1). Chernoff's bound, min over t > 0 of exp(K(t) - t·T) with the exact cumulant function K, is a p-value, too,
+nothing of the owner's key, all are exchangeable, so (1 + number of T_i >= T) / (N + 1) is a p-value, never below 1 /
+(N + 1). Chernoff's bound, min over t > 0 of exp(K(t) - t·T) with the exact cumulant function K, is a p-value, too,
 and reaches any size. A share of the error goes to each: p = min(unused keys / 0.9, bound / 0.1).
 """
 

@@ -52,8 +52,12 @@ def test_every_suspect_is_made_and_tested(tiny: dict[str, Any], tmp_path: Path) 
         ({"attribution": {"suspects": [{"name": "x", "share": 0.005}]}}, "whole percents"),
         ({"attribution": {"suspects": [{"name": "x", "set": {"seeds": [1]}}]}}, "'seeds' is the whole game's"),
         ({"attribution": {"suspects": [{"name": "x", "queries": 999}]}}, "asks for 999 traces of 24"),
-        ({"attribution": {"suspects": [{"name": "x", "share": 0.5, "student": {"best_of_k": {"k": 2}}}]}}, "asks once"),
+        (
+            {"attribution": {"suspects": [{"name": "x", "share": 0.5, "student": {"best_of_k": {"k": 2}}}]}},
+            "several draws of a prompt",
+        ),
         ({"policies": [{"keyed": {"owner": "owner 2"}}]}, "is there twice"),
+        ({"sampling": {"temperature": 0, "max_new_tokens": 80}}, "greedy text carries no mark"),
     ],
 )
 def test_bad_games_are_refused(tiny: dict[str, Any], tmp_path: Path, change: dict[str, Any], said: str) -> None:

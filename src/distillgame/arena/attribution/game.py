@@ -11,7 +11,7 @@ import yaml
 
 from distillgame.arena.attribution.diets import VICTIM, reading, target_of
 from distillgame.arena.config import EvidenceKind, GameConfig, Suspect, load_config
-from distillgame.arena.plan import Planner
+from distillgame.arena.plan import Planner, lacking, share_vocabulary
 from distillgame.arena.precision import settled
 from distillgame.arena.results import Scores
 from distillgame.arena.run import Run
@@ -66,8 +66,10 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
     marked = [defense for defense in config.policies if isinstance(defense.policy, MarkPolicy)]
     if not marked:
         raise DistillgameError("policies: none leaves a mark: add keyed, watermark or fingerprint")
+    if config.sampling.temperature == 0:
+        raise DistillgameError("sampling.temperature: greedy text carries no mark")
     for defense in marked:
-        _keys(defense.policy, defense, config.attribution.keys)  # type: ignore[arg-type]
+        _keys(defense, config.attribution.keys)
     config = settled(config, out, progress)
     trials = [
         _trial(config, defense, suspect, seed)
@@ -101,6 +103,14 @@ def _trial(config: GameConfig, defense: Defense, suspect: Suspect, seed: int) ->
         raise DistillgameError(
             f"attribution.suspects: '{suspect.name}' asks for {suspect.queries} traces of {own.splits['train']}"
         )
+    count = target.queries(planner, suspect.queries)
+    lacks = lacking(
+        suspect.student, target, count, own, suspect.student.student.needs.logprobs and share_vocabulary(own)
+    )
+    if lacks is not None:
+        raise DistillgameError(
+            f"attribution.suspects: '{suspect.name}' needs {lacks}, which '{target.label}' does not give"
+        )
     evaluation = planner.evaluate(target, suspect.student, "test", seed, suspect.queries)
     training = None
     if suspect.student.student.trains:
@@ -119,7 +129,7 @@ def _mark_row(label: str, stages: list[SampleStage], run: Run) -> MarkRow:
         policy=label,
         accuracy=summary["accuracy"],
         standard_error=summary["standard_error"],
-        kl_per_trace=float(np.mean([trace.kl or 0.0 for trace in flat])),
+        kl_per_trace=float(np.mean([trace.kl for trace in flat if trace.kl is not None])),
         bits_per_trace=-float(np.mean([trace.logprob_released for trace in flat])) / math.log(2),
     )
 
@@ -141,7 +151,7 @@ def _suspect_row(
         assert isinstance(policy, MarkPolicy)
         positions = read_positions(run.folder(trial.readings[kind]) / POSITIONS)
         attributor = Attributor({(None, policy.width): positions}, UNUSED_KEYS)
-        found = attributor.attribute(_keys(policy, trial.defense, config.attribution.keys), config.attribution.alpha)
+        found = attributor.attribute(_keys(trial.defense, config.attribution.keys), config.attribution.alpha)
         own = found.keys[0]
         z.append(own.z)
         p_values.append(own.p_value)
@@ -158,8 +168,10 @@ def _suspect_row(
     )  # fmt: skip
 
 
-def _keys(policy: MarkPolicy, defense: Defense, count: int) -> list[OwnerKey]:
+def _keys(defense: Defense, count: int) -> list[OwnerKey]:
     """Return the keys that are tested: the owner's first, then those of others, who are numbered."""
+    policy = defense.policy
+    assert isinstance(policy, MarkPolicy)
     options = {name: value for name, value in defense.options.items() if name not in ("owner", "secret", "on")}
     mark = MarkChoice(name=defense.name, options=options)
     owners = [policy.owner, *(f"owner {number}" for number in range(2, count + 1))]

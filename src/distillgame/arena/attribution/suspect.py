@@ -23,9 +23,17 @@ from distillgame.arena.stages import (
     library_versions,
 )
 from distillgame.arena.store import write_text
-from distillgame.attribution import ALPHA, UNUSED_KEYS, Attributor, OwnerKey, from_data, require_different
+from distillgame.attribution import (
+    ALPHA,
+    UNUSED_KEYS,
+    Attributor,
+    OwnerKey,
+    from_data,
+    require_different,
+    require_same_tokens,
+)
 from distillgame.errors import DistillgameError
-from distillgame.models import Endpoint, WriterSpec, load_tokenizer
+from distillgame.models import Endpoint, WriterSpec, load_without_weights
 from distillgame.records.attribution import Attribution
 
 
@@ -126,11 +134,9 @@ def _stages(
     if temperature == 0:
         raise DistillgameError("sampling.temperature: greedy text carries no mark; set the one of the release")
     suspect = None if case.writes or isinstance(case.suspect, Endpoint) else Model.of(case.suspect)
-    if suspect is not None and _vocabulary(suspect) != _vocabulary(Model.of(config.teacher)):
-        raise DistillgameError(
-            f"model '{suspect.spec.name}': its vocabulary is not the teacher's, so its log-probabilities say nothing "
-            "about marked tokens: let it write texts instead (--black-box)"
-        )
+    if suspect is not None:
+        # Reading would find it out, too, but after the texts are there.
+        require_same_tokens(load_without_weights(suspect.spec), load_without_weights(config.teacher))
     asking = config.evaluation.model_copy(update={"temperature": 1.0, "forced_answer_tokens": 0})
     stages = {}
     for owner, source in sources.items():
@@ -147,11 +153,6 @@ def _stages(
                 suspect=suspect,
             )
     return stages
-
-
-def _vocabulary(model: Model) -> dict[str, int]:
-    found: dict[str, int] = load_tokenizer(model.spec).get_vocab()
-    return found
 
 
 def _described(spec: WriterSpec) -> dict[str, object]:

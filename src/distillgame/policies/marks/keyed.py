@@ -13,10 +13,10 @@ class Keyed(MarkPolicy):
     """The policy under it, drawn by keyed races instead of random numbers.
 
     Over keys every draw follows the released distribution exactly, after temperature and truncation. A context that
-    occurs again within a completion is drawn with the request's own random numbers, so that all draws of a completion
-    are independent over keys. Across completions a context repeats its race: where two completions of an owner, epoch
-    and salt have the same last ``width`` tokens and the same released distribution, the same token follows. ``salts``
-    make that rarer, and the mark weaker. Greedy decoding is not touched.
+    occurred before, in the prompt or the completion, is drawn with the request's own random numbers, so that all
+    draws of a completion are independent over keys. Across completions a context repeats its race: where two
+    completions of an owner, epoch and salt have the same last ``width`` tokens and the same released distribution,
+    the same token follows. ``salts`` make that rarer, and the mark weaker. Greedy decoding is not touched.
     """
 
     width: int = 4
