@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from scipy.stats import norm
 
 from distillgame.attribution import Attributor, MarkChoice, OwnerKey, read_keys
 from distillgame.errors import DistillgameError
@@ -28,11 +29,11 @@ def test_nobody_is_named_without_an_effect_and_the_sample_size_is_said() -> None
     none = Attributor({(None, 2): as_positions(made_up(300))}, 99).attribute(keys("owner", "other"))
     assert none.owners == []
     assert none.verdict.startswith("Nobody is named")
-    few = Attributor({(None, 2): as_positions(weak, texts=200)}, 99).attribute(keys("owner"))
-    (row,) = few.keys
+    few = Attributor({(None, 2): as_positions(weak, texts=200)}, 99).attribute(keys("owner", "other", "third"))
+    row = few.keys[0]
     assert not row.significant
     assert row.texts_needed is not None
-    assert row.texts_needed > 200
+    assert row.texts_needed == pytest.approx(200 * (norm.isf(1e-3 / 3) / row.z) ** 2, abs=1)
     assert f"about {row.texts_needed:,} texts instead of 200" in few.verdict
     assert Attributor({(None, 2): as_positions(strong)}, 99).attribute(keys("owner")).keys[0].texts_needed is None
 

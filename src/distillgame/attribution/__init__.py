@@ -5,7 +5,7 @@ from distillgame.attribution.files import from_data, read_positions, to_data, wr
 from distillgame.attribution.owners import KeyFile, MarkChoice, OwnerKey, read_keys, require_different
 from distillgame.attribution.positions import Position, Positions, read_samples, read_weights
 from distillgame.attribution.reading import Reading, require_same_tokens
-from distillgame.attribution.significance import UNUSED_KEYS, Nulls, Significance, chernoff
+from distillgame.attribution.significance import UNUSED_KEYS, Nulls, Significance
 from distillgame.attribution.statistics import GreenStatistic, RaceStatistic, Statistic, make_statistic
 
 __all__ = [
@@ -23,7 +23,6 @@ __all__ = [
     "Reading",
     "Significance",
     "Statistic",
-    "chernoff",
     "from_data",
     "make_statistic",
     "read_keys",

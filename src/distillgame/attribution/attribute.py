@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from scipy.stats import norm
+
 from distillgame.attribution.owners import OwnerKey
 from distillgame.attribution.positions import Positions
-from distillgame.attribution.significance import BOUND_SHARE, UNUSED_KEYS, Nulls
+from distillgame.attribution.significance import UNUSED_KEYS, Nulls
 from distillgame.attribution.statistics import make_statistic
 from distillgame.errors import DistillgameError
 from distillgame.records.attribution import Attribution, KeyRow
@@ -23,7 +25,7 @@ class Attributor:
     Args:
         positions: Positions by the owner whose own texts they are from, None for texts of nobody in particular, and by
             the width of contexts.
-        unused_keys: Number of keys that were never used, for the null.
+        unused_keys: Number of draws of the null.
     """
 
     positions: Mapping[tuple[str | None, int], Positions]
@@ -39,7 +41,7 @@ class Attributor:
         """
         rows = [self._row(key) for key in keys]
         corrected = holm([row.p_value for row in rows])
-        needed = math.sqrt(2 * math.log(len(keys) / (alpha * BOUND_SHARE)))
+        needed = float(norm.isf(alpha / len(keys)))
         rows = [
             row.model_copy(
                 update={
@@ -80,8 +82,6 @@ class Attributor:
             bits_per_text=positions.bits / max(1, positions.texts),
             z=found.z,
             p_value=found.p_value,
-            unused=found.unused,
-            bound=found.bound,
             tokens=key.tokens,
         )
 

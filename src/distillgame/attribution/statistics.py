@@ -8,7 +8,8 @@ are independent, because each has a seed of its own. Two rules tell what a key c
 * green lists (``watermark``, ``fingerprint``): the green tokens, in proportion to their probability. Under such a key
   each token is green on its own.
 
-In both cases the moment-generating function of the statistic is known exactly.
+In both cases the moment-generating function of the statistic is known exactly, and so is the law that is tilted by it:
+each context's part, multiplied by exp(tilt · part), is a law of the same kind.
 """
 
 from abc import ABC, abstractmethod
@@ -20,10 +21,14 @@ import torch
 from distillgame.attribution.positions import SUPPORT, Position
 from distillgame.decoding.drawing import race
 from distillgame.policies import Fingerprint, MarkPolicy, Watermark
-from distillgame.policies.seeds import context_seed, uniform_numbers
+from distillgame.policies.seeds import context_seed, mixed, uniform_numbers
 
 COUNT_POWER = 0.5
 """A context that was found in n texts counts n to this power: more was learnt about it, and more alike."""
+
+
+AT_ONCE = 2_000_000
+"""Random numbers that are held at once."""
 
 
 class Statistic(ABC):
@@ -53,14 +58,32 @@ class Statistic(ABC):
 
     def of_key(self, key: bytes) -> float:
         """Return the statistic of a key."""
-        seeds = [[context_seed(key, context, salt) for context in self.contexts] for salt in range(self.salts)]
-        return self.of_seeds(torch.tensor(seeds, dtype=torch.int64).reshape(self.salts, -1))
-
-    def of_seeds(self, seeds: torch.Tensor) -> float:
-        """Return the statistic for given seeds of the contexts, shape (salts, C)."""
         if not self.contexts:
             return 0.0
-        return float(sum(self._chosen(uniform_numbers(row, self.tokens)) for row in seeds)) / self.salts
+        numbers = (uniform_numbers(self._seeds(key, salt), self.tokens) for salt in range(self.salts))
+        return sum(self._chosen(each) for each in numbers) / self.salts
+
+    def draws(self, key: bytes, numbers: torch.Tensor, tilt: float) -> np.ndarray:
+        """Return numbered draws of the statistic from its tilted law, shape (N,).
+
+        Args:
+            key: The key from which the random numbers follow; it need not be a mark's.
+            numbers: Numbers of the draws, int64, shape (N,).
+            tilt: The tilt; 0 for the law under keys that the suspect does not know.
+        """
+        found = np.zeros(len(numbers))
+        if not self.contexts:
+            return found
+        seeds, law = self._seeds(key), self._law(tilt / self.salts)
+        block = max(1, AT_ONCE // self._numbers_per_draw)
+        for salt in range(self.salts):
+            for start in range(0, len(numbers), block):
+                counters = numbers[start : start + block] * self.salts + salt
+                found[start : start + block] += self._drawn(seeds, counters, law).numpy()
+        return found / self.salts
+
+    def _seeds(self, key: bytes, salt: int = 0) -> torch.Tensor:
+        return torch.tensor([context_seed(key, context, salt) for context in self.contexts], dtype=torch.int64)
 
     @property
     @abstractmethod
@@ -71,9 +94,28 @@ class Statistic(ABC):
     def cumulant(self, tilt: float) -> float:
         """Return log E exp(tilt · statistic) over keys that the suspect does not know."""
 
+    @property
+    @abstractmethod
+    def _numbers_per_draw(self) -> int:
+        """Random numbers that a draw takes."""
+
     @abstractmethod
     def _chosen(self, numbers: torch.Tensor) -> float:
         """Return the statistic for the uniform numbers of all tokens, shape (C, K)."""
+
+    @abstractmethod
+    def _law(self, tilt: float) -> torch.Tensor:
+        """Return the probabilities by which a draw from the tilted law is made, shape (C, K)."""
+
+    @abstractmethod
+    def _drawn(self, seeds: torch.Tensor, counters: torch.Tensor, law: torch.Tensor) -> torch.Tensor:
+        """Return draws, float64, shape (N,).
+
+        Args:
+            seeds: Seeds of the contexts, shape (C,).
+            counters: Which outputs of the seeds the draws take, shape (N,).
+            law: The probabilities.
+        """
 
 
 class RaceStatistic(Statistic):
@@ -92,6 +134,20 @@ class RaceStatistic(Statistic):
     def _chosen(self, numbers: torch.Tensor) -> float:
         winners = race(self.reference, numbers)
         return float(self.preference.gather(-1, winners[:, None]).sum())
+
+    @property
+    def _numbers_per_draw(self) -> int:
+        return len(self.contexts)
+
+    def _law(self, tilt: float) -> torch.Tensor:
+        """Return the winner's probabilities."""
+        return torch.softmax(self.reference.log() + tilt * self.preference, -1)
+
+    def _drawn(self, seeds: torch.Tensor, counters: torch.Tensor, law: torch.Tensor) -> torch.Tensor:
+        # The winner of a race is a draw from its speeds: one number decides it as well as one per token.
+        sums = law.cumsum(-1)
+        winners = torch.searchsorted(sums, uniform_numbers(seeds, counters) * sums[:, -1:], right=True)
+        return self.preference.gather(-1, winners).sum(0)
 
 
 class GreenStatistic(Statistic):
@@ -124,6 +180,22 @@ class GreenStatistic(Statistic):
 
     def _chosen(self, numbers: torch.Tensor) -> float:
         return float((self.weights * ((numbers < self.green).double() - self.green)).sum())
+
+    @property
+    def _numbers_per_draw(self) -> int:
+        return self.weights.numel()
+
+    def _law(self, tilt: float) -> torch.Tensor:
+        """Return the tokens' probabilities of being green."""
+        return torch.sigmoid(np.log(self.green / (1 - self.green)) + tilt * self.weights)
+
+    def _drawn(self, seeds: torch.Tensor, counters: torch.Tensor, law: torch.Tensor) -> torch.Tensor:
+        columns = torch.arange(law.shape[-1])
+        values = []
+        for row in mixed(seeds, counters).T:
+            green = uniform_numbers(row, columns) < law
+            values.append((self.weights * (green.double() - self.green)).sum())
+        return torch.stack(values)
 
 
 def make_statistic(policy: MarkPolicy, positions: Sequence[Position]) -> Statistic:

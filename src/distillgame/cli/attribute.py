@@ -21,6 +21,8 @@ MOST_ROWS = 20
 @click.option("--keys", help="The keys to test: a YAML file, a server's SQLite file, or the URL of its ledger.")
 @click.option("--texts", multiple=True, metavar="[OWNER=]FILE", help="Released texts, an owner's own or anybody's: all "
               "of them, not chosen by their completions [default: texts for held-out prompts].")  # fmt: skip
+@click.option("--fresh", is_flag=True, help="Let the teacher answer the prompts of --texts again, without a mark, and "
+              "read that: the p-values are then exact.")  # fmt: skip
 @click.option("--black-box", is_flag=True, help="Use what the model writes, not its weights.")
 @click.option("--config", "-c", help="The game that says who the teacher is, and how it is sampled.")
 @click.option("--split", default="validation", show_default=True, help="The split of held-out prompts.")
@@ -34,6 +36,7 @@ def attribute(
     model: str | None,
     keys: str | None,
     texts: tuple[str, ...],
+    fresh: bool,
     black_box: bool,
     config: str | None,
     split: str,
@@ -76,7 +79,7 @@ def attribute(
     tested, ledger = load_keys(keys)
     if ledger is not None and config is None:
         raise click.UsageError("--config: keys of a ledger go with the teacher that was served: name a game with it")
-    case = Case(suspect, tested, _texts(texts), black_box, split, alpha, ledger)
+    case = Case(suspect, tested, _texts(texts), black_box, fresh, split, alpha, ledger)
     folder = out or Path("runs") / f"attribute-{Path(suspect.name).name}"
     settings = load_config(config, overrides=overrides)
     found = attribute_suspect(case, settings, folder)

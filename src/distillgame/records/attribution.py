@@ -20,8 +20,6 @@ class KeyRow(Strict):
         bits_per_text: Entropy of the reference over a text's choices, in bits: the most that a mark can say there.
         z: The statistic over its standard deviation under keys that the suspect does not know.
         p_value: The p-value (:mod:`distillgame.attribution.significance`).
-        unused: The p-value by keys that were never used.
-        bound: The exact bound on it.
         corrected: The p-value corrected for the number of keys (Holm).
         significant: Whether that is below the level.
         texts_needed: Number of texts at which an effect of this size would be; None if it is, or if there is no effect
@@ -38,8 +36,6 @@ class KeyRow(Strict):
     bits_per_text: float
     z: float
     p_value: float
-    unused: float
-    bound: float
     corrected: float = 1.0
     significant: bool = False
     texts_needed: int | None = None
@@ -52,7 +48,7 @@ class Attribution(Strict):
     Attributes:
         alpha: Level of the corrected p-values.
         bits_needed: Bits that single out one of the keys at that level.
-        unused_keys: Number of keys that were never used, for the null.
+        unused_keys: Number of draws of what keys that were never used would choose.
         keys: The rows.
     """
 
@@ -66,6 +62,11 @@ class Attribution(Strict):
         """Owners with a significant key, the surest first."""
         found = sorted((row for row in self.keys if row.significant), key=lambda row: row.corrected)
         return list(dict.fromkeys(row.owner for row in found))
+
+    @property
+    def surest(self) -> KeyRow:
+        """The key with the smallest p-value."""
+        return min(self.keys, key=lambda row: row.p_value)
 
     @property
     def verdict(self) -> str:
@@ -85,7 +86,7 @@ class Attribution(Strict):
         )
 
     def _nobody(self) -> str:
-        best = min(self.keys, key=lambda row: row.p_value)
+        best = self.surest
         if not any(row.contexts for row in self.keys):
             return "Nobody is named: these texts had no choice, so no mark could be in them."
         said = (

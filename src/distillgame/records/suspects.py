@@ -6,7 +6,7 @@ from pathlib import Path
 from distillgame.strict import Strict
 
 RATES = (1e-2, 1e-3, 1e-6)
-"""False-positive rates at which true-positive rates are given."""
+"""False-positive rates at which true-positive rates are given, and false alarms are counted."""
 
 
 class MarkRow(Strict):
@@ -40,7 +40,7 @@ class SuspectRow(Strict):
         z: The owner's statistic over its standard deviation under unknown keys, per seed.
         p_values: The p-value of the owner's key, per seed.
         named: Who was named, per seed: ``owner``, ``nobody``, ``inconclusive`` or ``wrong``.
-        false_alarms: Number of keys of owners whose text it never saw with a p-value of at most 1e-3.
+        false_alarms: Number of keys of owners whose text it never saw with a p-value of at most each of ``RATES``.
         tests: Number of such keys.
     """
 
@@ -52,7 +52,7 @@ class SuspectRow(Strict):
     z: list[float]
     p_values: list[float]
     named: list[str]
-    false_alarms: int
+    false_alarms: list[int]
     tests: int
 
     def rate(self, false_positives: float) -> float:

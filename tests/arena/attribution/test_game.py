@@ -29,15 +29,16 @@ def test_every_suspect_is_made_and_tested(tiny: dict[str, Any], tmp_path: Path) 
     assert results.marks[0].kl_per_trace == results.marks[1].kl_per_trace == 0
     assert results.marks[2].kl_per_trace > 0
     rows = {(row.policy, row.suspect, row.evidence): row for row in results.suspects}
-    assert len(rows) == 2 * (4 * 2 + 1)
+    assert len(rows) == 2 * (4 * 3 + 1)
     assert rows["keyed width=2", "three", "samples"].tests == 1
     assert rows["keyed width=2", "framing", "released"].tests == 2
     assert rows["keyed width=2", "untrained", "held_out"].tests == 3
     assert all(0 < p <= 1 for row in results.suspects for p in row.p_values)
     assert SuspectResults.model_validate_json((tmp_path / RESULTS).read_text()) == results
     lines = suspect_lines(results)
-    assert sum(line.startswith("| keyed width=2 |") for line in lines) == 1 + 9
-    assert lines[-1].startswith(f"{sum(row.false_alarms for row in results.suspects)} of ")
+    assert sum(line.startswith("| keyed width=2 |") for line in lines) == 1 + 13
+    alarms = sum(row.false_alarms[0] for row in results.suspects)
+    assert lines[-1].startswith(f"Of {sum(row.tests for row in results.suspects)} keys of uninvolved owners: {alarms} ")
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,13 @@ def test_every_suspect_is_made_and_tested(tiny: dict[str, Any], tmp_path: Path) 
             {"attribution": {"suspects": [{"name": "x", "share": 0.5, "student": {"best_of_k": {"k": 2}}}]}},
             "several draws of a prompt",
         ),
-        ({"policies": [{"keyed": {"owner": "owner 2"}}]}, "is there twice"),
+        (
+            {
+                "policies": [{"keyed": {"owner": "owner 2"}}],
+                "attribution": {"suspects": [{"name": "x", "framed": 0.3}]},
+            },
+            "is there twice",
+        ),
         ({"sampling": {"temperature": 0, "max_new_tokens": 80}}, "greedy text carries no mark"),
     ],
 )

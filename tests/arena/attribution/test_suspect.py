@@ -13,7 +13,7 @@ from distillgame.attribution import MarkChoice, OwnerKey
 from distillgame.errors import DistillgameError
 from distillgame.models import Endpoint, ModelSpec
 from distillgame.policies.seeds import owner_key
-from distillgame.records import ReleasedTrace, write_released
+from distillgame.records import ReleasedTrace, read_released, write_released
 from tests.endpoints import completion, endpoint
 
 KEYED = MarkChoice(name="keyed", options={"width": 2})
@@ -69,7 +69,6 @@ def accusation(game: GameConfig, texts: Path, tmp_path: Path) -> Path:
     from distillgame.decoding import Engine, Request
     from distillgame.models import load_model
     from distillgame.policies import make_policy
-    from distillgame.records import read_released
 
     engine = Engine(load_model(ModelSpec(source="embedded:teacher")), make_policy("keyed", {"width": 2}), batch_size=64)
     asked = [trace.messages[:-1] for trace in read_released(texts)]
@@ -97,8 +96,10 @@ def test_a_black_box_that_says_what_the_key_chose_is_found(accusation: Path) -> 
     assert evidence.sources[0].texts.startswith("what it answered, at temperature 1, to the prompts of")
     text = accusation.read_text()
     assert key("owner").key in text
-    assert key("alice").key not in text
-    assert key("bob").key not in text
+    for other in ("alice", "bob"):
+        assert key(other).key not in text
+        assert other not in text
+    assert [row.owner for row in evidence.found.keys] == ["other owner 1", "owner", "other owner 2"]
 
 
 def rows(data: dict[str, Any]) -> list[Any]:
@@ -130,6 +131,29 @@ def test_evidence_that_was_touched_is_refused(accusation: Path, change: Any, sai
     accusation.write_text(json.dumps(data))
     with pytest.raises(DistillgameError, match=said):
         check_evidence(accusation)
+
+
+def test_fresh_answers_depend_on_prompts_alone(game: GameConfig, texts: Path, tmp_path: Path) -> None:
+    """Two files with the same prompts and other completions: the same tests, and others than on the texts."""
+    other, keys = tmp_path / "other.parquet", [key("alice"), key("bob")]
+    write_released(
+        other,
+        (ReleasedTrace([*t.messages[:-1], {"role": "assistant", "content": "1 dog"}]) for t in read_released(texts)),
+    )
+    fresh, again = (
+        attribute(Case(STUDENT, keys, {"alice": path}, fresh=True), game, tmp_path / path.stem, progress=False)
+        for path in (texts, other)
+    )
+    assert fresh == again
+    assert attribute(Case(STUDENT, keys, {"alice": texts}), game, tmp_path / "run", progress=False) != fresh
+    assert fresh.keys[0].texts == 64
+    cases = [
+        (Case(STUDENT, keys, fresh=True), "--fresh: there are no prompts"),
+        (Case(STUDENT, keys, {None: texts}, fresh=True, black_box=True), "--fresh: what the suspect writes"),
+    ]
+    for case, said in cases:
+        with pytest.raises(DistillgameError, match=said):
+            attribute(case, game, tmp_path / "run", progress=False)
 
 
 def test_bad_cases_are_refused_in_words(game: GameConfig, texts: Path, tmp_path: Path) -> None:

@@ -3,8 +3,15 @@ from typing import Any
 from distillgame.arena import load_config
 from distillgame.arena.plan import DefenseTarget, Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
-from distillgame.arena.stages import CostStage, DistillStage, ProxyGradientStage, SampleStage, stage_from_spec
-from distillgame.policies import PolicyChoice
+from distillgame.arena.stages import (
+    CostStage,
+    DistillStage,
+    GreenGradientStage,
+    ProxyGradientStage,
+    SampleStage,
+    stage_from_spec,
+)
+from distillgame.policies import MarkPolicy, PolicyChoice
 
 
 def stages(tiny: dict[str, Any], **changes: Any) -> list[Any]:
@@ -85,3 +92,18 @@ def test_attacker_and_defender_never_share_a_problem(tiny: dict[str, Any]) -> No
     planner = Planner(load_config(tiny))
     sets = [{p.question for p in planner.problems(name).load()} for name in tiny["splits"]]
     assert sum(map(len, sets)) == len(set.union(*sets))
+
+
+def test_each_seed_marks_with_a_key_of_its_own(tiny: dict[str, Any]) -> None:
+    """Or traces of several seeds would be one draw; what is not marked stays as it is."""
+    planner = Planner(load_config(tiny), resolve=False)
+    keyed = PolicyChoice(name="keyed", options={"epoch": 3})
+    policies = [planner.sample(keyed, "train", seed).policy.policy for seed in (0, 2)]
+    assert [policy.epoch for policy in policies if isinstance(policy, MarkPolicy)] == [3, 5]
+    assert len({policy.marking.key for policy in policies if policy.marking is not None}) == 2
+    tilted = planner.sample(PolicyChoice(name="fingerprint", options={"lambda": 0.5}), "train", 2)
+    (direction,) = tilted.gradients.values()
+    assert isinstance(direction, GreenGradientStage)
+    assert direction.policy.options == {"epoch": 2}
+    poe = PolicyChoice(name="poe", options={"gamma": 0.5})
+    assert planner.sample(poe, "train", 2).policy == poe

@@ -40,6 +40,13 @@ def owned(defense: Defense, number: int) -> Defense:
     return defense.model_copy(update={"options": defense.options | {"owner": f"owner {number + 1}"}})
 
 
+def mixed_in(suspect: Suspect) -> list[str]:
+    """Return the other owners whose traces are in a suspect's diet."""
+    if suspect.framed:
+        return [VICTIM]
+    return [f"owner {number}" for number in range(2, suspect.owners + 1)]
+
+
 def target_of(planner: Planner, defense: Defense, suspect: Suspect, seed: int) -> Target:
     """Return the target that a suspect is trained on.
 
@@ -78,11 +85,14 @@ def reading(
     """
     policy = defense.policy
     released = planner.sample(defense, "train", seed)
+    prompts = planner.sample(STANDARD, "train", seed, draw=1)
     held_out = planner.sample(STANDARD, "validation", planner.config.seeds[0])
     known: dict[str, object] = {} if kind == "samples" else {"trained": training}
     if kind != "samples" and training is None:
         known = {"suspect": planner.model("student")}
-    texts = {"released": released, "held_out": held_out}.get(kind) or _answers(planner, training, seed)
+    texts = {"released": released, "prompts": prompts, "held_out": held_out}.get(kind) or _answers(
+        planner, training, seed
+    )
     return ReadStage(
         texts=texts,
         reference=planner.model("teacher"),

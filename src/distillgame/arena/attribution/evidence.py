@@ -18,7 +18,7 @@ EVIDENCE = "evidence.json"
 """The file that holds it."""
 
 TOLERANCE = 1e-4
-"""Difference of logarithms up to which a recomputed number is the same: the bound's minimum is found numerically."""
+"""Difference of logarithms up to which a recomputed number is the same: elsewhere sums are added in another order."""
 
 
 class Source(Strict):
@@ -59,7 +59,7 @@ class Evidence(Strict):
         suspect: Name and hash of the suspect.
         reference: Name and hash of the reference teacher, and the temperature of the release.
         sources: The texts that were read.
-        found: The tests of all keys.
+        found: The tests of all keys. Owners who are not in the verdict are numbered instead of named.
         accused: The keys that name an owner. No other key is shown, and none at all if nobody is named or the verdict
             is inconclusive: whoever has a key can forge its mark.
         positions: The suspect's preferences on the texts on which these keys were tested.
@@ -93,12 +93,22 @@ class Evidence(Strict):
             positions: The data of the positions, by owner and width.
             known: The other fields.
         """
+        found = _numbered(found)
         pairs = zip(keys, found.keys, strict=True) if len(found.owners) == 1 else ()
         named = [(key, row) for key, row in pairs if row.significant]
         tested = {(row.owner if row.own_texts else None, key.mark.policy.width) for key, row in named}
         read = [ReadPositions(owner=o, width=w, data=each) for (o, w), each in positions.items() if (o, w) in tested]
         accused = [key for key, _ in named]
         return cls(verdict=found.verdict, found=found, accused=accused, positions=read, **known)
+
+
+def _numbered(found: Attribution) -> Attribution:
+    """Return tests with numbers for the owners of whom the verdict says nothing: evidence is shown to strangers."""
+    said = found.owners or [found.surest.owner]
+    others = [row.owner for row in found.keys if row.owner not in said]
+    names = {owner: f"other owner {number}" for number, owner in enumerate(dict.fromkeys(others), start=1)}
+    rows = [row.model_copy(update={"owner": names.get(row.owner, row.owner)}) for row in found.keys]
+    return found.model_copy(update={"keys": rows})
 
 
 def check_evidence(path: Path) -> Evidence:
@@ -146,7 +156,7 @@ def _check(evidence: Evidence, path: Path) -> None:
 def _require_same(row: KeyRow, stated: KeyRow, path: Path) -> None:
     if row.own_texts != stated.own_texts:
         raise DistillgameError(f"{path}: the texts of '{row.owner}' are said to be others than those that were read")
-    for name in ("z", "p_value", "unused", "bound", "contexts", "texts", "bits_per_text"):
+    for name in ("z", "p_value", "contexts", "texts", "bits_per_text"):
         ours, theirs = getattr(row, name), getattr(stated, name)
         if not _same(ours, theirs):
             raise DistillgameError(

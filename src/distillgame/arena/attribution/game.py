@@ -9,26 +9,23 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from distillgame.arena.attribution.diets import VICTIM, reading, target_of
+from distillgame.arena.attribution.diets import mixed_in, reading, target_of
+from distillgame.arena.attribution.keys import game_keys
 from distillgame.arena.config import EvidenceKind, GameConfig, Suspect, load_config
-from distillgame.arena.plan import Planner, lacking, share_vocabulary
+from distillgame.arena.plan import Planner, in_epoch, lacking, share_vocabulary
 from distillgame.arena.precision import settled
 from distillgame.arena.results import Scores
 from distillgame.arena.run import Run
 from distillgame.arena.stages import POSITIONS, TRACES, ReadStage, SampleStage, Stage
 from distillgame.arena.store import write_text
-from distillgame.attribution import UNUSED_KEYS, Attributor, MarkChoice, OwnerKey, read_positions, require_different
+from distillgame.attribution import UNUSED_KEYS, Attributor, OwnerKey, read_positions, require_different
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, MarkPolicy
-from distillgame.policies.seeds import owner_key
 from distillgame.records import read_traces
-from distillgame.records.suspects import MarkRow, SuspectResults, SuspectRow
+from distillgame.records.suspects import RATES, MarkRow, SuspectResults, SuspectRow
 
 RESULTS = "attribution.json"
 """The file of the results."""
-
-ALARM = 1e-3
-"""The level at which false alarms are counted."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,21 @@ class Trial:
     evaluation: SampleStage
     readings: Mapping[EvidenceKind, ReadStage]
 
+    def keys(self, count: int, kind: EvidenceKind | None = None) -> list[OwnerKey]:
+        """Return the keys that are tested: the owner's, those of other owners in its diet, then strangers'.
+
+        Every suspect and kind of evidence has strangers of its own, so that false alarms are independent trials.
+
+        Args:
+            count: Number of keys, if no more owners are in the diet.
+            kind: The kind of evidence.
+        """
+        policy = in_epoch(self.defense, self.seed).policy
+        assert isinstance(policy, MarkPolicy)
+        names = [policy.owner, *mixed_in(self.suspect)]
+        names += [f"stranger {number} to {self.suspect.name}, {kind}" for number in range(len(names), count)]
+        return game_keys(self.defense, policy, names)
+
 
 def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> SuspectResults:
     """Play the game and write ``attribution.json``; a killed run goes on where it stopped.
@@ -68,8 +80,6 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
         raise DistillgameError("policies: none leaves a mark: add keyed, watermark or fingerprint")
     if config.sampling.temperature == 0:
         raise DistillgameError("sampling.temperature: greedy text carries no mark")
-    for defense in marked:
-        _keys(defense, config.attribution.keys)
     config = settled(config, out, progress)
     trials = [
         _trial(config, defense, suspect, seed)
@@ -77,6 +87,8 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
         for suspect in config.attribution.suspects
         for seed in config.seeds
     ]
+    for trial in trials:
+        require_different(trial.keys(config.attribution.keys), f"policy '{trial.defense.label}'")
     planner = Planner(config)
     released = {d.label: [planner.sample(d, "test", seed) for seed in config.seeds] for d in config.policies}
     wanted: list[Stage] = [stage for stages in released.values() for stage in stages]
@@ -145,50 +157,25 @@ def _suspect_rows(config: GameConfig, trials: list[Trial], run: Run) -> list[Sus
 def _suspect_row(
     config: GameConfig, name: tuple[str, str, str], members: list[tuple[Trial, EvidenceKind]], run: Run
 ) -> SuspectRow:
-    z, p_values, named, false_alarms, tests = [], [], [], 0, 0
+    z, p_values, named, strangers = [], [], [], np.empty(0)
     for trial, kind in members:
         policy = trial.defense.policy
         assert isinstance(policy, MarkPolicy)
         positions = read_positions(run.folder(trial.readings[kind]) / POSITIONS)
         attributor = Attributor({(None, policy.width): positions}, UNUSED_KEYS)
-        found = attributor.attribute(_keys(trial.defense, config.attribution.keys), config.attribution.alpha)
+        found = attributor.attribute(trial.keys(config.attribution.keys, kind), config.attribution.alpha)
         own = found.keys[0]
         z.append(own.z)
         p_values.append(own.p_value)
         named.append(_outcome(found.owners, policy.owner))
-        mixed = {policy.owner, *_mixed_in(trial.suspect)}
-        strangers = [row for row in found.keys if row.owner not in mixed]
-        tests += len(strangers)
-        false_alarms += sum(row.p_value <= ALARM for row in strangers)
+        others = found.keys[1 + len(mixed_in(trial.suspect)) :]
+        strangers = np.append(strangers, [row.p_value for row in others])
     scores = Scores([read_traces(run.folder(trial.evaluation) / TRACES) for trial, _ in members])
     return SuspectRow(
         policy=name[0], suspect=name[1], evidence=name[2], seeds=[trial.seed for trial, _ in members],
         accuracy=float(scores.correct.mean()), z=z, p_values=p_values, named=named,
-        false_alarms=false_alarms, tests=tests,
+        false_alarms=[int((strangers <= rate).sum()) for rate in RATES], tests=len(strangers),
     )  # fmt: skip
-
-
-def _keys(defense: Defense, count: int) -> list[OwnerKey]:
-    """Return the keys that are tested: the owner's first, then those of others, who are numbered."""
-    policy = defense.policy
-    assert isinstance(policy, MarkPolicy)
-    options = {name: value for name, value in defense.options.items() if name not in ("owner", "secret", "on")}
-    mark = MarkChoice(name=defense.name, options=options)
-    owners = [policy.owner, *(f"owner {number}" for number in range(2, count + 1))]
-    secret = policy.secret.encode()
-    keys = [
-        OwnerKey(owner=owner, epoch=policy.epoch, key=owner_key(secret, owner, policy.epoch).hex(), mark=mark)
-        for owner in owners
-    ]
-    require_different(keys, f"policy '{defense.label}'")
-    return keys
-
-
-def _mixed_in(suspect: Suspect) -> list[str]:
-    """Return the other owners whose traces a suspect was trained on."""
-    if suspect.framed:
-        return [VICTIM]
-    return [f"owner {number}" for number in range(2, suspect.owners + 1)]
 
 
 def _outcome(owners: list[str], owner: str) -> str:

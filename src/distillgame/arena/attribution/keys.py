@@ -1,9 +1,15 @@
 """The keys that are tested, from wherever they are kept."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from distillgame.attribution import MarkChoice, OwnerKey, read_keys
 from distillgame.errors import DistillgameError
+from distillgame.policies import Defense, MarkPolicy
+from distillgame.policies.seeds import owner_key
+
+OF_THE_KEY = ("owner", "epoch", "secret", "on")
+"""Options of a mark that its test does not ask for: it is told the key, and reads the marked policy from no text."""
 
 SQLITE = b"SQLite format 3\0"
 """The first bytes of a SQLite file."""
@@ -26,6 +32,22 @@ def load_keys(named: str) -> tuple[list[OwnerKey], str | None]:
     if "://" in named:
         return _from_ledger(named)
     raise DistillgameError(f"--keys: {named}: no such file; name a file of keys, or a ledger (sqlite:///FILE)")
+
+
+def game_keys(defense: Defense, policy: MarkPolicy, owners: Sequence[str]) -> list[OwnerKey]:
+    """Return the keys of owners under a game's secret.
+
+    Args:
+        defense: The marked defense.
+        policy: Its policy, in the epoch of the keys.
+        owners: The owners.
+    """
+    options = {name: value for name, value in defense.options.items() if name not in OF_THE_KEY}
+    mark, secret = MarkChoice(name=defense.name, options=options), policy.secret.encode()
+    return [
+        OwnerKey(owner=owner, epoch=policy.epoch, key=owner_key(secret, owner, policy.epoch).hex(), mark=mark)
+        for owner in owners
+    ]
 
 
 def _from_ledger(url: str) -> tuple[list[OwnerKey], str]:

@@ -47,6 +47,8 @@ class Case:
         texts: Files of released texts, by the owner who was released them; those under None are nobody's in
             particular. Without any, held-out prompts of the game are used.
         black_box: Whether only what the suspect writes is used, although its weights are open.
+        fresh: Whether the teacher's unmarked answers to the prompts of the texts are read instead of the texts, so that
+            nothing that is read depends on a key.
         split: The split of held-out prompts.
         alpha: Level of the corrected p-values.
         ledger: Digest of the ledger from which the keys are.
@@ -56,6 +58,7 @@ class Case:
     keys: Sequence[OwnerKey]
     texts: Mapping[str | None, Path] = field(default_factory=dict)
     black_box: bool = False
+    fresh: bool = False
     split: str = "validation"
     alpha: float = ALPHA
     ledger: str | None = None
@@ -82,6 +85,10 @@ def attribute(case: Case, config: GameConfig, out: Path, progress: bool = True) 
         raise DistillgameError("--keys: names no key to be tested")
     if not 0 < case.alpha < 1:
         raise DistillgameError(f"--alpha: {case.alpha} is not above 0 and below 1")
+    if case.fresh and case.writes:
+        raise DistillgameError("--fresh: what the suspect writes is read, and not the teacher's answers: leave it out")
+    if case.fresh and not case.texts:
+        raise DistillgameError("--fresh: there are no prompts to be answered again: give --texts")
     require_different(case.keys, "--keys")
     config = settled(config, out, progress)
     sources = _sources(case, config)
@@ -137,13 +144,9 @@ def _stages(
     if suspect is not None:
         # Reading would find it out, too, but after the texts are there.
         require_same_tokens(load_without_weights(suspect.spec), load_without_weights(config.teacher))
-    asking = config.evaluation.model_copy(update={"temperature": 1.0, "forced_answer_tokens": 0})
     stages = {}
     for owner, source in sources.items():
-        texts: TracesStage = source
-        if suspect is None:
-            author = author_of(case.suspect)
-            texts = AnswerStage(prompts=source, author=author, sampling=asking, seed=config.seeds[0])
+        texts = _read(case, config, source)
         for width in {key.mark.policy.width for key in case.keys if owner in (None, key.owner)}:
             stages[owner, width] = ReadStage(
                 texts=texts,
@@ -155,6 +158,17 @@ def _stages(
     return stages
 
 
+def _read(case: Case, config: GameConfig, source: TracesStage) -> TracesStage:
+    """Return the texts that are read in place of a source: its own, or answers to its prompts."""
+    if case.writes:
+        asking = config.evaluation.model_copy(update={"temperature": 1.0, "forced_answer_tokens": 0})
+        return AnswerStage(prompts=source, author=author_of(case.suspect), sampling=asking, seed=config.seeds[0])
+    if case.fresh and isinstance(source, GivenStage):
+        asking = config.sampling.model_copy(update={"forced_answer_tokens": 0, "top_logprobs": 0})
+        return AnswerStage(prompts=source, author=author_of(config.teacher), sampling=asking, seed=config.seeds[0])
+    return source
+
+
 def _described(spec: WriterSpec) -> dict[str, object]:
     """Return a model's name, and the hash of its files where there are any."""
     if isinstance(spec, Endpoint):
@@ -164,7 +178,10 @@ def _described(spec: WriterSpec) -> dict[str, object]:
 
 
 def _words(stage: TracesStage, case: Case) -> str:
-    return f"what it answered, at temperature 1, to the prompts of: {stage.label}" if case.writes else stage.label
+    if case.writes:
+        return f"what it answered, at temperature 1, to the prompts of: {stage.label}"
+    fresh = case.fresh and isinstance(stage, GivenStage)
+    return f"what the teacher answered, without a mark, to the prompts of: {stage.label}" if fresh else stage.label
 
 
 def _digest(path: Path) -> str:

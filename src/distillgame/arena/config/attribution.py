@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from distillgame.strict import Strict
 from distillgame.students import StudentChoice
 
-EvidenceKind = Literal["released", "held_out", "samples"]
+EvidenceKind = Literal["released", "prompts", "held_out", "samples"]
 
 
 class Suspect(Strict):
@@ -56,14 +56,15 @@ class AttributionSettings(Strict):
     Attributes:
         suspects: The suspects that are made under every marked policy.
         keys: Number of owners whose keys are tested, the suspect's and the victim's included.
-        evidence: The kinds of evidence: the owner's ``released`` texts, ``held_out`` prompts with the weights, or
-            ``samples`` that the suspect writes for the owner's prompts.
+        evidence: The kinds of evidence: the owner's ``released`` texts, its ``prompts`` with the teacher's unmarked
+            answers, ``held_out`` prompts with such answers, or ``samples`` that the suspect writes for the owner's
+            prompts.
         alpha: Level of the corrected p-values at which an owner is named.
     """
 
     suspects: list[Suspect] = Field(default_factory=list)
     keys: int = Field(100, ge=3)
-    evidence: tuple[EvidenceKind, ...] = ("released", "held_out")
+    evidence: tuple[EvidenceKind, ...] = ("released", "prompts", "held_out")
     alpha: float = Field(1e-3, gt=0, lt=1)
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ from distillgame.arena.plan.game_plan import GamePlan, PlannedRelease, PlannedSt
 from distillgame.arena.plan.lineup import TEST, VALIDATION, Lineup, Round
 from distillgame.arena.plan.pairs import pairs, rungs
 from distillgame.arena.plan.planner import Planner
-from distillgame.arena.plan.provider import STANDARD, VIEWED, Provider
+from distillgame.arena.plan.provider import STANDARD, VIEWED, Provider, in_epoch
 from distillgame.arena.plan.targets import DefenseTarget, GivenTarget, Target
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Provider",
     "Round",
     "Target",
+    "in_epoch",
     "lacking",
     "pairs",
     "rungs",

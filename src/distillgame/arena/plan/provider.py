@@ -23,7 +23,7 @@ from distillgame.arena.stages import (
 )
 from distillgame.errors import DistillgameError
 from distillgame.judges import JudgeChoice
-from distillgame.policies import Defense, Fingerprint, PolicyChoice
+from distillgame.policies import Defense, Fingerprint, MarkPolicy, PolicyChoice
 from distillgame.policies.forms import WrittenForm, make_form
 
 STANDARD = Defense(name="standard")
@@ -51,14 +51,14 @@ class Provider:
         """Return the stage that samples a split from the teacher under a policy, in full.
 
         Args:
-            policy: The release policy.
+            policy: The release policy; its marks are those of its epoch plus the seed.
             split: The problems.
             seed: Seed of the random streams.
             draw: Which of several draws.
             first: Ask only the first so many problems of the split.
             exposed: How many log-probabilities the server exposes at each position.
         """
-        plain = policy.without_form if isinstance(policy, Defense) else policy
+        plain = in_epoch(policy.without_form if isinstance(policy, Defense) else policy, seed)
         # By the policy's text: choices that differ in 1 and 1.0 are equal, and their stages are not.
         asked = (plain.model_dump_json(), split, seed, draw, first, exposed)
         if asked not in self._samples:
@@ -217,3 +217,10 @@ class Provider:
             writer = author_of(form.writer, self.resolve)
             return WrittenFormStage(**fields, writer=writer, instruction=form.instruction)
         return FormStage(**fields)
+
+
+def in_epoch(policy: PolicyChoice, seed: int) -> PolicyChoice:
+    """Return a policy with the marks of its epoch plus the seed of the game: seeds are to be draws of keys, too."""
+    if seed == 0 or not isinstance(policy.policy, MarkPolicy):
+        return policy
+    return policy.model_copy(update={"options": policy.options | {"epoch": policy.policy.epoch + seed}})

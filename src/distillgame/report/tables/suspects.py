@@ -5,7 +5,12 @@ import statistics
 
 from distillgame.records.suspects import RATES, SuspectResults, SuspectRow
 
-EVIDENCE = {"released": "released texts", "held_out": "held-out prompts", "samples": "its own samples"}
+EVIDENCE = {
+    "released": "released texts",
+    "prompts": "its prompts",
+    "held_out": "held-out prompts",
+    "samples": "its own samples",
+}
 """Kinds of evidence in words."""
 
 
@@ -21,9 +26,7 @@ def suspect_lines(results: SuspectResults) -> list[str]:
     lines += ["", f"| policy | suspect | evidence | accuracy | z | median p | {rates} | named |"]
     lines.append("|---|---|---|---:|---:|---:|" + "---:|" * len(RATES) + "---|")
     lines += [_line(row) for row in results.suspects]
-    alarms, tests = sum(row.false_alarms for row in results.suspects), sum(row.tests for row in results.suspects)
-    lines += ["", f"{alarms} of {tests:,} keys of uninvolved owners had p <= 0.001."]
-    return lines
+    return [*lines, "", _alarms(results)]
 
 
 def _line(row: SuspectRow) -> str:
@@ -34,6 +37,19 @@ def _line(row: SuspectRow) -> str:
         f"| {row.policy} | {row.suspect} | {EVIDENCE[row.evidence]} | {100 * row.accuracy:.1f} | {z} | "
         f"{_small(statistics.median(row.p_values))} | {shares} | {named} |"
     )
+
+
+def _alarms(results: SuspectResults) -> str:
+    """Return the false alarms in words, with exact 95% intervals of their rates (Clopper and Pearson)."""
+    from scipy.stats import binomtest
+
+    tests = sum(row.tests for row in results.suspects)
+    parts = []
+    for place, rate in enumerate(RATES):
+        alarms = sum(row.false_alarms[place] for row in results.suspects)
+        interval = binomtest(alarms, tests).proportion_ci()
+        parts.append(f"{alarms} at p <= {rate:g} ({interval.low:.1e} to {interval.high:.1e})")
+    return f"Of {tests:,} keys of uninvolved owners: {', '.join(parts)}."
 
 
 def _small(p_value: float) -> str:

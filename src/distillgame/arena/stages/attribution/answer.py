@@ -1,4 +1,4 @@
-"""Let a suspect answer prompts, here or behind an endpoint."""
+"""Let a suspect, or the teacher, answer prompts, here or behind an endpoint."""
 
 from typing import ClassVar
 
@@ -12,11 +12,11 @@ from distillgame.records import ReleasedTrace, read_released, write_released
 
 
 class AnswerStage(TracesStage):
-    """The answers of a suspect to the prompts of some texts.
+    """The answers of a suspect, or of the teacher, to the prompts of some texts.
 
     Attributes:
         prompts: The texts; their last messages are not shown.
-        author: The suspect.
+        author: Who answers.
         sampling: How it is sampled.
         seed: Seed of the random streams.
     """
@@ -30,12 +30,12 @@ class AnswerStage(TracesStage):
 
     @property
     def defense(self) -> str:
-        """The suspect's name."""
+        """The author's name."""
         return self.author.name if isinstance(self.author, Endpoint) else self.author.spec.name
 
     @property
     def label(self) -> str:
-        """The suspect, and the prompts."""
+        """The author, and the prompts."""
         return f"ask {self.defense}: {self.prompts.label} seed={self.seed}"
 
     @property
