@@ -1,6 +1,7 @@
 """`distillgame keys`, `ledger` and `serve` from the command line."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from distillgame.gateway.ledger import (
     Offer,
     Party,
     Writer,
+    day_of,
     mark_text,
     open_database,
 )
@@ -137,8 +139,38 @@ def test_the_ledger_shows_marked_tokens_by_owner_mark_and_epoch(tmp_path: Path, 
         ("owner-aaa", ["keyed", "salts=1", "width=4", "230"], "10"),
         ("owner-bbb", ["keyed", "salts=1", "width=4", "230"], "9"),
     ]
-    data = json.loads(run("ledger", "--json", "--owner", "owner-aaa").stdout)
-    assert [(row["tokens"], row["marked"]) for row in data] == [(20, 10)]
+
+
+def test_the_json_of_the_ledger_splits_marked_tokens_by_owner_mark_and_epoch(tmp_path: Path, run: Run) -> None:
+    """Each row has the split of its own tokens, whatever rows are summed by."""
+    keyed = NamedChoice(name="keyed", options={"width": 4, "salts": 1})
+    green = NamedChoice(name="watermark", options={"delta": 1.5, "width": 2})
+    for mark in (
+        None,
+        EntryMark(mark_text(keyed), 230),
+        EntryMark(mark_text(keyed), 229),
+        EntryMark(mark_text(green), 230),
+    ):
+        released(tmp_path, mark)
+    today = day_of(time.time())
+
+    def split(owner: str, tokens: int) -> list[dict[str, object]]:
+        days = {"first": today, "last": today}
+        return [
+            {"owner": owner, "mark": mark.model_dump(), "epoch": epoch, "tokens": tokens, **days}
+            for mark, epoch in ((keyed, 229), (keyed, 230), (green, 230))
+        ]
+
+    ours, theirs = split("owner-aaa", 10), split("owner-bbb", 9)
+    for by, names in (("key", ["aaa", "bbb"]), ("owner", ["owner-aaa", "owner-bbb"])):
+        data = {row["name"]: row for row in json.loads(run("ledger", "--json", "--by", by).stdout)}
+        assert [data[name]["marks"] for name in names] == [ours, theirs]
+        assert [(data[name]["tokens"], data[name]["marked"]) for name in names] == [(40, 30), (36, 27)]
+    for by in ("tier", "policy"):
+        (row,) = json.loads(run("ledger", "--json", "--by", by).stdout)
+        assert (row["marks"], row["marked"]) == (ours + theirs, 57)
+    (alone,) = json.loads(run("ledger", "--json", "--by", "tier", "--owner", "owner-bbb").stdout)
+    assert alone["marks"] == theirs
 
 
 def test_keys_and_ledger_need_no_configuration_that_can_be_served(tmp_path: Path, run: Run) -> None:

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -15,6 +16,7 @@ from distillgame.gateway.ledger import (
     LedgerLocation,
     MarkedTokens,
     accounts,
+    marked_by,
     marked_tokens,
     open_database,
     parse_span,
@@ -43,11 +45,13 @@ def ledger(
     engine = open_database(location.url, create=False)
     with reading(engine) as connection:
         found = accounts(connection, by, since, owner)
+        split = marked_by(connection, by, since, owner)
         marked = marked_tokens(connection, since, owner)
         if plot is not None:
             plot_released(connection, by, since, owner, plot)
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(account) for account in found], indent=1))
+        rows = [dataclasses.asdict(account) | {"marks": _split(split.get(account.name, []))} for account in found]
+        click.echo(json.dumps(rows, indent=1))
         return
     heads = [by, *(["owner"] if by == "key" else []), "requests", "open", "tokens", "KL", "value"]
     table = Table(*heads, box=None)
@@ -62,6 +66,11 @@ def ledger(
     unmeasured = sum(account.unmeasured for account in found)
     if unmeasured:
         click.echo(f"of {unmeasured:,} requests KL or value was not measured; the sums leave that out", err=True)
+
+
+def _split(marked: list[MarkedTokens]) -> list[dict[str, Any]]:
+    """Return marked tokens by owner, mark and epoch for JSON; keys are no part of them."""
+    return [dataclasses.asdict(one) | {"mark": one.mark.model_dump()} for one in marked]
 
 
 def _marks(marked: list[MarkedTokens]) -> Table:

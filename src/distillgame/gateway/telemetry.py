@@ -63,6 +63,12 @@ class Metrics:
         )
         self.refusals = Counter("distillgame_refusals", "Refused requests by code", ["code"], registry=self.registry)
         self.tokens = Counter("distillgame_tokens", "Released tokens", ["policy"], registry=self.registry)
+        self.marked = Counter(
+            "distillgame_marked_tokens",
+            "Released tokens of completions that carry a mark",
+            ["policy"],
+            registry=self.registry,
+        )
         self.kl = Counter("distillgame_kl_nats", "KL(pi_rel||pi_ref) spent", ["policy"], registry=self.registry)
         self.value = Counter("distillgame_value_nats", "Value released", ["policy"], registry=self.registry)
         self.rewriting = Counter(

@@ -14,6 +14,7 @@ from distillgame.errors import DistillgameError
 from distillgame.gateway.ledger import (
     Charge,
     EntryMark,
+    GroupBy,
     Ledger,
     MarkedOwner,
     Offer,
@@ -24,6 +25,7 @@ from distillgame.gateway.ledger import (
     mark_key,
     mark_secret,
     mark_text,
+    marked_by,
     marked_owners,
     marked_tokens,
     open_database,
@@ -86,6 +88,16 @@ def test_marked_tokens_add_up_by_owner_mark_and_epoch(writer: Writer) -> None:
     assert (account.tokens, account.marked) == (142, 42)
     (mine,) = writer.submit(lambda connection: marked_tokens(connection, owner=bob)).result()
     assert (mine.tokens, mine.first) == (1, mine.last)
+    splits: list[tuple[GroupBy, list[str]]] = [
+        ("owner", [ann] * 3 + [bob]),
+        ("key", ["k"] * 4),
+        ("policy", ["poe"] * 4),
+    ]
+    for by, names in splits:
+        with reading(writer.engine) as connection:
+            split = marked_by(connection, by)
+        flat = [(name, one.owner, one.mark, one.epoch, one.tokens) for name, ones in split.items() for one in ones]
+        assert flat == [(name, *row) for name, row in zip(names, wanted, strict=True)]
 
 
 def test_a_lease_that_was_never_settled_counts_in_full(writer: Writer) -> None:

@@ -1,6 +1,7 @@
 """Tiers that mark what they release, over real sockets: each owner's text shows that owner's key and no other."""
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,6 +88,34 @@ def test_all_policies_of_a_tier_are_marked_but_answers(marking: Running) -> None
         rows = recorded(marking, f"beyond-{tier}")
         assert {row[0] for row in rows} == {"poe", beyond}
         assert {row[0] for row in rows if row[1]} == ({"poe", "strong"} if tier == "soft" else {"poe"})
+
+
+def test_metrics_count_marked_tokens_by_policy_and_name_no_owner(marking: Running) -> None:
+    before = [counted(marking, metric) for metric in ("marked_tokens", "tokens")]
+    for tier, temperature in (("keyed", 1.0), ("soft", None), ("keyed", 0.0), ("standard", None)):
+        assert marking.ask(marking.key(tier, f"count-{tier}"), temperature=temperature).status_code == 200
+    assert marking.ask(marking.key("watermark", "count-stream"), stream=True, max_tokens=7).status_code == 200
+    keyed, greedy = recorded(marking, "count-keyed")
+    (soft,), (plain,), (streamed,) = (recorded(marking, f"count-{name}") for name in ("soft", "standard", "stream"))
+    assert greedy[1] is plain[1] is None
+    after = [counted(marking, metric) for metric in ("marked_tokens", "tokens")]
+    marked, every = (
+        {name: new[name] - old.get(name, 0) for name in new} for old, new in zip(before, after, strict=True)
+    )
+    assert marked["hot"] == keyed[2] + streamed[2] > 7
+    assert marked["poe"] == soft[2] > 0
+    assert every["hot"] == marked["hot"] + greedy[2] > marked["hot"]
+    assert every["poe"] == marked["poe"] + plain[2] > marked["poe"]
+
+
+def counted(running: Running, metric: str) -> dict[str, float]:
+    """A counter's values by policy, which is all that it names."""
+    headers = {"Authorization": f"Bearer {running.key(None, 'boss')}"}
+    text = httpx2.get(f"{running.base}/metrics", headers=headers).text
+    lines = [line for line in text.splitlines() if line.startswith(f"distillgame_{metric}_total")]
+    found = [re.fullmatch(r'distillgame_\w+\{policy="(\w+)"\} ([0-9.]+)', line) for line in lines]
+    assert None not in found, lines
+    return {match[1]: float(match[2]) for match in found if match}
 
 
 def test_secrets_and_keys_leave_the_server_nowhere(marking: Running, tmp_path: Path) -> None:

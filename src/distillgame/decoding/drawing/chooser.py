@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from distillgame.decoding.drawing.race import race
-from distillgame.decoding.drawing.sampler import accept, draw, draw_weighted, residual, truncate
+from distillgame.decoding.drawing.sampler import accept, draw_weighted, residual
 from distillgame.decoding.drawing.streams import ACCEPT, DRAFT, TOKEN
+from distillgame.decoding.drawing.truncated import Truncated
 from distillgame.decoding.request import SamplingParams
 from distillgame.policies import Distribution, Experts, Release, ReleasePolicy, release, weighted_mean
+from distillgame.policies.seeds import Seeds
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,10 @@ class Chooser:
             tokens = proposed.logits.argmax(-1)
             facts = proposed.logits.new_full((2, len(tokens)), torch.nan)
         else:
-            tokens, probability = self._draw(proposed, params, uniforms[:, DRAFT])
-            tokens = self._raced(tokens, proposed, self._over_shared(experts), params)
+            kept = Truncated(proposed, params)
+            tokens = self._draw(kept, self._over_shared(experts).seeds, uniforms[:, DRAFT])
             normaliser = weighted_mean([proxy.normaliser for proxy in proxies], self.policy.weights)
-            facts = torch.stack([probability, normaliser.squeeze(-1)])
+            facts = torch.stack([kept.probability(tokens), normaliser.squeeze(-1)])
         return Proposal(tokens if self.shared is None else self.shared[tokens], facts)
 
     def choose(
@@ -121,15 +123,11 @@ class Chooser:
         result = release(self.policy, experts, self.shared)
         if greedy or params.temperature == 0:
             tokens = result.released.logits.argmax(-1)
-            accepted = torch.zeros_like(tokens, dtype=torch.bool) if proposal is None else tokens == proposal.tokens
         elif proposal is None:
-            tokens = self._draw(result.released, params, uniforms[:, TOKEN])[0]
-            accepted = torch.zeros_like(tokens, dtype=torch.bool)
+            tokens = self._draw(Truncated(result.released, params), experts.seeds, uniforms[:, TOKEN])
         else:
-            tokens, accepted = self._judge(result.released, experts, params, uniforms, proposal)
-        if self.policy.races and not greedy and params.temperature > 0:
-            tokens = self._raced(tokens, result.released, experts, params)
-            accepted = accepted if proposal is None else tokens == proposal.tokens
+            tokens = self._judge(result.released, experts, params, uniforms, proposal)
+        accepted = torch.zeros_like(tokens, dtype=torch.bool) if proposal is None else tokens == proposal.tokens
         measures = self._measure(result, experts, proposal, tokens)
         # One number that is none makes all of its row's log-probabilities so, the drawn token's too.
         broken = ~measures[0].isfinite() | measures[1].isnan()
@@ -142,47 +140,27 @@ class Chooser:
         params: SamplingParams,
         uniforms: torch.Tensor,
         proposal: Proposal,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Accept proposed tokens or replace them; return the tokens and which were accepted, (N,) each."""
-        tokens = proposal.tokens
-        target = None if _is_whole(params) else _truncated(released, params)
-        if target is None:
-            probability = (released.weights(tokens[:, None]) / released.total).squeeze(-1)
-        else:
-            probability = target.gather(-1, tokens[:, None]).squeeze(-1)
-        accepted = accept(probability, proposal.facts[0], uniforms[:, ACCEPT])
+    ) -> torch.Tensor:
+        """Accept proposed tokens or replace them, at marked positions by races; return the tokens, (N,)."""
+        kept, tokens = Truncated(released, params), proposal.tokens
+        accepted = accept(kept.probability(tokens), proposal.facts[0], uniforms[:, ACCEPT])
+        seeds = experts.seeds if self.policy.races else None
+        if seeds is not None:
+            tokens = _race(tokens, kept, seeds)
+            accepted |= seeds.marked
         rows = (~accepted).nonzero().squeeze(-1)
         if len(rows) == 0:
-            return tokens, accepted
-        proposed = _truncated(self._proxy_side(experts.rows(rows))[1], params)
+            return tokens
+        proposed = Truncated(self._proxy_side(experts.rows(rows))[1], params).probabilities()
         if self.shared is not None:
             proposed = torch.zeros_like(experts.teacher[rows]).index_copy_(-1, self.shared, proposed)
-        rest = residual(_truncated(released.rows(rows), params) if target is None else target[rows], proposed)
-        return tokens.index_copy(0, rows, draw_weighted(rest, uniforms[rows, TOKEN])), accepted
+        rest = residual(kept.probabilities(rows), proposed)
+        return tokens.index_copy(0, rows, draw_weighted(rest, uniforms[rows, TOKEN]))
 
-    def _draw(
-        self, distribution: Distribution, params: SamplingParams, uniform: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw tokens; return them and their probabilities after truncation, (N,) each."""
-        if _is_whole(params):
-            tokens = draw(distribution, uniform)
-            return tokens, (distribution.weights(tokens[:, None]) / distribution.total).squeeze(-1)
-        kept = _truncated(distribution, params)
-        tokens = draw_weighted(kept, uniform)
-        return tokens, kept.gather(-1, tokens[:, None]).squeeze(-1)
-
-    def _raced(
-        self, tokens: torch.Tensor, distribution: Distribution, experts: Experts, params: SamplingParams
-    ) -> torch.Tensor:
-        """Replace the tokens of marked positions by the winners of keyed races, if the policy has it so."""
-        seeds = experts.seeds
-        if not self.policy.races or seeds is None:
-            return tokens
-        rows = seeds.marked.nonzero().squeeze(-1)
-        if len(rows) == 0:
-            return tokens
-        probabilities = _truncated(distribution.rows(rows), params)
-        return tokens.index_copy(0, rows, race(probabilities, seeds.rows(rows).numbers(probabilities.shape[-1])))
+    def _draw(self, kept: Truncated, seeds: Seeds | None, uniform: torch.Tensor) -> torch.Tensor:
+        """Draw tokens, at marked positions by races if the policy has it so, (N,)."""
+        tokens = kept.draw(uniform)
+        return tokens if seeds is None or not self.policy.races else _race(tokens, kept, seeds)
 
     def _over_shared(self, experts: Experts) -> Experts:
         """Return experts whose columns are the shared tokens, as the proxies' logits are."""
@@ -222,13 +200,8 @@ def _likeliest(distribution: Distribution, count: int) -> tuple[torch.Tensor, to
     return ids, logprobs
 
 
-def _is_whole(params: SamplingParams) -> bool:
-    return params.top_p >= 1 and params.top_k == 0
-
-
-def _truncated(distribution: Distribution, params: SamplingParams) -> torch.Tensor:
-    """Return probabilities after truncation, shape (N, V)."""
-    whole = distribution.probabilities
-    kept = truncate(whole, params.top_p, params.top_k)
-    # What truncation leaves has to sum to one again before p and q can be compared.
-    return whole if kept is whole else kept.div_(kept.sum(-1, keepdim=True))
+def _race(tokens: torch.Tensor, kept: Truncated, seeds: Seeds) -> torch.Tensor:
+    """Replace the tokens of marked positions by the winners of keyed races."""
+    rows = seeds.marked.nonzero().squeeze(-1)
+    probabilities = kept.probabilities(rows)
+    return tokens.index_copy(0, rows, race(probabilities, seeds.rows(rows).numbers(probabilities.shape[-1])))

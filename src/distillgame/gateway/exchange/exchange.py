@@ -185,10 +185,13 @@ class Exchange:
         return self._response.usage_event(lease.prompt_tokens, lease.released.tokens) + DONE
 
     def _count(self, outcome: ExchangeOutcome) -> None:
-        spent, policy = self.grant.lease.released, self.grant.policy.name
+        lease, policy = self.grant.lease, self.grant.policy.name
+        spent = lease.released
         self._metrics.whole.observe(time.monotonic() - self._started)
         self._metrics.requests.labels(self._request.endpoint, outcome.name).inc()
         self._metrics.tokens.labels(policy).inc(spent.tokens)
+        if lease.offer.mark is not None:
+            self._metrics.marked.labels(policy).inc(spent.tokens)
         self._metrics.kl.labels(policy).inc(spent.kl or 0.0)
         self._metrics.value.labels(policy).inc(spent.value or 0.0)
 

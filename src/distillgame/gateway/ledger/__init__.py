@@ -14,6 +14,7 @@ from distillgame.gateway.ledger.marks import (
     ledger_digest,
     mark_key,
     mark_text,
+    marked_by,
     marked_owners,
     marked_tokens,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "mark_key",
     "mark_secret",
     "mark_text",
+    "marked_by",
     "marked_owners",
     "marked_tokens",
     "open_database",

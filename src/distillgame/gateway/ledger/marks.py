@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from distillgame.choices import NamedChoice
 from distillgame.gateway.ledger.database import find_mark_secret
+from distillgame.gateway.ledger.queries import GroupBy
 from distillgame.gateway.ledger.tables import entries, marks
 
 
@@ -86,15 +87,20 @@ def mark_key(secret: bytes, mark: str, owner: str, epoch: int) -> bytes:
     return owner_key(hmac.digest(secret, mark.encode(), hashlib.sha256), owner, epoch)
 
 
-def marked_tokens(connection: Connection, since: float = 0.0, owner: str | None = None) -> list[MarkedTokens]:
-    """Return the marked tokens per owner, mark and epoch, in this order, as far as there are any.
+def marked_by(
+    connection: Connection, by: GroupBy, since: float = 0.0, owner: str | None = None
+) -> dict[str, list[MarkedTokens]]:
+    """Return the marked tokens of each key, owner, tier or policy, as far as there are any, by its name.
+
+    Each list is split by owner, mark and epoch, in this order, and adds up to :attr:`.Account.marked`.
 
     Args:
         connection: The database.
+        by: The column over which requests are summed.
         since: Time of the first request that counts, seconds since 1970.
         owner: Count only this owner's requests.
     """
-    named = (entries.c.owner, marks.c.mark, marks.c.epoch)
+    named = (entries.c[by].label("account"), entries.c.owner, marks.c.mark, marks.c.epoch)
     tokens = func.sum(entries.c.tokens)
     query = (
         select(*named, tokens, func.min(entries.c.day), func.max(entries.c.day))
@@ -105,11 +111,23 @@ def marked_tokens(connection: Connection, since: float = 0.0, owner: str | None 
     )
     if owner is not None:
         query = query.where(entries.c.owner == owner)
+    found: dict[str, list[MarkedTokens]] = {}
     # Databases sort texts in different ways.
-    return [
-        MarkedTokens(whose, NamedChoice.model_validate(json.loads(text)), epoch, int(count), first, last)
-        for whose, text, epoch, count, first, last in sorted(tuple(row) for row in connection.execute(query))
-    ]
+    for name, whose, text, epoch, count, first, last in sorted(tuple(row) for row in connection.execute(query)):
+        mark = NamedChoice.model_validate(json.loads(text))
+        found.setdefault(name, []).append(MarkedTokens(whose, mark, epoch, int(count), first, last))
+    return found
+
+
+def marked_tokens(connection: Connection, since: float = 0.0, owner: str | None = None) -> list[MarkedTokens]:
+    """Return the marked tokens per owner, mark and epoch, in this order, as far as there are any.
+
+    Args:
+        connection: The database.
+        since: Time of the first request that counts, seconds since 1970.
+        owner: Count only this owner's requests.
+    """
+    return [one for found in marked_by(connection, "owner", since, owner).values() for one in found]
 
 
 def marked_owners(connection: Connection) -> list[MarkedOwner]:
