@@ -63,9 +63,11 @@ def test_over_keys_keyed_sampling_follows_the_released_distribution(
 def test_traces_are_the_same_however_far_ahead_is_drafted(
     teacher: LanguageModel, proxy: LanguageModel, direction: Direction, name: str, options: dict[str, Any]
 ) -> None:
+    """And in batches of any size, but for a derivative, whose rounding depends on the batch."""
+    sizes = (64, 64, 64) if name == "fingerprint" else (64, 5, 1)
     runs = [
         marked_engine(teacher, proxy, direction, name, options, calibration=drafting(far), batch_size=size)
-        for far, size in ((True, 64), (False, 5), (True, 1))
+        for far, size in zip((True, False, True), sizes, strict=True)
     ]
     found = [[s.token_ids for s in engine.generate(requests(copies=3), LONG, seed=5)] for engine in runs]
     assert found[0] == found[1] == found[2]
