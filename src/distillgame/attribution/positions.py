@@ -5,10 +5,10 @@ nothing in the text depends on the numbers that a key gives to that context, als
 suspect that has learnt nothing from the key, those numbers are therefore fresh randomness. The positions of a context
 in several texts share them, and are merged into one.
 
-For texts that the tested key did not mark, such as held-out ones and the suspect's own, all of this is exact. For those
-that it did mark, which contexts come later depends on earlier choices, and so on the key; a simulation of it is among
-the tests (``tests/attribution/test_released.py``). Texts must not be chosen by their completions: whoever keeps the
-right ones chooses by the key.
+For texts that the tested key did not mark, such as held-out ones, the suspect's own and the teacher's unmarked answers
+to an owner's prompts, all of this is exact. For those that it did mark, which contexts come later depends on earlier
+choices, and so on the key; a simulation of it is among the tests (``tests/attribution/test_released.py``). Texts must
+not be chosen by their completions: whoever keeps the right ones chooses by the key.
 """
 
 from collections.abc import Callable, Sequence

@@ -53,6 +53,7 @@ def test_every_suspect_is_made_and_tested(tiny: dict[str, Any], tmp_path: Path) 
         ({"attribution": {"suspects": [{"name": "x", "share": 0.005}]}}, "whole percents"),
         ({"attribution": {"suspects": [{"name": "x", "set": {"seeds": [1]}}]}}, "'seeds' is the whole game's"),
         ({"attribution": {"suspects": [{"name": "x", "queries": 999}]}}, "asks for 999 traces of 24"),
+        ({"attribution": {"suspects": [{"name": "x", "framed": 0.01}]}}, "of 24 traces, none is left"),
         (
             {"attribution": {"suspects": [{"name": "x", "share": 0.5, "student": {"best_of_k": {"k": 2}}}]}},
             "several draws of a prompt",

@@ -1,14 +1,15 @@
-"""The stages of one suspect: its diet, its training, and the texts by which it is found out."""
+"""The diets of suspects: a policy's traces, or a mixture of several sources'."""
 
+import math
 from dataclasses import dataclass
 
-from distillgame.arena.config import EvidenceKind, Suspect
+from distillgame.arena.config import Suspect
 from distillgame.arena.plan import STANDARD, DefenseTarget, Planner, Provider, Target
-from distillgame.arena.stages import DietStage, DistillStage, ReadStage, SampleStage, TracesStage
+from distillgame.arena.stages import DietStage, TracesStage
 from distillgame.policies import Defense, MarkPolicy
 
 PORTIONS = 100
-"""A diet is mixed per so many prompts."""
+"""A diet is mixed by so many parts."""
 
 VICTIM = "owner 2"
 """The owner who is framed, or whose traces are mixed with the suspect's own."""
@@ -47,6 +48,16 @@ def mixed_in(suspect: Suspect) -> list[str]:
     return [f"owner {number}" for number in range(2, suspect.owners + 1)]
 
 
+def portions_of(suspect: Suspect) -> tuple[int, ...]:
+    """Return how many of every so many prompts each source of a diet answers, the suspect's own account first."""
+    for share in (suspect.share, 1 - suspect.framed):
+        if share < 1:
+            first = min(PORTIONS - 1, max(1, round(share * PORTIONS)))
+            turn = math.gcd(first, PORTIONS)
+            return first // turn, (PORTIONS - first) // turn
+    return (1,) * suspect.owners
+
+
 def target_of(planner: Planner, defense: Defense, suspect: Suspect, seed: int) -> Target:
     """Return the target that a suspect is trained on.
 
@@ -60,61 +71,8 @@ def target_of(planner: Planner, defense: Defense, suspect: Suspect, seed: int) -
         return DefenseTarget.of(defense)
     if suspect.share < 1:
         others = [planner.sample(STANDARD, "train", seed, draw=1)]
-        portions = _portions(suspect.share)
-    elif suspect.framed:
-        others = [planner.sample(owned(defense, 1), "train", seed)]
-        portions = _portions(1 - suspect.framed)
     else:
-        others = [planner.sample(owned(defense, number), "train", seed) for number in range(1, suspect.owners)]
-        portions = (1,) * suspect.owners
-    diet = DietStage(sources=(planner.sample(defense, "train", seed), *others), portions=portions)
+        marked = range(1, 1 + len(mixed_in(suspect)))
+        others = [planner.sample(owned(defense, number), "train", seed) for number in marked]
+    diet = DietStage(sources=(planner.sample(defense, "train", seed), *others), portions=portions_of(suspect))
     return DietTarget(label=diet.defense, can_ask=False, exposes=False, verdicts=True, diet=diet)
-
-
-def reading(
-    planner: Planner, defense: Defense, training: DistillStage | None, kind: EvidenceKind, seed: int
-) -> ReadStage:
-    """Return the stage that reads texts for the preferences of a suspect.
-
-    Args:
-        planner: Makes the stages, with the suspect's base model as the student.
-        defense: The policy whose owner's key is tested.
-        training: What made the suspect; None if nothing did.
-        kind: The kind of evidence.
-        seed: Seed of the game.
-    """
-    policy = defense.policy
-    released = planner.sample(defense, "train", seed)
-    prompts = planner.sample(STANDARD, "train", seed, draw=1)
-    held_out = planner.sample(STANDARD, "validation", planner.config.seeds[0])
-    known: dict[str, object] = {} if kind == "samples" else {"trained": training}
-    if kind != "samples" and training is None:
-        known = {"suspect": planner.model("student")}
-    texts = {"released": released, "prompts": prompts, "held_out": held_out}.get(kind) or _answers(
-        planner, training, seed
-    )
-    return ReadStage(
-        texts=texts,
-        reference=planner.model("teacher"),
-        temperature=planner.config.sampling.temperature,
-        width=policy.width if isinstance(policy, MarkPolicy) else 4,
-        **known,
-    )
-
-
-def _answers(planner: Planner, training: DistillStage | None, seed: int) -> SampleStage:
-    """Return what a suspect answers to the owner's prompts, at temperature 1."""
-    asking = planner.config.evaluation.model_copy(update={"temperature": 1.0, "forced_answer_tokens": 0})
-    return SampleStage(
-        problems=planner.problems("train"),
-        model=planner.model("student"),
-        trained=training,
-        policy=STANDARD.without_form,
-        sampling=asking,
-        seed=seed,
-    )
-
-
-def _portions(share: float) -> tuple[int, ...]:
-    first = min(PORTIONS - 1, max(1, round(share * PORTIONS)))
-    return first, PORTIONS - first

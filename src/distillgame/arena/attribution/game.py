@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from distillgame.arena.attribution.diets import mixed_in, reading, target_of
+from distillgame.arena.attribution.diets import mixed_in, target_of
 from distillgame.arena.attribution.keys import game_keys
+from distillgame.arena.attribution.readings import readings
 from distillgame.arena.config import EvidenceKind, GameConfig, Suspect, load_config
 from distillgame.arena.plan import Planner, in_epoch, lacking, share_vocabulary
 from distillgame.arena.precision import settled
@@ -37,14 +38,14 @@ class Trial:
         suspect: The suspect.
         seed: The seed.
         evaluation: Its answers to the test split.
-        readings: The stages of evidence, by kind.
+        readings: The stages of evidence, by kind, and by the owner whose texts are read.
     """
 
     defense: Defense
     suspect: Suspect
     seed: int
     evaluation: SampleStage
-    readings: Mapping[EvidenceKind, ReadStage]
+    readings: Mapping[EvidenceKind, Mapping[str | None, ReadStage]]
 
     def keys(self, count: int, kind: EvidenceKind | None = None) -> list[OwnerKey]:
         """Return the keys that are tested: the owner's, those of other owners in its diet, then strangers'.
@@ -92,7 +93,8 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
     planner = Planner(config)
     released = {d.label: [planner.sample(d, "test", seed) for seed in config.seeds] for d in config.policies}
     wanted: list[Stage] = [stage for stages in released.values() for stage in stages]
-    wanted += [stage for trial in trials for stage in (trial.evaluation, *trial.readings.values())]
+    wanted += [trial.evaluation for trial in trials]
+    wanted += [stage for trial in trials for read in trial.readings.values() for stage in read.values()]
     with Run(out, config, progress) as run:
         run.compute(wanted, last=True)
         results = SuspectResults(
@@ -127,10 +129,12 @@ def _trial(config: GameConfig, defense: Defense, suspect: Suspect, seed: int) ->
     training = None
     if suspect.student.student.trains:
         training = planner.distill(target, suspect.student, seed, suspect.queries)
-    kinds = own.attribution.evidence
-    return Trial(
-        defense, suspect, seed, evaluation, {kind: reading(planner, defense, training, kind, seed) for kind in kinds}
-    )
+    read = {kind: readings(planner, defense, suspect, training, kind, seed) for kind in own.attribution.evidence}
+    if any(stage.texts.count == 0 for stages in read.values() for stage in stages.values()):
+        raise DistillgameError(
+            f"attribution.suspects: '{suspect.name}': of {count} traces, none is left for one of its sources"
+        )
+    return Trial(defense, suspect, seed, evaluation, read)
 
 
 def _mark_row(label: str, stages: list[SampleStage], run: Run) -> MarkRow:
@@ -161,8 +165,9 @@ def _suspect_row(
     for trial, kind in members:
         policy = trial.defense.policy
         assert isinstance(policy, MarkPolicy)
-        positions = read_positions(run.folder(trial.readings[kind]) / POSITIONS)
-        attributor = Attributor({(None, policy.width): positions}, UNUSED_KEYS)
+        read = {owner: run.folder(stage) / POSITIONS for owner, stage in trial.readings[kind].items()}
+        positions = {(owner, policy.width): read_positions(path) for owner, path in read.items()}
+        attributor = Attributor(positions, UNUSED_KEYS)
         found = attributor.attribute(trial.keys(config.attribution.keys, kind), config.attribution.alpha)
         own = found.keys[0]
         z.append(own.z)

@@ -1,7 +1,7 @@
 """The stages of a game."""
 
 from distillgame.arena.stages.attribution.answer import AnswerStage
-from distillgame.arena.stages.attribution.diet import DietStage
+from distillgame.arena.stages.attribution.diet import DietStage, PortionStage
 from distillgame.arena.stages.attribution.read import POSITIONS, ReadStage
 from distillgame.arena.stages.base import STAGES, Stage, StageContext, library_versions, stage_from_spec, vllm_version
 from distillgame.arena.stages.engine import PROCESSORS, close_vllm
@@ -58,6 +58,7 @@ __all__ = [
     "InverterStage",
     "JudgeStage",
     "Model",
+    "PortionStage",
     "PrecisionStage",
     "ProbeStage",
     "ProbedFacts",

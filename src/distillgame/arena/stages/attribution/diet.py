@@ -50,8 +50,56 @@ class DietStage(TracesStage):
         files = [context.folder(source) / TRACES for source in self.sources]
         texts = [read_released(path) for path in files]
         verdicts = [read_verdicts(path) for path in files]
-        turn = [which for which, portion in enumerate(self.portions) for _ in range(portion)]
-        chosen = [turn[place % len(turn)] for place in range(self.count)]
+        chosen = _sources(self.portions, self.count)
         known = [each for each in verdicts if each is not None]
         right = [known[which][place] for place, which in enumerate(chosen)] if len(known) == len(files) else None
         write_released(context.out / TRACES, [texts[which][place] for place, which in enumerate(chosen)], right)
+
+
+class PortionStage(TracesStage):
+    """The traces for those prompts which one source of a diet answers.
+
+    Attributes:
+        traces: Traces for all prompts of the diet.
+        portions: How many of every so many prompts each source answers.
+        which: Number of the source.
+    """
+
+    kind: ClassVar[str] = "portion"
+
+    traces: TracesStage
+    portions: tuple[int, ...]
+    which: int
+
+    @property
+    def defense(self) -> str:
+        """The traces' defense."""
+        return self.traces.defense
+
+    @property
+    def label(self) -> str:
+        """The traces, and which of them."""
+        return f"{self.portions[self.which]} of {sum(self.portions)}, from {self.which + 1}, of {self.traces.label}"
+
+    @property
+    def count(self) -> int:
+        """Number of traces of the portion."""
+        return _sources(self.portions, self.traces.count).count(self.which)
+
+    @property
+    def verdicts(self) -> bool:
+        """False: nobody trains on them."""
+        return False
+
+    def run(self, context: StageContext) -> None:
+        """Write the portion."""
+        traces = read_released(context.folder(self.traces) / TRACES)
+        sources = _sources(self.portions, len(traces))
+        pairs = zip(traces, sources, strict=True)
+        write_released(context.out / TRACES, [trace for trace, source in pairs if source == self.which])
+
+
+def _sources(portions: tuple[int, ...], count: int) -> list[int]:
+    """Return the number of each prompt's source."""
+    turn = [which for which, portion in enumerate(portions) for _ in range(portion)]
+    return [turn[place % len(turn)] for place in range(count)]
