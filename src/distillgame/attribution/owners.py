@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, model_validator
 
@@ -108,11 +107,12 @@ def require_different(keys: Sequence[OwnerKey], where: str) -> None:
     Raises:
         DistillgameError: If one is, or cannot.
     """
-    names: list[Any] = [(key.owner, key.epoch, json.dumps(key.mark.model_dump(), sort_keys=True)) for key in keys]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            raise DistillgameError(f"{where}: the key of '{name[0]}' for epoch {name[1]} is there twice: leave one out")
+    seen: set[tuple[str, int, str]] = set()
     for key in keys:
+        name = (key.owner, key.epoch, json.dumps(key.mark.model_dump(), sort_keys=True))
+        if name in seen:
+            raise DistillgameError(f"{where}: the key of '{name[0]}' for epoch {name[1]} is there twice: leave one out")
+        seen.add(name)
         try:
             _ = key.mark.policy
         except DistillgameError as error:
