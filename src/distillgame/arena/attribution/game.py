@@ -13,15 +13,15 @@ from distillgame.arena.attribution.diets import VICTIM, reading, target_of
 from distillgame.arena.config import EvidenceKind, GameConfig, Suspect, load_config
 from distillgame.arena.plan import Planner, lacking, share_vocabulary
 from distillgame.arena.precision import settled
-from distillgame.arena.results import Scores
+from distillgame.arena.results import Scores, legibility_rows
 from distillgame.arena.run import Run
-from distillgame.arena.stages import POSITIONS, TRACES, ReadStage, SampleStage, Stage
+from distillgame.arena.stages import JUDGED, POSITIONS, TRACES, JudgeStage, ReadStage, SampleStage, Stage
 from distillgame.arena.store import write_text
 from distillgame.attribution import UNUSED_KEYS, Attributor, MarkChoice, OwnerKey, read_positions, require_different
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, MarkPolicy
 from distillgame.policies.seeds import owner_key
-from distillgame.records import read_traces
+from distillgame.records import MeanScore, read_judged, read_traces
 from distillgame.records.suspects import MarkRow, SuspectResults, SuspectRow
 
 RESULTS = "attribution.json"
@@ -54,7 +54,8 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
     """Play the game and write ``attribution.json``; a killed run goes on where it stopped.
 
     Args:
-        config: The game; its marked policies are played, and the others are there to be compared with.
+        config: The game; its marked policies are played, and the others are there to be compared with. Its judges read
+            what all of them release.
         out: The run's folder.
         progress: Whether to show progress on standard error.
 
@@ -79,7 +80,8 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
     ]
     planner = Planner(config)
     released = {d.label: [planner.sample(d, "test", seed) for seed in config.seeds] for d in config.policies}
-    wanted: list[Stage] = [stage for stages in released.values() for stage in stages]
+    judging = [planner.judge(choice, "test", config.policies) for choice in config.judge.judges]
+    wanted: list[Stage] = [*(stage for stages in released.values() for stage in stages), *judging]
     wanted += [stage for trial in trials for stage in (trial.evaluation, *trial.readings.values())]
     with Run(out, config, progress) as run:
         run.compute(wanted, last=True)
@@ -87,7 +89,7 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
             command=" ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:]]),
             keys=config.attribution.keys,
             alpha=config.attribution.alpha,
-            marks=[_mark_row(label, stages, run) for label, stages in released.items()],
+            marks=_mark_rows(released, judging, run),
             suspects=_suspect_rows(config, trials, run),
         )
         write_text(out / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
@@ -121,7 +123,16 @@ def _trial(config: GameConfig, defense: Defense, suspect: Suspect, seed: int) ->
     )
 
 
-def _mark_row(label: str, stages: list[SampleStage], run: Run) -> MarkRow:
+def _mark_rows(released: Mapping[str, list[SampleStage]], judging: list[JudgeStage], run: Run) -> list[MarkRow]:
+    scores: dict[str, dict[str, MeanScore]] = {label: {} for label in released}
+    for stage in judging:
+        for row in legibility_rows(stage.judge.label, read_judged(run.folder(stage) / JUDGED)):
+            if row.auditability is not None:
+                scores[row.defense][row.judge] = row.auditability
+    return [_mark_row(label, stages, scores[label], run) for label, stages in released.items()]
+
+
+def _mark_row(label: str, stages: list[SampleStage], auditability: dict[str, MeanScore], run: Run) -> MarkRow:
     traces = [read_traces(run.folder(stage) / TRACES) for stage in stages]
     summary = Scores(traces).summary([stage.seed for stage in stages])
     flat = [trace for seed in traces for trace in seed]
@@ -131,6 +142,7 @@ def _mark_row(label: str, stages: list[SampleStage], run: Run) -> MarkRow:
         standard_error=summary["standard_error"],
         kl_per_trace=float(np.mean([trace.kl for trace in flat if trace.kl is not None])),
         bits_per_trace=-float(np.mean([trace.logprob_released for trace in flat])) / math.log(2),
+        auditability=auditability,
     )
 
 
