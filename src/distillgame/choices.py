@@ -22,7 +22,12 @@ class NamedChoice(Strict):
     @property
     def label(self) -> str:
         """The name with its options, as in ``poe gamma=0.3 proxies=small:1,large:2``."""
-        return " ".join([self.name, *(f"{key}={shown(value)}" for key, value in self.options.items())])
+        return labelled(self.name, self.options)
+
+
+def labelled(name: str, options: Mapping[str, Any]) -> str:
+    """Return a name with options as labels show them."""
+    return " ".join([name, *(f"{key}={shown(value)}" for key, value in options.items())])
 
 
 def expanded(data: Any) -> Any:

@@ -3,15 +3,18 @@
 import copy
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from distillgame.attribution import Reading, from_data, read_samples, read_weights, to_data
-from distillgame.attribution.positions import CLIP
+from distillgame.attribution import Positions, Reading, from_data, read_samples, read_weights, to_data
+from distillgame.attribution import positions as positions_module
+from distillgame.attribution.positions import CLIP, likeliest
+from distillgame.attribution.reading import grouped
 from distillgame.errors import DistillgameError
-from distillgame.models import LanguageModel
+from distillgame.models import Example, LanguageModel
 from distillgame.records import ReleasedTrace
 from tests.models.test_alignment import TEACHER, word_model
 
@@ -72,6 +75,62 @@ def test_positions_are_first_occurrences_merged_over_texts(
             np.testing.assert_allclose(p.reference, reference, rtol=1e-3)
             chosen = rows[0][1][p.tokens]
             np.testing.assert_allclose(p.preference, chosen - (reference * chosen).sum(), atol=2e-3)
+
+
+@pytest.mark.parametrize("open_weights", [True, False])
+def test_positions_do_not_depend_on_how_many_are_read_at_a_time(
+    teacher: LanguageModel, proxy: LanguageModel, open_weights: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read() -> Positions:
+        reading = Reading(teacher, 0.7, 1)
+        return read_weights(TEXTS, reading, proxy) if open_weights else read_samples(TEXTS, reading)
+
+    together = read()
+    monkeypatch.setattr(positions_module, "NUMBERS_AT_ONCE", 2 * len(teacher.tokenizer))
+    apart = read()
+    assert apart.bits == pytest.approx(together.bits, rel=1e-12)
+    for ours, theirs in zip(together.found, apart.found, strict=True):
+        assert (ours.context, ours.count) == (theirs.context, theirs.count)
+        np.testing.assert_array_equal(ours.tokens, theirs.tokens)
+        np.testing.assert_allclose(ours.reference, theirs.reference, rtol=1e-12)
+        np.testing.assert_allclose(ours.preference, theirs.preference, atol=1e-12)
+
+
+def test_among_equally_likely_tokens_those_with_lower_ids_are_kept() -> None:
+    rows = torch.zeros(3, 40, dtype=torch.float64)
+    rows[0, 5:] = torch.arange(35)
+    rows[1, [7, 38, 39]] = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    rows[2, 3:] = -math.inf
+    kept = likeliest(rows)
+    assert kept[0].tolist() == list(range(8, 40))
+    assert kept[1].tolist() == [*range(30), 38, 39]
+    assert kept[2].tolist() == list(range(32))
+    assert likeliest(rows[:, :6]).tolist() == [list(range(6))] * 3
+
+
+def test_tokens_that_both_rule_out_say_nothing(teacher: LanguageModel, proxy: LanguageModel) -> None:
+    def rule_out(_: torch.nn.Module, __: object, output: Any) -> None:
+        output.logits[..., :8] = -math.inf
+
+    def without_some(model: LanguageModel) -> LanguageModel:
+        network = copy.deepcopy(model.model)
+        network.register_forward_hook(rule_out)
+        return replace(model, model=network)
+
+    positions = read_weights(TEXTS, Reading(without_some(teacher), 0.7, 1), without_some(proxy))
+    assert 0 < positions.bits < math.inf
+    for p in positions.found:
+        ruled_out = p.tokens < 8
+        assert p.reference[ruled_out].sum() == 0
+        assert np.isfinite(p.preference).all()
+        assert abs(p.preference[~ruled_out]).max() > 0.01
+
+
+def test_texts_are_read_together_as_far_as_their_logits_allow() -> None:
+    examples = [Example((1,) * 20, (2,) * length) for length in (80, 180, 180, 480, 30)]
+    assert [len(group) for group in grouped(examples, 150_000)] == [2, 1, 1, 1]
+    assert [len(group) for group in grouped(examples, 1000)] == [5]
+    assert [len(group) for group in grouped(examples[:1] * 50, 1000)] == [40, 10]
 
 
 def test_a_model_prefers_nothing_to_itself(teacher: LanguageModel) -> None:

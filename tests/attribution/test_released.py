@@ -1,5 +1,7 @@
 """No false accusation from text that the tested key has marked itself, where exactness is not proved: a simulation."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +40,11 @@ def released(key: bytes, teacher: np.ndarray, generator: np.random.Generator) ->
     return texts
 
 
+def preferences(rows: np.ndarray, places: list[int], _: torch.Tensor) -> torch.Tensor:
+    """A suspect's preferences at some positions of a text, whose rows they are."""
+    return torch.from_numpy(rows[places])
+
+
 @pytest.mark.parametrize("level", [0.05, 0.2])
 def test_p_values_hold_on_text_that_the_tested_key_marked(level: float) -> None:
     """Suspects that differ from the teacher and know no key; at most as many as the level explains, at 1e-4."""
@@ -45,12 +52,13 @@ def test_p_values_hold_on_text_that_the_tested_key_marked(level: float) -> None:
     below = 0
     for number in range(KEYS):
         key, generator = owner_key(b"released", str(number)), np.random.default_rng(number)
-        suspect, collector = distributions(1 + number), Collector(2)
+        suspect, collector = distributions(1 + number), Collector(2, SIZE)
         for example in released(key, teacher, generator):
             text = [*example.prompt, *example.target]
             pairs = [(text[end - 2], text[end - 1]) for end in range(3, len(text))]
             ours, theirs = (np.stack([each[pair] for pair in pairs]) for each in (teacher, suspect))
-            collector.add(example, ours, (theirs - ours).clip(-3, 3))
+            prefer = partial(preferences, (theirs - ours).clip(-3, 3))
+            collector.add(example, torch.from_numpy(ours).__getitem__, prefer)
         nulls = Nulls(RaceStatistic(collector.positions().found), 99)
         below += nulls.significance(nulls.statistic.of_key(key)).p_value <= level
     assert binom.sf(below - 1, KEYS, level) > 1e-4, below / KEYS

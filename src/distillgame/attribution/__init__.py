@@ -3,7 +3,8 @@
 from distillgame.attribution.attribute import ALPHA, Attributor
 from distillgame.attribution.files import from_data, read_positions, to_data, write_positions
 from distillgame.attribution.owners import KeyFile, MarkChoice, OwnerKey, read_keys, require_different
-from distillgame.attribution.positions import Position, Positions, read_samples, read_weights
+from distillgame.attribution.positions import Position, Positions
+from distillgame.attribution.preferences import read_samples, read_weights
 from distillgame.attribution.reading import Reading, require_same_tokens
 from distillgame.attribution.significance import UNUSED_KEYS, Nulls, Significance
 from distillgame.attribution.statistics import GreenStatistic, RaceStatistic, Statistic, make_statistic

@@ -11,15 +11,15 @@ choices, and so on the key; a simulation of it is among the tests (``tests/attri
 not be chosen by their completions: whoever keeps the right ones chooses by the key.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
-from distillgame.attribution.reading import Reading, readable, require_same_tokens, token_distributions
-from distillgame.models import Example, LanguageModel
+from distillgame.models import Example
 from distillgame.policies.seeds import contexts_within
-from distillgame.records import ReleasedTrace
 
 CLIP = 3.0
 """Largest preference, in nats: a token that one model rules out must not outweigh all others."""
@@ -30,8 +30,14 @@ SUPPORT = 32
 CERTAIN = 0.999
 """Probability of the likeliest token from which a position has no choice, and says nothing."""
 
+NUMBERS_AT_ONCE = 2**20
+"""Numbers per step, positions times vocabulary: 8 MB in double precision."""
+
 Context = tuple[int, ...]
-Progress = Callable[[int, int], None]
+Read = Callable[[list[int]], torch.Tensor]
+"""Gives the reference's log-probabilities at some positions of a text, float64, shape (R, V)."""
+Prefer = Callable[[list[int], torch.Tensor], torch.Tensor]
+"""Gives the suspect's preferences there in nats, shape (R, V), from the positions and those log-probabilities."""
 
 
 @dataclass(frozen=True)
@@ -71,110 +77,115 @@ class Positions:
 class Collector:
     """Collects the positions of texts.
 
+    Whole distributions are there for a few positions at a time: a vocabulary may have 150,000 tokens.
+
     Args:
         width: Number of tokens of a context.
+        size: Size of the vocabulary.
     """
 
-    def __init__(self, width: int):
-        self._width = width
+    def __init__(self, width: int, size: int):
+        self._width, self._rows = width, max(1, NUMBERS_AT_ONCE // size)
         self._texts, self._bits = 0, 0.0
-        self._sums: dict[Context, tuple[int, dict[int, list[float]]]] = {}
+        self._sums: dict[Context, _Sums] = {}
 
-    def add(self, example: Example, reference: np.ndarray, preference: np.ndarray) -> None:
+    def add(self, example: Example, read: Read, prefer: Prefer) -> None:
         """Add one text.
 
         Args:
             example: The text.
-            reference: The reference's log-probabilities, shape (T, V).
-            preference: The suspect's preferences in nats, shape (T, V).
+            read: Gives the reference's log-probabilities.
+            prefer: Gives the suspect's preferences.
         """
         self._texts += 1
+        contexts = self._new_contexts(example)
+        places = list(contexts)
+        for start in range(0, len(places), self._rows):
+            block = places[start : start + self._rows]
+            logprobs = read(block)
+            unsure = (logprobs.amax(-1) < math.log(CERTAIN)).nonzero()[:, 0].tolist()
+            if unsure:
+                chosen, logprobs = [block[i] for i in unsure], logprobs[unsure]
+                self._add([contexts[place] for place in chosen], logprobs, prefer(chosen, logprobs))
+
+    def positions(self) -> Positions:
+        """Return what was collected, contexts in the order in which they were found."""
+        return Positions(self._texts, self._bits, [_position(context, sums) for context, sums in self._sums.items()])
+
+    def _new_contexts(self, example: Example) -> dict[int, Context]:
+        """Return the contexts that occur for the first time in a text's target, by place."""
         text = [*example.prompt, *example.target]
         seen: set[Context] = set(contexts_within(example.prompt, self._width))
+        found = {}
         for place in range(len(example.target)):
             end = len(example.prompt) + place
             context = tuple(text[max(0, end - self._width) : end])
             if context not in seen:
                 seen.add(context)
-                self._add(context, reference[place], preference[place])
+                found[place] = context
+        return found
 
-    def positions(self) -> Positions:
-        """Return what was collected, contexts in the order in which they were found."""
-        found = [_position(context, count, sums) for context, (count, sums) in self._sums.items()]
-        return Positions(self._texts, self._bits, found)
-
-    def _add(self, context: Context, logprobs: np.ndarray, preference: np.ndarray) -> None:
-        if logprobs.max() >= np.log(CERTAIN):
-            return
-        row = np.exp(logprobs)
-        known = row > 0
-        self._bits -= float((row[known] * logprobs[known]).sum()) / np.log(2)
-        kept = min(SUPPORT, len(row))
-        tokens = np.argpartition(-row, kept - 1)[:kept]
+    def _add(self, contexts: list[Context], logprobs: torch.Tensor, preference: torch.Tensor) -> None:
+        probabilities = logprobs.exp()
+        # A token that is ruled out is 0 times minus infinity here, and adds nothing.
+        self._bits -= float((probabilities * logprobs).nansum()) / math.log(2)
         # What the suspect makes of the whole vocabulary at once says nothing about single tokens.
-        centred = preference - float((row * preference).sum())
-        count, sums = self._sums.get(context, (0, {}))
-        for token in tokens.tolist():
-            pair = sums.setdefault(token, [0.0, 0.0])
-            pair[0] += float(row[token])
-            pair[1] += float(row[token] * centred[token])
-        self._sums[context] = (count + 1, sums)
+        mean = (probabilities * preference).sum(-1, keepdim=True)
+        tokens = likeliest(logprobs)
+        reference = probabilities.gather(-1, tokens)
+        weighted = reference * (preference.gather(-1, tokens) - mean)
+        rows = zip(*(each.cpu().numpy() for each in (tokens, reference, weighted)), strict=True)
+        for context, row in zip(contexts, rows, strict=True):
+            known = self._sums.get(context)
+            # Copies: a row would keep the rows of all other contexts.
+            self._sums[context] = _Sums(1, *(each.copy() for each in row)) if known is None else known.plus(*row)
 
 
-def read_weights(
-    texts: Sequence[ReleasedTrace], reading: Reading, suspect: LanguageModel, progress: Progress | None = None
-) -> Positions:
-    """Return the positions of texts, with the preferences of a suspect whose weights are open.
+@dataclass(frozen=True)
+class _Sums:
+    """The sums over the texts in which a context was found.
 
-    The preference for a token is log pi_suspect - log pi_reference, clipped.
+    Attributes:
+        count: Number of texts.
+        tokens: Ids of tokens, ascending, shape (K,).
+        reference: Sums of their probabilities under the reference, shape (K,).
+        weighted: Sums of these times the preferences, shape (K,).
+    """
+
+    count: int
+    tokens: np.ndarray
+    reference: np.ndarray
+    weighted: np.ndarray
+
+    def plus(self, tokens: np.ndarray, reference: np.ndarray, weighted: np.ndarray) -> "_Sums":
+        """Return the sums with one more text."""
+        found, places = np.unique(np.concatenate([self.tokens, tokens]), return_inverse=True)
+        sums = (
+            np.bincount(places, np.concatenate(both), len(found))
+            for both in ((self.reference, reference), (self.weighted, weighted))
+        )
+        return _Sums(self.count + 1, found, *sums)
+
+
+def likeliest(logprobs: torch.Tensor) -> torch.Tensor:
+    """Return the ids of the likeliest tokens of each row, ascending, shape (R, K); among equals those with lower ids.
 
     Args:
-        texts: Any texts: what an owner was released, or what was made for other prompts.
-        reading: How they are read.
-        suspect: The suspect, which has the reference's vocabulary.
-        progress: Told how many texts were read.
-
-    Raises:
-        DistillgameError: If it has another one.
+        logprobs: Log-probabilities, shape (R, V).
     """
-    require_same_tokens(suspect, reading.reference)
-    examples, found = readable(texts, reading), Collector(reading.width)
-    ours = token_distributions(reading.reference, examples, reading.temperature)
-    theirs = token_distributions(suspect, examples, 1.0)
-    for done, ((example, reference), (_, other)) in enumerate(zip(ours, theirs, strict=True), start=1):
-        # Where both rule a token out, their difference is not a number.
-        found.add(example, reference, np.nan_to_num(other - reference).clip(-CLIP, CLIP))
-        if progress is not None:
-            progress(done, len(examples))
-    return found.positions()
+    kept = min(SUPPORT, logprobs.shape[-1])
+    least = logprobs.topk(kept).values[:, -1:]
+    above, level = logprobs > least, logprobs == least
+    room = kept - above.sum(-1, keepdim=True)
+    chosen = above | (level & (level.cumsum(-1, dtype=torch.int32) <= room))
+    return chosen.nonzero()[:, 1].view(len(logprobs), kept)
 
 
-def read_samples(texts: Sequence[ReleasedTrace], reading: Reading, progress: Progress | None = None) -> Positions:
-    """Return the positions of texts that the suspect wrote itself.
-
-    The preference for the token that it wrote is 1/pi_reference - 1, clipped, and that for all others is 0.
-
-    Args:
-        texts: The suspect's texts.
-        reading: How they are read.
-        progress: Told how many texts were read.
-    """
-    examples, found = readable(texts, reading), Collector(reading.width)
-    read = token_distributions(reading.reference, examples, reading.temperature)
-    for done, (example, reference) in enumerate(read, start=1):
-        written = np.zeros_like(reference)
-        rows, tokens = np.arange(len(reference)), np.array(example.target)
-        written[rows, tokens] = np.minimum(np.expm1(-reference[rows, tokens]), CLIP)
-        found.add(example, reference, written)
-        if progress is not None:
-            progress(done, len(examples))
-    return found.positions()
-
-
-def _position(context: Context, count: int, sums: dict[int, list[float]]) -> Position:
-    likeliest = sorted(sums, key=lambda token: -sums[token][0])[:SUPPORT]
-    tokens = np.array(sorted(likeliest))
-    reference, weighted = (np.array([sums[token][i] for token in tokens.tolist()]) for i in (0, 1))
-    preference = weighted / np.maximum(reference, 1e-12)
+def _position(context: Context, sums: _Sums) -> Position:
+    kept = np.sort(np.argsort(-sums.reference, kind="stable")[:SUPPORT])
+    reference = sums.reference[kept]
+    preference = sums.weighted[kept] / np.maximum(reference, 1e-12)
     reference = reference / reference.sum()
-    return Position(context, count, tokens, reference, preference - float((reference * preference).sum()))
+    return Position(
+        context, sums.count, sums.tokens[kept], reference, preference - float((reference * preference).sum())
+    )

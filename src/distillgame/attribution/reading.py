@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 
 from distillgame.errors import DistillgameError
@@ -12,7 +11,10 @@ from distillgame.records import ReleasedTrace
 from distillgame.values import collate
 
 TOKENS_AT_ONCE = 4096
-"""Tokens per pass, padding included: a vocabulary of 150,000 takes 2.5 GB of logits for them."""
+"""Most tokens per pass, padding included."""
+
+LOGITS_AT_ONCE = 2**26
+"""Most logits per pass, where a text does not take more: 256 MB in single precision."""
 
 
 @dataclass(frozen=True)
@@ -66,40 +68,63 @@ def require_same_tokens(suspect: LanguageModel, reference: LanguageModel) -> Non
         )
 
 
+@dataclass(frozen=True)
+class Distributions:
+    """The distributions of a model at the positions of a text, of which only those that are asked for are computed.
+
+    Attributes:
+        source: The model, for messages.
+        logits: Its logits at the positions, shape (T, V).
+        temperature: The temperature.
+    """
+
+    source: str
+    logits: torch.Tensor
+    temperature: float
+
+    def at(self, places: Sequence[int]) -> torch.Tensor:
+        """Return the log-probabilities at some positions, float64, shape (R, V).
+
+        Raises:
+            DistillgameError: If the logits are not numbers.
+        """
+        found = torch.log_softmax(self.logits[list(places)].double().div_(self.temperature), -1)
+        if found.isnan().any():
+            raise DistillgameError(f"model '{self.source}': its logits are not finite numbers: the weights are broken")
+        return found
+
+
 @torch.no_grad()
-def token_distributions(
-    model: LanguageModel, examples: Sequence[Example], temperature: float
-) -> Iterator[tuple[Example, np.ndarray]]:
-    """Yield each example with log-probabilities at its target's positions, float64, shape (T, V).
+def distributions(model: LanguageModel, examples: Sequence[Example], temperature: float) -> list[Distributions]:
+    """Return the distributions at the targets' positions, one per example; all examples are read in one pass.
 
     Args:
         model: The model that reads.
         examples: Prompts and targets in the model's own tokens.
         temperature: The temperature of the distributions.
-
-    Raises:
-        DistillgameError: If a model yields logits that are not numbers.
     """
+    batch = collate(examples, int(model.tokenizer.pad_token_id or 0), model.device)
+    read = model.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False)
     size = len(model.tokenizer)
-    for group in _grouped(examples):
-        batch = collate(group, int(model.tokenizer.pad_token_id or 0), model.device)
-        logits = model.model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-        for row, example in zip(logits, group, strict=True):
-            start, end = len(example.prompt) - 1, len(example.prompt) + len(example.target) - 1
-            found = torch.log_softmax(row[start:end, :size].double() / temperature, -1)
-            if found.isnan().any():
-                raise DistillgameError(
-                    f"model '{model.source}': its logits are not finite numbers: the weights are broken"
-                )
-            yield example, found.cpu().numpy()
+    spans = [slice(len(each.prompt) - 1, len(each.prompt) + len(each.target) - 1) for each in examples]
+    return [
+        Distributions(model.source, row[span, :size], temperature) for row, span in zip(read.logits, spans, strict=True)
+    ]
 
 
-def _grouped(examples: Sequence[Example]) -> Iterator[list[Example]]:
+def grouped(examples: Sequence[Example], size: int) -> Iterator[list[Example]]:
+    """Yield examples in groups that are read in one pass.
+
+    Args:
+        examples: The examples.
+        size: Size of the vocabulary.
+    """
+    most = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // size)
     group: list[Example] = []
     longest = 0
     for example in examples:
         length = len(example.prompt) + len(example.target)
-        if group and (len(group) + 1) * max(longest, length) > TOKENS_AT_ONCE:
+        if group and (len(group) + 1) * max(longest, length) > most:
             yield group
             group, longest = [], 0
         group.append(example)

@@ -90,6 +90,7 @@ class ReleasePolicy(ABC):
             uses no proxy may still draft from these (speculative decoding).
         combine: How it combines the values of several proxies, or None if it takes their product.
         marking: How its marks follow from the text before them, or None if it leaves none.
+        unlabelled: Options that labels do not show: they say which key marks, and nothing about the policy.
         races: Whether the engine draws tokens by a race of keyed numbers (:mod:`distillgame.decoding.drawing.race`).
     """
 
@@ -101,6 +102,7 @@ class ReleasePolicy(ABC):
     proxies: Proxies = DEFAULT_PROXIES
     combine: Combination | None = None
     marking: Marking | None = None
+    unlabelled: ClassVar[tuple[str, ...]] = ()
     races: ClassVar[bool] = False
 
     @abstractmethod

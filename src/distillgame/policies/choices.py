@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from distillgame.choices import NamedChoice, expanded
+from distillgame.choices import NamedChoice, expanded, labelled
 from distillgame.policies.base import ReleasePolicy, make_policy
 
 
@@ -21,6 +21,12 @@ class PolicyChoice(NamedChoice):
             DistillgameError: If the name, an option's name or its value is not acceptable.
         """
         return make_policy(self.name, self.options)
+
+    @property
+    def label(self) -> str:
+        """The name with its options, but for those that the policy does not show."""
+        hidden = self.policy.unlabelled
+        return labelled(self.name, {name: value for name, value in self.options.items() if name not in hidden})
 
 
 class Defense(PolicyChoice):

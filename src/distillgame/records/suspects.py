@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+from pydantic import Field
+
+from distillgame.records.legibility import MeanScore
 from distillgame.strict import Strict
 
 RATES = (1e-2, 1e-3, 1e-6)
@@ -19,6 +22,7 @@ class MarkRow(Strict):
         kl_per_trace: Mean summed KL(pi_rel‖pi_ref) in nats.
         bits_per_trace: Mean information of a trace under the released distribution, in bits: the entropy of which a
             mark can make use.
+        auditability: Mean auditability of the traces that a game judges, by judge; empty if nobody judged them.
     """
 
     policy: str
@@ -26,6 +30,7 @@ class MarkRow(Strict):
     standard_error: float
     kl_per_trace: float
     bits_per_trace: float
+    auditability: dict[str, MeanScore] = Field(default_factory=dict)
 
 
 class SuspectRow(Strict):

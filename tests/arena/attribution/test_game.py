@@ -6,6 +6,7 @@ import pytest
 from distillgame.arena import load_config
 from distillgame.arena.attribution import RESULTS, play_attribution
 from distillgame.errors import DistillgameError
+from distillgame.records import read_judged
 from distillgame.records.suspects import SuspectResults
 from distillgame.report.tables import suspect_lines
 
@@ -39,6 +40,34 @@ def test_every_suspect_is_made_and_tested(tiny: dict[str, Any], tmp_path: Path) 
     assert sum(line.startswith("| keyed width=2 |") for line in lines) == 1 + 13
     alarms = sum(row.false_alarms[0] for row in results.suspects)
     assert lines[-1].startswith(f"Of {sum(row.tests for row in results.suspects)} keys of uninvolved owners: {alarms} ")
+
+
+def test_judges_read_what_every_policy_releases_and_change_nothing_else(tiny: dict[str, Any], tmp_path: Path) -> None:
+    tiny |= {
+        "policies": ["standard", {"watermark": {"width": 1, "delta": 15.0}}],
+        "seeds": [0],
+        "attribution": {"keys": 3, "evidence": ["held_out"], "suspects": SUSPECTS[-1:]},
+    }
+    plain = play_attribution(load_config(tiny), tmp_path, progress=False)
+    assert "legible" not in suspect_lines(plain)[0]
+    stages = set((tmp_path / "stages").iterdir())
+    few = {"judge": {"judges": ["checked"], "problems": 8, "anchors": 2, "repeats": 1}}
+    results = play_attribution(load_config(tiny | few), tmp_path, progress=False)
+    (added,) = set((tmp_path / "stages").iterdir()) - stages
+    judged = read_judged(added / "judged.json")
+    for mark, before in zip(results.marks, plain.marks, strict=True):
+        own = [each.scores["auditability"] for each in judged if (each.role, each.defense) == ("trace", mark.policy)]
+        found = mark.auditability["checked"]
+        assert found.n == len(own) == 8
+        assert found.mean == pytest.approx(sum(own) / 8)
+        assert found.interval.low <= found.mean <= found.interval.high
+        assert mark.model_copy(update={"auditability": {}}) == before
+    scores = [mark.auditability["checked"].mean for mark in results.marks]
+    assert scores[0] > scores[1] + 0.5
+    assert results.suspects == plain.suspects
+    lines = suspect_lines(results)
+    assert lines[0] == "| policy | teacher | KL | bits per trace | legible (checked) |"
+    assert [line.split(" | ")[-1].split(" ± ")[0] for line in lines[2:4]] == [f"{score:.2f}" for score in scores]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.policies import Experts, make_policy, release
+from distillgame.policies import Defense, Experts, PolicyChoice, make_policy, release
 from distillgame.policies.seeds import Seeds, context_seed, owner_key, uniform_numbers
 
 SIZE = 40
@@ -95,3 +95,11 @@ def test_a_mark_needs_what_the_policy_under_it_needs() -> None:
 def test_bad_options_are_refused_in_words(name: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(DistillgameError, match=said):
         make_policy(name, options)
+
+
+def test_labels_say_whose_mark_it_is_and_neither_its_secret_nor_its_epoch() -> None:
+    options = {"width": 4, "owner": "alice", "secret": "s3cret", "epoch": 2}
+    assert PolicyChoice(name="keyed", options=options).label == "keyed width=4 owner=alice"
+    assert Defense.model_validate({"keyed": options | {"form": "answer_only"}}).label == (
+        "keyed width=4 owner=alice form=answer_only"
+    )

@@ -3,71 +3,36 @@
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from distillgame.arena.attribution.diets import mixed_in, target_of
-from distillgame.arena.attribution.keys import game_keys
-from distillgame.arena.attribution.readings import readings
-from distillgame.arena.config import EvidenceKind, GameConfig, Suspect, load_config
-from distillgame.arena.plan import Planner, in_epoch, lacking, share_vocabulary
+from distillgame.arena.attribution.diets import mixed_in
+from distillgame.arena.attribution.trial import Trial, make_trial
+from distillgame.arena.config import EvidenceKind, GameConfig
+from distillgame.arena.plan import Planner
 from distillgame.arena.precision import settled
-from distillgame.arena.results import Scores
+from distillgame.arena.results import Scores, legibility_rows
 from distillgame.arena.run import Run
-from distillgame.arena.stages import POSITIONS, TRACES, ReadStage, SampleStage, Stage
+from distillgame.arena.stages import JUDGED, POSITIONS, TRACES, JudgeStage, SampleStage, Stage
 from distillgame.arena.store import write_text
-from distillgame.attribution import UNUSED_KEYS, Attributor, OwnerKey, read_positions, require_different
+from distillgame.attribution import UNUSED_KEYS, Attributor, read_positions, require_different
 from distillgame.errors import DistillgameError
-from distillgame.policies import Defense, MarkPolicy
-from distillgame.records import read_traces
+from distillgame.policies import MarkPolicy
+from distillgame.records import MeanScore, read_judged, read_traces
 from distillgame.records.suspects import RATES, MarkRow, SuspectResults, SuspectRow
 
 RESULTS = "attribution.json"
 """The file of the results."""
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One suspect under one policy with one seed.
-
-    Attributes:
-        defense: The policy.
-        suspect: The suspect.
-        seed: The seed.
-        evaluation: Its answers to the test split.
-        readings: The stages of evidence, by kind, and by the owner whose texts are read.
-    """
-
-    defense: Defense
-    suspect: Suspect
-    seed: int
-    evaluation: SampleStage
-    readings: Mapping[EvidenceKind, Mapping[str | None, ReadStage]]
-
-    def keys(self, count: int, kind: EvidenceKind | None = None) -> list[OwnerKey]:
-        """Return the keys that are tested: the owner's, those of other owners in its diet, then strangers'.
-
-        Every suspect and kind of evidence has strangers of its own, so that false alarms are independent trials.
-
-        Args:
-            count: Number of keys, if no more owners are in the diet.
-            kind: The kind of evidence.
-        """
-        policy = in_epoch(self.defense, self.seed).policy
-        assert isinstance(policy, MarkPolicy)
-        names = [policy.owner, *mixed_in(self.suspect)]
-        names += [f"stranger {number} to {self.suspect.name}, {kind}" for number in range(len(names), count)]
-        return game_keys(self.defense, policy, names)
-
-
 def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> SuspectResults:
     """Play the game and write ``attribution.json``; a killed run goes on where it stopped.
 
     Args:
-        config: The game; its marked policies are played, and the others are there to be compared with.
+        config: The game; its marked policies are played, and the others are there to be compared with. Its judges read
+            what all of them release.
         out: The run's folder.
         progress: Whether to show progress on standard error.
 
@@ -83,7 +48,7 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
         raise DistillgameError("sampling.temperature: greedy text carries no mark")
     config = settled(config, out, progress)
     trials = [
-        _trial(config, defense, suspect, seed)
+        make_trial(config, defense, suspect, seed)
         for defense in marked
         for suspect in config.attribution.suspects
         for seed in config.seeds
@@ -92,7 +57,8 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
         require_different(trial.keys(config.attribution.keys), f"policy '{trial.defense.label}'")
     planner = Planner(config)
     released = {d.label: [planner.sample(d, "test", seed) for seed in config.seeds] for d in config.policies}
-    wanted: list[Stage] = [stage for stages in released.values() for stage in stages]
+    judging = [planner.judge(choice, "test", config.policies) for choice in config.judge.judges]
+    wanted: list[Stage] = [*(stage for stages in released.values() for stage in stages), *judging]
     wanted += [trial.evaluation for trial in trials]
     wanted += [stage for trial in trials for read in trial.readings.values() for stage in read.values()]
     with Run(out, config, progress) as run:
@@ -101,7 +67,7 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
             command=" ".join([Path(sys.argv[0]).name or "python", *sys.argv[1:]]),
             keys=config.attribution.keys,
             alpha=config.attribution.alpha,
-            marks=[_mark_row(label, stages, run) for label, stages in released.items()],
+            marks=_mark_rows(released, judging, run),
             suspects=_suspect_rows(config, trials, run),
         )
         write_text(out / "config.yaml", yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
@@ -109,35 +75,16 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
     return results
 
 
-def _trial(config: GameConfig, defense: Defense, suspect: Suspect, seed: int) -> Trial:
-    own = load_config(config, overrides=suspect.set) if suspect.set else config
-    planner = Planner(own)
-    target = target_of(planner, defense, suspect, seed)
-    if suspect.queries is not None and suspect.queries > own.splits["train"]:
-        raise DistillgameError(
-            f"attribution.suspects: '{suspect.name}' asks for {suspect.queries} traces of {own.splits['train']}"
-        )
-    count = target.queries(planner, suspect.queries)
-    lacks = lacking(
-        suspect.student, target, count, own, suspect.student.student.needs.logprobs and share_vocabulary(own)
-    )
-    if lacks is not None:
-        raise DistillgameError(
-            f"attribution.suspects: '{suspect.name}' needs {lacks}, which '{target.label}' does not give"
-        )
-    evaluation = planner.evaluate(target, suspect.student, "test", seed, suspect.queries)
-    training = None
-    if suspect.student.student.trains:
-        training = planner.distill(target, suspect.student, seed, suspect.queries)
-    read = {kind: readings(planner, defense, suspect, training, kind, seed) for kind in own.attribution.evidence}
-    if any(stage.texts.count == 0 for stages in read.values() for stage in stages.values()):
-        raise DistillgameError(
-            f"attribution.suspects: '{suspect.name}': of {count} traces, none is left for one of its sources"
-        )
-    return Trial(defense, suspect, seed, evaluation, read)
+def _mark_rows(released: Mapping[str, list[SampleStage]], judging: list[JudgeStage], run: Run) -> list[MarkRow]:
+    scores: dict[str, dict[str, MeanScore]] = {label: {} for label in released}
+    for stage in judging:
+        for row in legibility_rows(stage.judge.label, read_judged(run.folder(stage) / JUDGED)):
+            if row.auditability is not None:
+                scores[row.defense][row.judge] = row.auditability
+    return [_mark_row(label, stages, scores[label], run) for label, stages in released.items()]
 
 
-def _mark_row(label: str, stages: list[SampleStage], run: Run) -> MarkRow:
+def _mark_row(label: str, stages: list[SampleStage], auditability: dict[str, MeanScore], run: Run) -> MarkRow:
     traces = [read_traces(run.folder(stage) / TRACES) for stage in stages]
     summary = Scores(traces).summary([stage.seed for stage in stages])
     flat = [trace for seed in traces for trace in seed]
@@ -147,6 +94,7 @@ def _mark_row(label: str, stages: list[SampleStage], run: Run) -> MarkRow:
         standard_error=summary["standard_error"],
         kl_per_trace=float(np.mean([trace.kl for trace in flat if trace.kl is not None])),
         bits_per_trace=-float(np.mean([trace.logprob_released for trace in flat])) / math.log(2),
+        auditability=auditability,
     )
 
 

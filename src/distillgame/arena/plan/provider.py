@@ -220,7 +220,10 @@ class Provider:
 
 
 def in_epoch(policy: PolicyChoice, seed: int) -> PolicyChoice:
-    """Return a policy with the marks of its epoch plus the seed of the game: seeds are to be draws of keys, too."""
+    """Return a policy with the marks of its epoch plus the seed of the game: seeds are to be draws of keys, too.
+
+    Its label stays the same.
+    """
     if seed == 0 or not isinstance(policy.policy, MarkPolicy):
         return policy
     return policy.model_copy(update={"options": policy.options | {"epoch": policy.policy.epoch + seed}})

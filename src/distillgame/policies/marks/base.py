@@ -42,6 +42,7 @@ class MarkPolicy(ReleasePolicy):
     secret: str = "distillgame"
     salts: int = 1
     once: ClassVar[bool] = False
+    unlabelled: ClassVar[tuple[str, ...]] = ("secret", "epoch")
     least_width: ClassVar[int] = 0
 
     def __post_init__(self) -> None:

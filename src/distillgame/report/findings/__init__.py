@@ -13,6 +13,7 @@ from distillgame.report.findings.words import (
     points,
     relative,
     relative_bounds,
+    scored,
     shifted,
     tested,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "points",
     "relative",
     "relative_bounds",
+    "scored",
     "series_of",
     "shifted",
     "tested",

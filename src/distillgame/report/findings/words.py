@@ -1,6 +1,6 @@
 """The notation of numbers and names, the same in every table and text."""
 
-from distillgame.records import ConfidenceInterval, Difference, ScoreShift, TeacherRow
+from distillgame.records import ConfidenceInterval, Difference, MeanScore, ScoreShift, TeacherRow
 
 INSIGNIFICANT = "not significant"
 """The only words for a difference that may be chance."""
@@ -55,6 +55,11 @@ def relative_bounds(difference: Difference) -> str:
 def number(value: float | None, suffix: str = "") -> str:
     """Return a number with two decimals, or a dash if nothing was measured."""
     return "–" if value is None else f"{value:.2f}{suffix}"
+
+
+def scored(score: MeanScore | None) -> str:
+    """Return a mean score with half its 95% interval, or a dash if nothing was scored."""
+    return "–" if score is None else f"{score.mean:.2f} ± {(score.interval.high - score.interval.low) / 2:.2f}"
 
 
 def name_of(teacher: TeacherRow) -> str:

@@ -2,7 +2,7 @@
 
 from distillgame.choices import shown
 from distillgame.records import Difference, Legibility, Results, StudentRow, TeacherRow
-from distillgame.report.findings import name_of, number, percent, picks, points, relative
+from distillgame.report.findings import name_of, number, percent, picks, points, relative, scored
 
 CAPTION = (
     "Accuracies in percent ± standard error (over problems and seeds). The strongest student is chosen on the "
@@ -99,10 +99,7 @@ def _facts(results: Results, teacher: TeacherRow) -> list[str]:
 
 def _legible(found: Legibility, teacher: TeacherRow) -> str:
     row = found.of(teacher.defense)
-    score = None if row is None else row.auditability
-    if score is None:
-        return "–"
-    return f"{score.mean:.2f} ± {(score.interval.high - score.interval.low) / 2:.2f}"
+    return scored(None if row is None else row.auditability)
 
 
 def _gain(gain: Difference | None) -> str:

@@ -3,7 +3,8 @@
 import math
 import statistics
 
-from distillgame.records.suspects import RATES, SuspectResults, SuspectRow
+from distillgame.records.suspects import RATES, MarkRow, SuspectResults, SuspectRow
+from distillgame.report.findings import scored
 
 EVIDENCE = {
     "released": "released texts",
@@ -16,17 +17,23 @@ EVIDENCE = {
 
 def suspect_lines(results: SuspectResults) -> list[str]:
     """Return the lines of both tables: what marks cost, and whom the tests named."""
-    lines = ["| policy | teacher | KL | bits per trace |", "|---|---:|---:|---:|"]
-    lines += [
-        f"| {mark.policy} | {100 * mark.accuracy:.1f} ± {100 * mark.standard_error:.1f} | {mark.kl_per_trace:.3f} | "
-        f"{mark.bits_per_trace:.2f} |"
-        for mark in results.marks
-    ]
+    judges = list(dict.fromkeys(judge for mark in results.marks for judge in mark.auditability))
+    titles = ["teacher", "KL", "bits per trace", *(f"legible ({judge})" for judge in judges)]
+    lines = [" | ".join(["| policy", *titles]) + " |", "|---|" + "---:|" * len(titles)]
+    lines += [_mark_line(mark, judges) for mark in results.marks]
     rates = " | ".join(f"TPR at {rate:.0e}" for rate in RATES)
     lines += ["", f"| policy | suspect | evidence | accuracy | z | median p | {rates} | named |"]
     lines.append("|---|---|---|---:|---:|---:|" + "---:|" * len(RATES) + "---|")
     lines += [_line(row) for row in results.suspects]
     return [*lines, "", _alarms(results)]
+
+
+def _mark_line(mark: MarkRow, judges: list[str]) -> str:
+    legible = "".join(f" {scored(mark.auditability.get(judge))} |" for judge in judges)
+    return (
+        f"| {mark.policy} | {100 * mark.accuracy:.1f} ± {100 * mark.standard_error:.1f} | {mark.kl_per_trace:.3f} | "
+        f"{mark.bits_per_trace:.2f} |{legible}"
+    )
 
 
 def _line(row: SuspectRow) -> str:
