@@ -76,6 +76,8 @@ def test_keys_come_from_a_file(tmp_path: Path) -> None:
         ("secret: x", "their keys follow from 'secret' and 'mark'"),
         (FILE.replace("keyed", "poe").replace("width: 3", "gamma: 0.5"), "owner 'alice': mark: policy 'poe' leaves no"),
         (FILE.replace("width", "widht"), "unknown option 'widht'"),
+        (FILE.replace("width: 3", "secret: TOP"), "'secret' says which key it is, and not which mark"),
+        (FILE.replace("width: 3", '"on": poe'), "keyed: 'on' says"),
         (FILE.replace("bob", "alice"), "the key of 'alice' for epoch 0 is there twice"),
         (FILE.replace("[0, 1]", "[]"), "epochs"),
         ("keys: [{owner: a, key: zz, mark: keyed}]", "keys.0.key"),

@@ -109,17 +109,24 @@ def test_two_thousand_unknown_keys_give_uniform_p_values_and_no_accusation(kind:
     for level in (0.001, 0.01, 0.05):
         below = sum(p_value <= level for p_value in found)
         assert binom.sf(below - 1, 2000, 1.25 * level) > 1e-4
-        assert binom.cdf(below, 2000, 0.8 * level) > 1e-4
+        assert level < 0.01 or binom.cdf(below, 2000, 0.8 * level) > 1e-4
 
 
-def test_the_tail_is_as_sharp_as_its_body() -> None:
-    """200,000 unknown keys, drawn as such: at 1e-3 and 1e-4 the rate is the level, not a bound on it."""
-    nulls = Nulls(make("race", made_up(100)))
-    largest = np.sort(nulls.statistic.draws(KEY, torch.arange(200_000), 0.0))[-1000:]
-    found = np.array([nulls.significance(value).p_value for value in largest])
-    assert found[0] > 2e-3
-    for level, error in ((1e-3, 0.3), (1e-4, 0.8)):
-        assert (found <= level).sum() / 200_000 == pytest.approx(level, rel=error)
+def test_the_tail_is_as_sharp_as_its_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million unknown keys, drawn as such, against ten sets of draws: the rate is the level, and no bound on it."""
+    statistic = make("race", made_up(100))
+    largest = np.sort(statistic.draws(KEY, torch.arange(1_000_000), 0.0))[-3000:]
+    rates = []
+    for number in range(10):
+        monkeypatch.setattr(significance, "UNUSED", owner_key(b"draws", str(number)))
+        nulls = Nulls(statistic)
+        found = np.array([nulls.significance(value).p_value for value in largest])
+        assert found[0] > 2e-3
+        rates.append([(found <= level).sum() / 1_000_000 for level in (1e-3, 1e-4)])
+    # Standard errors are 4.5 and 11 percent.
+    at_1e3, at_1e4 = np.mean(rates, axis=0)
+    assert at_1e3 == pytest.approx(1e-3, rel=0.2)
+    assert at_1e4 == pytest.approx(1e-4, rel=0.45)
 
 
 @pytest.mark.parametrize("kind", ["race", "green"])

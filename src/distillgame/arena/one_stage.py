@@ -14,7 +14,7 @@ from distillgame.arena.stages import TRACES, GivenStage, Model, SampleStage, Sta
 from distillgame.arena.store import MANIFEST
 from distillgame.errors import DistillgameError
 from distillgame.models import ModelSpec
-from distillgame.policies import PolicyChoice
+from distillgame.policies import MarkPolicy, PolicyChoice
 from distillgame.records import read_traces
 from distillgame.students import StudentChoice, TrainingReport
 from distillgame.tasks import SPLITS
@@ -31,6 +31,7 @@ class SampleSummary:
         n: Number of problems.
         kl_per_trace: Mean summed KL to the reference, in nats; None for greedy sampling.
         finish_rate: Share of completions that ended by themselves.
+        mark: Whose mark it carries, in words; empty without one.
     """
 
     path: Path
@@ -39,12 +40,13 @@ class SampleSummary:
     n: int
     kl_per_trace: float | None
     finish_rate: float
+    mark: str = ""
 
     def __str__(self) -> str:
         kl = "" if self.kl_per_trace is None else f", KL {self.kl_per_trace:.3f} nats per trace"
         return (
             f"accuracy {100 * self.accuracy:.1f} ± {100 * self.standard_error:.1f} % on {self.n} problems, "
-            f"{100 * self.finish_rate:.0f} % finished{kl}"
+            f"{100 * self.finish_rate:.0f} % finished{kl}{self.mark}"
         )
 
 
@@ -149,7 +151,7 @@ def _run(stage: SampleStage, config: GameConfig, out: Path, progress: bool) -> S
     with Run(out, config, progress) as run:
         run.compute([stage])
         path = run.folder(stage) / TRACES
-    traces = read_traces(path)
+    traces, policy = read_traces(path), stage.policy.policy
     summary = Scores([traces]).summary([stage.seed])
     kl = [trace.kl for trace in traces if trace.kl is not None]
     return SampleSummary(
@@ -159,6 +161,7 @@ def _run(stage: SampleStage, config: GameConfig, out: Path, progress: bool) -> S
         n=summary["n"],
         kl_per_trace=sum(kl) / len(kl) if kl else None,
         finish_rate=summary["finish_rate"],
+        mark=f", marked for '{policy.owner}' in epoch {policy.epoch}" if isinstance(policy, MarkPolicy) else "",
     )
 
 

@@ -1,8 +1,8 @@
 """Attribution: whose marked text a model was trained on, with p-values that allow for the number of keys."""
 
-from distillgame.attribution.attribute import ALPHA, Attributor
+from distillgame.attribution.attribute import ALPHA, Attributor, bits_needed
 from distillgame.attribution.files import from_data, read_positions, to_data, write_positions
-from distillgame.attribution.owners import KeyFile, MarkChoice, OwnerKey, read_keys, require_different
+from distillgame.attribution.owners import OF_THE_KEY, KeyFile, MarkChoice, OwnerKey, read_keys, require_different
 from distillgame.attribution.positions import Position, Positions
 from distillgame.attribution.preferences import read_samples, read_weights
 from distillgame.attribution.reading import Reading, require_same_tokens
@@ -11,6 +11,7 @@ from distillgame.attribution.statistics import GreenStatistic, RaceStatistic, St
 
 __all__ = [
     "ALPHA",
+    "OF_THE_KEY",
     "UNUSED_KEYS",
     "Attributor",
     "GreenStatistic",
@@ -24,6 +25,7 @@ __all__ = [
     "Reading",
     "Significance",
     "Statistic",
+    "bits_needed",
     "from_data",
     "make_statistic",
     "read_keys",

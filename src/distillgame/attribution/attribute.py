@@ -53,7 +53,7 @@ class Attributor:
             for row, p_value in zip(rows, corrected, strict=True)
         ]
         return Attribution(
-            alpha=alpha, bits_needed=math.log2(len(keys) / alpha), unused_keys=self.unused_keys, keys=rows
+            alpha=alpha, bits_needed=bits_needed(len(keys), alpha), unused_keys=self.unused_keys, keys=rows
         )
 
     def _row(self, key: OwnerKey) -> KeyRow:
@@ -84,6 +84,11 @@ class Attributor:
             p_value=found.p_value,
             tokens=key.tokens,
         )
+
+
+def bits_needed(keys: int, alpha: float) -> float:
+    """Return the bits that single out one of so many keys at a level."""
+    return math.log2(keys / alpha)
 
 
 def _texts_needed(row: KeyRow, needed: float) -> int | None:

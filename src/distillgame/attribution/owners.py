@@ -13,9 +13,19 @@ from distillgame.policies import MarkPolicy, make_policy
 from distillgame.policies.seeds import owner_key
 from distillgame.strict import Strict, parse
 
+OF_THE_KEY = ("owner", "epoch", "secret", "on")
+"""Options of a mark that its test is not told: they are the key's, and what was marked shows in no text."""
+
 
 class MarkChoice(NamedChoice):
     """A mark without an owner: ``keyed: {width: 4}`` in YAML."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "MarkChoice":
+        for name in OF_THE_KEY:
+            if name in self.options:
+                raise ValueError(f"{self.name}: '{name}' says which key it is, and not which mark: leave it out")
+        return self
 
     @property
     def policy(self) -> MarkPolicy:

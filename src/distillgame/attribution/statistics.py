@@ -28,7 +28,7 @@ COUNT_POWER = 0.5
 
 
 AT_ONCE = 2_000_000
-"""Random numbers that are held at once."""
+"""About how many random numbers are held at once; one draw of green lists takes one per token and context."""
 
 
 class Statistic(ABC):

@@ -22,7 +22,7 @@ MOST_ROWS = 20
 @click.option("--texts", multiple=True, metavar="[OWNER=]FILE", help="Released texts, an owner's own or anybody's: all "
               "of them, not chosen by their completions [default: texts for held-out prompts].")  # fmt: skip
 @click.option("--fresh", is_flag=True, help="Let the teacher answer the prompts of --texts again, without a mark, and "
-              "read that: the p-values are then exact.")  # fmt: skip
+              "read that: p-values are then exact if no prompt depends on marked text.")  # fmt: skip
 @click.option("--black-box", is_flag=True, help="Use what the model writes, not its weights.")
 @click.option("--config", "-c", help="The game that says who the teacher is, and how it is sampled.")
 @click.option("--split", default="validation", show_default=True, help="The split of held-out prompts.")
@@ -84,6 +84,8 @@ def attribute(
     settings = load_config(config, overrides=overrides)
     found = attribute_suspect(case, settings, folder)
     _print(found)
+    if found.owners and texts and not fresh and not case.writes:
+        click.echo("The key itself marked these texts: let an accusation rest on --fresh, whose p-values are exact.")
     click.echo(f"read against {settings.teacher.name} at temperature {settings.sampling.temperature:g}")
     click.echo(f"written to {folder / 'evidence.json'}")
 

@@ -13,7 +13,12 @@ from distillgame.cli.options import assignments, config_argument, overrides_opti
 @click.option("--policy", default="standard", show_default=True, help="Release policy.")
 @click.option("--strength", "-p", multiple=True, metavar="NAME=VALUE", help="The policy's parameter, as in gamma=0.3.")
 @click.option("--split", default="train", show_default=True, help="Which split to sample.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the random streams.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the random streams; marks are those of the policy's epoch plus it.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The run's folder [default: runs/NAME].")
 @quick_option
 @overrides_option

@@ -52,7 +52,7 @@ class Attribution(Strict):
         keys: The rows.
     """
 
-    alpha: float
+    alpha: float = Field(gt=0, lt=1)
     bits_needed: float
     unused_keys: int
     keys: list[KeyRow] = Field(min_length=1)

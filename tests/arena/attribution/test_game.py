@@ -5,7 +5,9 @@ import pytest
 
 from distillgame.arena import load_config
 from distillgame.arena.attribution import RESULTS, play_attribution
+from distillgame.arena.attribution.trial import make_trial
 from distillgame.errors import DistillgameError
+from distillgame.policies import Defense
 from distillgame.records import read_judged
 from distillgame.records.suspects import SuspectResults
 from distillgame.report.tables import suspect_lines
@@ -70,6 +72,28 @@ def test_judges_read_what_every_policy_releases_and_change_nothing_else(tiny: di
     assert [line.split(" | ")[-1].split(" ± ")[0] for line in lines[2:4]] == [f"{score:.2f}" for score in scores]
 
 
+def test_the_keys_are_those_of_the_seed_and_strangers_are_never_tested_twice(tiny: dict[str, Any]) -> None:
+    config = load_config(tiny | {"attribution": {"suspects": SUSPECTS}})
+    strangers = []
+    for name in ("keyed", "fingerprint"):
+        defense = Defense(name=name, options={"width": 2, "epoch": 3} | ({"lambda": 0.5} if name != "keyed" else {}))
+        for suspect in config.attribution.suspects:
+            for seed in (0, 2):
+                trial = make_trial(config, defense, suspect, seed)
+                for kind, read in trial.readings.items():
+                    keys = trial.keys(6, kind)
+                    mixed = [owner for owner in ("owner 2", "owner 3") if owner in trial.readings.get("released", {})]
+                    strangers += [each.key for each in keys if each.owner.startswith("stranger")]
+                    assert [each.epoch for each in keys] == [3 + seed] * 6
+                    if kind == "released":
+                        texts: Any = read[None].texts
+                        marked = getattr(texts, "traces", texts).policy.policy
+                        assert keys[0].secret == marked.marking.key
+                        assert [each.owner for each in keys[1 : 1 + len(mixed)]] == mixed
+    assert len(strangers) > 200
+    assert len(set(strangers)) == len(strangers)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -94,6 +118,8 @@ def test_judges_read_what_every_policy_releases_and_change_nothing_else(tiny: di
             },
             "is there twice",
         ),
+        ({"attribution": {"keys": 3, "suspects": [{"name": "x", "owners": 3}]}}, "3 leave no stranger beside the 3"),
+        ({"seeds": [0, -1]}, "seeds: -1: 'keyed width=2' marks in epoch -1"),
         ({"sampling": {"temperature": 0, "max_new_tokens": 80}}, "greedy text carries no mark"),
     ],
 )

@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from distillgame.arena import load_config
-from distillgame.arena.attribution import EVIDENCE, Case, attribute, check_evidence, load_keys
+from distillgame.arena.attribution import EVIDENCE, Case, Evidence, attribute, check_evidence, load_keys
 from distillgame.arena.config import GameConfig
 from distillgame.attribution import MarkChoice, OwnerKey
 from distillgame.errors import DistillgameError
 from distillgame.models import Endpoint, ModelSpec
 from distillgame.policies.seeds import owner_key
 from distillgame.records import ReleasedTrace, read_released, write_released
+from distillgame.records.attribution import Attribution, KeyRow
 from tests.endpoints import completion, endpoint
 
 KEYED = MarkChoice(name="keyed", options={"width": 2})
@@ -102,6 +103,44 @@ def test_a_black_box_that_says_what_the_key_chose_is_found(accusation: Path) -> 
     assert [row.owner for row in evidence.found.keys] == ["other owner 1", "owner", "other owner 2"]
 
 
+@pytest.mark.parametrize(
+    ("significant", "named"),
+    [
+        ([], ["other owner 3"]),
+        (["other owner 1"], ["other owner 1"]),
+        (["a", "b"], ["a", "b"]),
+        (["a", "b", "c", "d", "e", "f", "other owner 3"], ["a", "b", "c", "d", "e"]),
+    ],
+)
+def test_evidence_names_those_in_the_verdict_and_numbers_the_others(significant: list[str], named: list[str]) -> None:
+    """Also where an owner is called as a number is, and where a verdict counts those it does not name."""
+    owners = ["a", "b", "c", "d", "e", "f", "other owner 1", "other owner 3"]
+    found = Attribution(
+        alpha=1e-3,
+        bits_needed=13,
+        unused_keys=999,
+        keys=[
+            KeyRow(
+                owner=owner, epoch=0, mark="keyed", own_texts=False, texts=9, contexts=9, bits_per_text=1.0, z=1.0,
+                p_value=0.5 - 0.01 * number, corrected=1e-9 if owner in significant else 1.0,
+                significant=owner in significant,
+            )
+            for number, owner in enumerate(owners)
+        ],
+    )  # fmt: skip
+    about: dict[str, Any] = {"suspect": {}, "reference": {}, "sources": [], "versions": {}}
+    evidence = Evidence.of(found, [key(owner) for owner in owners], {}, **about)
+    assert evidence.verdict == evidence.found.verdict == found.verdict
+    shown = [row.owner for row in evidence.found.keys]
+    assert len(set(shown)) == len(owners)
+    assert [owner for owner in owners if owner in shown] == named
+    assert [each.owner for each in evidence.accused] == (named if len(named) == len(significant) == 1 else [])
+    silent = found.model_copy(update={"keys": [row.model_copy(update={"contexts": 0}) for row in found.keys]})
+    if not significant:
+        numbered = Evidence.of(silent, [key(owner) for owner in owners], {}, **about).found
+        assert not {row.owner for row in numbered.keys} & set(owners)
+
+
 def rows(data: dict[str, Any]) -> list[Any]:
     found: list[Any] = data["positions"][0]["data"]["positions"]
     return found
@@ -119,6 +158,10 @@ def rows(data: dict[str, Any]) -> list[Any]:
         (lambda data: data.pop("suspect"), "'suspect' is missing"),
         (lambda data: data.update(positions=[]), "no text was read for contexts of 2 tokens"),
         (lambda data: data["found"].update(keys=[]), "keys"),
+        (lambda data: data["found"]["keys"].append(data["found"]["keys"][1]), "among the tests twice"),
+        (lambda data: data["found"].update(unused_keys=-1), "its null has -1 draws"),
+        (lambda data: data["found"].update(bits_needed=1.0), "'bits_needed' does not follow"),
+        (lambda data: data["found"].update(alpha=2.0), "alpha"),
         (lambda data: rows(data).append(rows(data)[0]), "twice"),
         (lambda data: rows(data)[0].__setitem__(1, -1), "malformed"),
         (lambda data: rows(data)[0].__setitem__(1, 10**40), "malformed"),

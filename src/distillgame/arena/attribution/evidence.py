@@ -3,12 +3,13 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
-from distillgame.attribution import Attributor, OwnerKey, from_data, require_different
+from distillgame.attribution import UNUSED_KEYS, Attributor, OwnerKey, bits_needed, from_data, require_different
 from distillgame.errors import DistillgameError
 from distillgame.records.attribution import Attribution, KeyRow
 from distillgame.stats import holm
@@ -104,9 +105,9 @@ class Evidence(Strict):
 
 def _numbered(found: Attribution) -> Attribution:
     """Return tests with numbers for the owners of whom the verdict says nothing: evidence is shown to strangers."""
-    said = found.owners or [found.surest.owner]
-    others = [row.owner for row in found.keys if row.owner not in said]
-    names = {owner: f"other owner {number}" for number, owner in enumerate(dict.fromkeys(others), start=1)}
+    verdict, owners = found.verdict, dict.fromkeys(row.owner for row in found.keys)
+    free = (name for number in count(1) if (name := f"other owner {number}") not in owners)
+    names = {owner: next(free) for owner in owners if f"'{owner}'" not in verdict}
     rows = [row.model_copy(update={"owner": names.get(row.owner, row.owner)}) for row in found.keys]
     return found.model_copy(update={"keys": rows})
 
@@ -137,12 +138,20 @@ def _check(evidence: Evidence, path: Path) -> None:
     found = evidence.found
     positions = {(each.owner, each.width): from_data(each.data, str(path)) for each in evidence.positions}
     stated = {(row.owner, row.epoch, row.mark): row for row in found.keys}
+    if len(stated) < len(found.keys):
+        raise DistillgameError(f"{path}: a key is among the tests twice")
+    if found.unused_keys != UNUSED_KEYS:
+        raise DistillgameError(
+            f"{path}: its null has {found.unused_keys} draws, and that of this version {UNUSED_KEYS}"
+        )
+    if not _same(found.bits_needed, bits_needed(len(found.keys), found.alpha)):
+        raise DistillgameError(f"{path}: 'bits_needed' does not follow from the number of keys and the level")
     single = len(found.owners) == 1
     named = [(row.owner, row.epoch, row.mark) for row in found.keys if row.significant and single]
     if [(key.owner, key.epoch, key.mark.label) for key in evidence.accused] != named:
         raise DistillgameError(f"{path}: the keys that are shown are not those that name an owner")
     if evidence.accused:
-        again = Attributor(positions, found.unused_keys).attribute(evidence.accused, found.alpha)
+        again = Attributor(positions).attribute(evidence.accused, found.alpha)
         for row in again.keys:
             _require_same(row, stated[row.owner, row.epoch, row.mark], path)
     corrected = holm([row.p_value for row in found.keys])

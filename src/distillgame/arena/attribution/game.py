@@ -54,7 +54,8 @@ def play_attribution(config: GameConfig, out: Path, progress: bool = True) -> Su
         for seed in config.seeds
     ]
     for trial in trials:
-        require_different(trial.keys(config.attribution.keys), f"policy '{trial.defense.label}'")
+        for kind in trial.readings:
+            require_different(trial.keys(config.attribution.keys, kind), f"policy '{trial.defense.label}'")
     planner = Planner(config)
     released = {d.label: [planner.sample(d, "test", seed) for seed in config.seeds] for d in config.policies}
     judging = [planner.judge(choice, "test", config.policies) for choice in config.judge.judges]

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from distillgame.attribution import MarkChoice, OwnerKey, read_keys
+from distillgame.attribution import OF_THE_KEY, MarkChoice, OwnerKey, read_keys
 from distillgame.errors import DistillgameError
 from distillgame.policies import Defense, MarkPolicy
 from distillgame.policies.seeds import owner_key
-
-OF_THE_KEY = ("owner", "epoch", "secret", "on")
-"""Options of a mark that its test does not ask for: it is told the key, and reads the marked policy from no text."""
 
 SQLITE = b"SQLite format 3\0"
 """The first bytes of a SQLite file."""

@@ -27,7 +27,7 @@ def readings(
     if kind == "held_out":
         texts = {None: planner.sample(STANDARD, "validation", planner.config.seeds[0])}
     elif kind == "samples":
-        texts = {None: _answers(planner, training, seed)}
+        texts = {None: _answers(planner, suspect, training, seed)}
     else:
         owners: list[str | None] = [None, *mixed_in(suspect)]
         texts = {owner: _asked(planner, defense, suspect, n, kind, seed) for n, owner in enumerate(owners)}
@@ -43,8 +43,11 @@ def readings(
 def _asked(
     planner: Planner, defense: Defense, suspect: Suspect, number: int, kind: EvidenceKind, seed: int
 ) -> TracesStage:
-    """Return what one source of the diet asked for: as it was released, or answered again without a mark."""
-    first, portions = suspect.queries, portions_of(suspect)
+    """Return what one source of the diet asked for: as it was released, or answered again without a mark.
+
+    Of several draws or rounds it is the first. A suspect that asked for nothing is tested on the account's whole split.
+    """
+    first, portions = _first(planner, suspect), portions_of(suspect)
     if kind == "released":
         traces = planner.sample(owned(defense, number), "train", seed, first=first)
     else:
@@ -59,11 +62,19 @@ def _known(planner: Planner, training: DistillStage | None, kind: EvidenceKind) 
     return {"suspect": planner.model("student")} if training is None else {"trained": training}
 
 
-def _answers(planner: Planner, training: DistillStage | None, seed: int) -> SampleStage:
+def _first(planner: Planner, suspect: Suspect) -> int | None:
+    """Return how many prompts a suspect asked first; None for all."""
+    needs, whole = suspect.student.student.needs, planner.config.splits["train"]
+    first = (suspect.queries or whole) // (needs.draws * needs.rounds)
+    return first if needs.traces and first < whole else None
+
+
+def _answers(planner: Planner, suspect: Suspect, training: DistillStage | None, seed: int) -> SampleStage:
     """Return what a suspect answers to the owner's prompts, at temperature 1."""
+    problems, first = planner.problems("train"), _first(planner, suspect)
     asking = planner.config.evaluation.model_copy(update={"temperature": 1.0, "forced_answer_tokens": 0})
     return SampleStage(
-        problems=planner.problems("train"),
+        problems=problems if first is None else problems.part(0, first),
         model=planner.model("student"),
         trained=training,
         policy=STANDARD.without_form,

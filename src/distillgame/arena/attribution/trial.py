@@ -32,10 +32,10 @@ class Trial:
     evaluation: SampleStage
     readings: Mapping[EvidenceKind, Mapping[str | None, ReadStage]]
 
-    def keys(self, count: int, kind: EvidenceKind | None = None) -> list[OwnerKey]:
+    def keys(self, count: int, kind: EvidenceKind) -> list[OwnerKey]:
         """Return the keys that are tested: the owner's, those of other owners in its diet, then strangers'.
 
-        Every suspect and kind of evidence has strangers of its own, so that false alarms are independent trials.
+        Every policy, suspect and kind of evidence has strangers of its own, so that no key is tested twice.
 
         Args:
             count: Number of keys, if no more owners are in the diet.
@@ -44,7 +44,8 @@ class Trial:
         policy = in_epoch(self.defense, self.seed).policy
         assert isinstance(policy, MarkPolicy)
         names = [policy.owner, *mixed_in(self.suspect)]
-        names += [f"stranger {number} to {self.suspect.name}, {kind}" for number in range(len(names), count)]
+        case = f"{self.suspect.name}, {kind}, {self.defense.label}"
+        names += [f"stranger {number} to {case}" for number in range(len(names), count)]
         return game_keys(self.defense, policy, names)
 
 

@@ -73,4 +73,7 @@ class AttributionSettings(Strict):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"suspects: '{name}' is listed twice")
+        for suspect in self.suspects:
+            if suspect.owners >= self.keys:
+                raise ValueError(f"keys: {self.keys} leave no stranger beside the {suspect.owners} of '{suspect.name}'")
         return self

@@ -168,7 +168,9 @@ class Provider:
             proxies={name: self.proxy(name) for name in self.config.all_proxies},
             # The time that a derivative takes does not depend on its direction: one per proxy will do.
             gradients={
-                name: self.direction(policy, name, seed) for policy in deriving for name in policy.policy.proxy_names
+                name: self.direction(in_epoch(policy, seed), name, seed)
+                for policy in deriving
+                for name in policy.policy.proxy_names
             },
             policies=tuple(policies.values()),
             sampling=self.config.sampling,
@@ -226,4 +228,7 @@ def in_epoch(policy: PolicyChoice, seed: int) -> PolicyChoice:
     """
     if seed == 0 or not isinstance(policy.policy, MarkPolicy):
         return policy
-    return policy.model_copy(update={"options": policy.options | {"epoch": policy.policy.epoch + seed}})
+    epoch = policy.policy.epoch + seed
+    if epoch < 0:
+        raise DistillgameError(f"seeds: {seed}: '{policy.label}' marks in epoch {epoch}: a mark takes seeds from 0 on")
+    return policy.model_copy(update={"options": policy.options | {"epoch": epoch}})

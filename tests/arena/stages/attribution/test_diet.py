@@ -61,6 +61,12 @@ def test_every_owner_is_tested_on_what_it_asked_for(tiny: dict[str, Any]) -> Non
     assert few.count == 5
     (again,) = read("prompts", queries=5).values()
     assert (again.policy.name, again.count, again.draw) == ("standard", 5, 1)
+    (twice,) = read("released", student={"best_of_k": {"k": 2}}).values()
+    assert (twice.count, twice.draw) == (12, 0)
+    (unasked,) = read("prompts", student="reference", queries=5).values()
+    assert unasked.count == 24
+    (said,) = read("samples", queries=5).values()
+    assert said.count == 5
     (part,) = read("released", share=0.25).values()
     assert (part.traces.policy.name, part.portions, part.which) == ("keyed", (1, 3), 0)
     framed = read("released", framed=0.25)
