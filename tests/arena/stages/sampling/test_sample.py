@@ -41,3 +41,12 @@ def test_traces_hold_the_sums_of_what_was_measured_by_token(tmp_path: Path) -> N
             assert parts is not None
             assert len(parts) == trace.sampled_tokens
             assert abs(whole - sum(parts)) < 1e-3
+
+
+def test_the_summary_says_whose_mark_it_is_and_of_which_epoch(tmp_path: Path) -> None:
+    """The test of a key has to be told the epoch, which the seed moves."""
+    keyed = PolicyChoice(name="keyed", options={"width": 2, "owner": "alice", "epoch": 4})
+    summary = str(sample_split(load_config(TINY), keyed, "test", 3, tmp_path, False))
+    assert summary.endswith(", marked for 'alice' in epoch 7")
+    plain = sample_split(load_config(TINY), PolicyChoice(name="standard"), "test", 3, tmp_path, False)
+    assert "marked" not in str(plain)
