@@ -17,7 +17,7 @@ from distillgame.cli.main import main
 from distillgame.models import Endpoint, LanguageModel
 from distillgame.policies import Experts, policies, release
 from distillgame.records import ReleasedTrace, Results, TeacherRow, read_results
-from distillgame.records.suspects import SuspectResults
+from distillgame.records.suspects import SuspectResults, SuspectRow
 from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
 from distillgame.report.tables import suspect_lines
 from distillgame.stats import FLAGS
@@ -303,7 +303,22 @@ def strongest_cells(results: Results, teacher: TeacherRow) -> list[str]:
 
 
 def test_the_tables_of_attribution_are_those_of_its_results() -> None:
-    page = (DOCS / "attribution.md").read_text()
-    for name in ("attribution.json", "marks.json"):
+    page, tables = ((DOCS / name).read_text() for name in ("attribution.md", "attribution-tables.md"))
+    for name in ("attribution.json", "marks.json", "leg-counting-marks.json"):
         results = SuspectResults.model_validate_json((DOCS / name).read_text())
-        assert "\n".join(suspect_lines(results)) in page
+        assert "\n".join(suspect_lines(results)) in tables
+        assert f"`{results.command}` ([{name}]({name})):" in tables
+        if name != "leg-counting-marks.json":
+            assert {line for line in suspect_lines(results) if line.count("|") == 6} <= set(page.splitlines())
+    keyed = SuspectResults.model_validate_json((DOCS / "attribution.json").read_text()).suspects
+    rows = {(row.suspect, row.evidence): row for row in keyed}
+    for suspect in (name for name, kind in rows if kind == "released"):
+        released, prompts = rows[suspect, "released"], rows[suspect, "prompts"]
+        accuracy = f"{100 * released.accuracy:.1f}"
+        assert f"| {suspect} | {accuracy} | {found_out(released)} | {found_out(prompts)} |" in page
+
+
+def found_out(row: SuspectRow) -> str:
+    """A suspect by one kind of evidence: z per seed, and who was named."""
+    named = ", ".join(f"{row.named.count(name)} {name}" for name in dict.fromkeys(row.named))
+    return f"{' '.join(f'{z:+.1f}' for z in row.z)}: {named}"
