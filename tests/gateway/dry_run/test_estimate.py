@@ -105,7 +105,8 @@ def test_what_is_unknown_is_said_with_what_to_add() -> None:
     assert row(text, "in all")[1:] == ["unknown", "unknown"]
     assert "sequences" not in text
     assert "teacher: somebody/large is not in a folder here" in text
-    half = said("paper", 80e9, vllm__enabled=True, teacher={"source": "a/b", "cache": dict(layers=1, heads=1, size=32)})
+    stated = {"source": "somebody/large", "dtype": "bfloat16", "cache": {"layers": 1, "heads": 1, "size": 32}}
+    half = said("paper", 80e9, vllm__enabled=True, teacher=stated)
     assert "'parameters' of teacher" in half
     assert "--gpu-memory" not in half
     assert "say --gpu-memory" in said("paper", vllm__enabled=True)
