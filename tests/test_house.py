@@ -48,7 +48,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"config"},
     ],
     "gateway": [
-        {"web"},
+        {"web", "dry_run"},
         {"exchange", "owner"},
         {"access"},
         {"api"},

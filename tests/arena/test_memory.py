@@ -27,11 +27,12 @@ def test_keys_and_values_of_both_networks_and_the_gpus(tiny: dict[str, Any]) -> 
     tiny["policies"] = ["standard", {"poe": {"gamma": 0.5}}]
     for role in ("teacher", "proxy"):
         tiny[role] = {"source": tiny[role], "dtype": "float32"}
-    # The teacher has 4 layers with 4 heads of 32 dimensions, the proxy 2 layers with 4 heads of 28.
-    total = 2 * 4 * (4 * 4 * 32 + 2 * 4 * 28)
+    # The teacher has 4 layers with 4 heads of 32 dimensions, the proxy 2 layers with 4 heads of 28, padded to 32; each
+    # GPU has two heads of each layer.
+    each = 2 * 4 * (4 * 2 * 32 + 2 * 2 * 32)
     said = memory(GameConfig.model_validate(tiny), SIZES)["vLLM"]
     assert "40 GB over 2 GPUs" in said
-    assert said.endswith(f"keys and values: {total / 1e6:.3g} MB per token")
+    assert said.endswith(f"keys and values: {each / 1e6:.3g} MB per token on each GPU")
 
 
 def test_what_is_unknown_is_said(tiny: dict[str, Any]) -> None:
@@ -39,7 +40,7 @@ def test_what_is_unknown_is_said(tiny: dict[str, Any]) -> None:
     tiny["policies"] = ["standard"]
     tiny["teacher"] = "somebody/large-model"
     config = GameConfig.model_validate(tiny)
-    assert "unknown until their configurations are here" in memory(config, SIZES)["vLLM"]
+    assert memory(config, SIZES)["vLLM"].endswith("keys and values: unknown (say 'cache' of teacher, or download it)")
     assert memory(config, SIZES | {"teacher": None})["vLLM"] == "unknown (say 'parameters' of teacher)"
     tiny["sampling"]["engine"] = "distillgame"
     assert "sampling" in memory(GameConfig.model_validate(tiny), SIZES)

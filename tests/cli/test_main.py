@@ -142,7 +142,7 @@ def test_the_papers_configurations_dry_run_without_a_network(
     through = ("-s", "sampling.engine=vllm", "-s", "policies=[standard, {poe: {gamma: 0.65}}]")
     status, out, _ = run(capsys, "play", name, "--dry-run", *through)
     assert status == 0
-    assert "vLLM     21.4 GB for the networks of one policy" in out
+    assert "vLLM     21.4 GB for the networks of one policy; their keys and values: 0.0942 MB per token" in out
 
 
 def test_one_stage_at_a_time(capsys: pytest.CaptureFixture[str], tmp_path: Path, config: str) -> None:

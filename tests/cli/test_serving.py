@@ -101,6 +101,7 @@ def test_a_key_is_made_listed_and_revoked(run: Run) -> None:
         (["serve", "--host", "203.0.113.7"], "choose another --host or --port"),
         (["serve", "--set", "monitor.reference=none.txt"], "No such file"),
         (["serve", "--upstream", "http://127.0.0.1:1/v1"], "reports neither KL nor value"),
+        (["serve", "paper", "--engine", "vllm", "--dry-run", "--gpu-memory", "16GB"], "the weights alone take 21.4 GB"),
     ],
 )
 def test_bad_input_is_one_line_and_status_2(run: Run, arguments: list[str], said: str) -> None:
@@ -180,6 +181,28 @@ def test_keys_and_ledger_need_no_configuration_that_can_be_served(tmp_path: Path
     assert run("keys", "create", "-c", "front.yaml", "--owner", "x", "--tier", "a").returncode == 0
     assert (tmp_path / "b.db").is_file()
     assert run("ledger", "-c", "front.yaml").returncode == 0
+
+
+def test_a_dry_run_prints_the_memory_and_leaves_nothing(tmp_path: Path, run: Run) -> None:
+    found = run("serve", "paper", "--engine", "vllm", "--dry-run", "--gpu-memory", "80GiB")
+    assert found.returncode == 0, found.stderr
+    # 0.9 of 80 GiB, less 21.42 GB.
+    assert "at most 55.9 GB for keys and values" in found.stdout
+    assert found.stdout.endswith("nothing was downloaded, loaded, opened or written\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--dry-run", "--gpu-memory", "80"], "'80' is no size as in 80GB or 80GiB"),
+        (["--gpu-memory", "80GB"], "--gpu-memory is for --dry-run"),
+    ],
+)
+def test_the_memory_of_a_gpu_is_a_size_and_for_dry_runs(run: Run, arguments: list[str], message: str) -> None:
+    found = run("serve", *arguments)
+    assert found.returncode == 2
+    assert message in found.stderr
 
 
 def test_an_address_in_use_is_said_before_models_are_loaded(run: Run, tmp_path: Path) -> None:

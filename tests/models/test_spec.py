@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec, fingerprint, locate, pinned, spec
+from distillgame.models import CacheShape, ModelSpec, fingerprint, locate, pinned, spec
 
 
 def test_a_plain_string_is_a_source() -> None:
@@ -79,6 +79,10 @@ def test_fingerprints_follow_content_not_place(tmp_path: Path) -> None:
 def test_the_stated_size_is_not_part_of_the_fingerprint() -> None:
     plain = ModelSpec(source="embedded:teacher")
     assert fingerprint(plain) == fingerprint(plain.model_copy(update={"parameters": 1e9}))
+    shape = CacheShape(layers=1, heads=2, size=3)
+    assert fingerprint(plain) == fingerprint(plain.model_copy(update={"cache": shape}))
+    # Stages and records name models as they did before there was the field.
+    assert "cache" not in plain.model_dump()
 
 
 def test_a_hub_model_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec
+from distillgame.models import CacheShape, ModelSpec
 from distillgame.policies import PolicyChoice
 from distillgame.vllm.launching import adapter_arguments, plain_settings, require_device, start_engine
 
@@ -19,6 +19,11 @@ POE = PolicyChoice(name="poe", options={"gamma": 0.5})
 def test_proxies_are_given_by_their_folders() -> None:
     settings = plain_settings(POE, TEACHER, {"proxy": ModelSpec(source="embedded:bestiary-proxy")}, {})
     assert settings.proxies["proxy"].endswith("embedded/bestiary-proxy")
+
+
+def test_numbers_for_estimates_are_nothing_that_vllm_has_to_honour() -> None:
+    proxy = ModelSpec(source="embedded:bestiary-proxy", parameters=3e5, cache=CacheShape(layers=2, heads=4, size=28))
+    assert plain_settings(POE, TEACHER, {"proxy": proxy}, {}).proxies
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,13 @@
 """The memory that a game takes, estimated without downloading or running anything."""
 
-import math
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from distillgame.arena.config import GameConfig
 from distillgame.arena.engines.needs import TRAINING_BYTES
-from distillgame.errors import DistillgameError
-from distillgame.models import ModelSpec, locate
+from distillgame.models import ModelSpec, total
+from distillgame.vllm.memory import footprint, network_copies
 
 GIGA = 1e9
 
@@ -35,36 +35,29 @@ def _vllm(config: GameConfig, sizes: Sizes) -> str:
     """Of the engine with most networks: the teacher, and a policy's proxies, each twice where it needs derivatives."""
     assert config.sampling.engine is not None
     specs = {"teacher": config.teacher, **config.all_proxies}
+    gpus = config.sampling.engine.tensor_parallel_size
     weights, cached = [], []
     for defense in config.policies:
         policy = defense.policy
-        copies = {"teacher": 1} | dict.fromkeys(policy.proxy_names, 2 if policy.needs_delta else 1)
-        if unknown := [name for name in copies if sizes[name] is None]:
-            return f"unknown (say 'parameters' of {unknown[0]})"
         # Differences of passes need float32, for all networks.
         each = 4 if policy.needs_delta else _bytes(config.teacher)
-        weights.append(sum(count * (sizes[name] or 0) * each for name, count in copies.items()))
-        cached.append(sum(count * _token_bytes(specs[name], each) for name, count in copies.items()))
-    gpus = config.sampling.engine.tensor_parallel_size
+        copies = network_copies(dict.fromkeys(policy.proxy_names, policy.needs_delta))
+        networks = [footprint(name, specs[name], sizes[name], each, count) for name, count in copies.items()]
+        if unknown := [network.name for network in networks if network.weights is None]:
+            return f"unknown (say 'parameters' of {unknown[0]})"
+        weights.append(total(network.weights for network in networks) or 0)
+        cached.append({network.name: network.token_bytes(gpus) for network in networks})
     split = f" over {gpus} GPUs" if gpus > 1 else ""
-    unknown_size = any(map(math.isnan, cached))
-    keys = "unknown until their configurations are here" if unknown_size else f"{max(cached) / 1e6:.3g} MB per token"
+    keys = _keys(cached, gpus)
     return f"{max(weights) / GIGA:.3g} GB{split} for the networks of one policy; their keys and values: {keys}"
 
 
-def _token_bytes(spec: ModelSpec, each: int) -> float:
-    """Bytes of keys and values of one token, of so many each; nan where the model's configuration does not say."""
-    from transformers import AutoConfig
-
-    try:
-        location = locate(spec.source)
-        found = AutoConfig.from_pretrained(location.name, revision=location.revision, local_files_only=True)
-        config = found.get_text_config()
-        head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-        return float(2 * config.num_hidden_layers * heads * head * each)
-    except (DistillgameError, OSError, ValueError, AttributeError):  # Some have no attention.
-        return math.nan
+def _keys(cached: Sequence[Mapping[str, int | None]], gpus: int) -> str:
+    """Of the policy that takes most, given the bytes of one token on each GPU by policy and network."""
+    if unknown := [name for networks in cached for name, size in networks.items() if size is None]:
+        return f"unknown (say 'cache' of {unknown[0]}, or download it)"
+    each = max(total(networks.values()) or 0 for networks in cached)
+    return f"{each / 1e6:.3g} MB per token" + (" on each GPU" if gpus > 1 else "")
 
 
 def _sampling(config: GameConfig, sizes: Sizes) -> str:

@@ -4,6 +4,7 @@ from distillgame.models.alignment import MINIMUM_SHARE, Alignment, align, requir
 from distillgame.models.chat import Example, training_example
 from distillgame.models.devices import DeviceName, pick_device
 from distillgame.models.endpoint import Endpoint, WriterSpec
+from distillgame.models.footprint import CacheShape, Footprint, total
 from distillgame.models.loading import (
     LanguageModel,
     embedded_config,
@@ -13,20 +14,24 @@ from distillgame.models.loading import (
     quiet,
 )
 from distillgame.models.precision import has_choice
-from distillgame.models.size import count_parameters
-from distillgame.models.spec import ADAPTER, ModelSpec, fingerprint, locate, pinned
+from distillgame.models.size import cache_shape, count_parameters, local_config
+from distillgame.models.spec import ADAPTER, Location, ModelSpec, fingerprint, locate, pinned
 
 __all__ = [
     "ADAPTER",
     "MINIMUM_SHARE",
     "Alignment",
+    "CacheShape",
     "DeviceName",
     "Endpoint",
     "Example",
+    "Footprint",
     "LanguageModel",
+    "Location",
     "ModelSpec",
     "WriterSpec",
     "align",
+    "cache_shape",
     "count_parameters",
     "embedded_config",
     "fingerprint",
@@ -34,10 +39,12 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "load_without_weights",
+    "local_config",
     "locate",
     "pick_device",
     "pinned",
     "quiet",
     "require_alignable",
+    "total",
     "training_example",
 ]

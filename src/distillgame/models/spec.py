@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from distillgame.errors import DistillgameError
+from distillgame.models.footprint import CacheShape
 from distillgame.strict import Strict
 
 EMBEDDED = Path(__file__).parent / "embedded"
@@ -47,6 +48,7 @@ class ModelSpec(Strict):
             first, by timing, for teachers and proxies stored in bfloat16.
         seed: Seed of the random weights of ``init:``.
         parameters: Number of parameters, for estimates when the model is not on this machine.
+        cache: Shape of its keys and values, likewise.
     """
 
     source: str
@@ -55,6 +57,7 @@ class ModelSpec(Strict):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     seed: int = 0
     parameters: float | None = Field(None, gt=0)
+    cache: CacheShape | None = Field(None, exclude_if=lambda cache: cache is None)
 
     @property
     def name(self) -> str:
@@ -137,7 +140,7 @@ def fingerprint(spec: ModelSpec) -> str:
     Raises:
         DistillgameError: If a source cannot be found or the hub cannot be reached.
     """
-    parts = [spec.model_dump_json(exclude={"parameters"})]
+    parts = [spec.model_dump_json(exclude={"parameters", "cache"})]
     if not spec.source.startswith("init:"):
         parts.append(_source_fingerprint(spec.source))
     parts += [_source_fingerprint(spec.tokenizer)] if spec.tokenizer else []

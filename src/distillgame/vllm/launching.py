@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from distillgame.errors import DistillgameError
-from distillgame.models import ADAPTER, ModelSpec, locate, pick_device
+from distillgame.models import ADAPTER, Location, ModelSpec, locate, pick_device
 from distillgame.policies import PolicyChoice
 from distillgame.vllm.arguments import LARGEST_RANK, RANKS
 from distillgame.vllm.settings import ARCHITECTURE, FIELD, DefenseSettings
@@ -55,7 +55,7 @@ def start_engine(teacher: ModelSpec, settings: DefenseSettings, arguments: Mappi
         from vllm.v1.engine.llm_engine import LLMEngine
     except ImportError as error:
         raise DistillgameError(f"vLLM is not installed ({error}): see docs/vllm.md") from error
-    location = _plain("teacher", teacher, {"dtype", "chat_template"})
+    location = _place(_plain_teacher(teacher))
     known = {field.name for field in fields(EngineArgs)}
     if unknown := sorted(arguments.keys() - known):
         raise DistillgameError(f"vllm.arguments: vLLM's engine has no argument '{unknown[0]}'")
@@ -130,11 +130,35 @@ def plain_settings(
     Raises:
         DistillgameError: If a proxy's specification says more than vLLM honours.
     """
-    places = {}
-    for name, spec in proxies.items():
-        same = {"dtype"} if spec.dtype == teacher.dtype else set()
-        places[name] = _plain(f"proxy '{name}'", spec, same)
+    places = {name: _place(_plain_proxy(name, spec, teacher)) for name, spec in proxies.items()}
     return DefenseSettings(policy=policy, proxies=places, directions=dict(directions))
+
+
+def require_plain(teacher: ModelSpec, proxies: Mapping[str, ModelSpec]) -> None:
+    """Check that vLLM honours all that is said of the teacher and its proxies; nothing is asked of the hub.
+
+    Raises:
+        DistillgameError: If a specification says more than vLLM honours.
+    """
+    _plain_teacher(teacher)
+    for name, spec in proxies.items():
+        _plain_proxy(name, spec, teacher)
+
+
+def require_context(name: str, config: Any, longest: int) -> None:
+    """Check that a proxy can read as far as the teacher: what lies beyond would be no numbers.
+
+    Args:
+        name: Its name.
+        config: Its configuration.
+        longest: Longest sequence in tokens.
+
+    Raises:
+        DistillgameError: If it cannot.
+    """
+    most = getattr(config.get_text_config(), "max_position_embeddings", None)
+    if most is not None and most < longest:
+        raise DistillgameError(f"proxy '{name}' reads {most} tokens, fewer than --max-model-len {longest}: lower that")
 
 
 def adapter_arguments(folder: str) -> dict[str, Any]:
@@ -150,8 +174,16 @@ def adapter_arguments(folder: str) -> dict[str, Any]:
     raise DistillgameError(f"training.lora.rank: vLLM takes adapters of rank {LARGEST_RANK} at most (found {rank})")
 
 
-def _plain(role: str, spec: ModelSpec, honoured: set[str]) -> str:
-    """Return the folder of a model, or its hub name.
+def _plain_teacher(spec: ModelSpec) -> Location:
+    return _plain("teacher", spec, {"dtype", "chat_template"})
+
+
+def _plain_proxy(name: str, spec: ModelSpec, teacher: ModelSpec) -> Location:
+    return _plain(f"proxy '{name}'", spec, {"dtype"} if spec.dtype == teacher.dtype else set())
+
+
+def _plain(role: str, spec: ModelSpec, honoured: set[str]) -> Location:
+    """Return the location of a model, a folder or a hub name.
 
     Raises:
         DistillgameError: If it says more than that and what is honoured, or is no folder or hub name.
@@ -161,9 +193,14 @@ def _plain(role: str, spec: ModelSpec, honoured: set[str]) -> str:
         raise DistillgameError(f"{role} '{spec.source}': vLLM needs a folder or a hub name")
     if (Path(location.name) / ADAPTER).is_file():
         raise DistillgameError(f"{role} '{spec.source}': adapters have to be merged into their base model first")
-    said = {name for name in spec.model_fields_set - {"source", "parameters", "seed"} if _says(spec, name)}
+    said = {name for name in spec.model_fields_set - {"source", "parameters", "cache", "seed"} if _says(spec, name)}
     if more := sorted(said - honoured):
         raise DistillgameError(f"{role}: '{more[0]}' is not honoured in vLLM; make a folder that says it")
+    return location
+
+
+def _place(location: Location) -> str:
+    """Return the folder or the hub name that vLLM is given."""
     return location.name if location.revision is None else _snapshot(location.name, location.revision)
 
 

@@ -19,6 +19,7 @@ from distillgame.errors import DistillgameError
 from distillgame.models import load_without_weights
 from distillgame.vllm import require_version
 from distillgame.vllm.experts import ProxyNetworks, proxy_networks
+from distillgame.vllm.launching import require_context
 from distillgame.vllm.padding import SMALLEST, HeadPadding
 from distillgame.vllm.releasing import Releaser
 from distillgame.vllm.rows import RequestRows
@@ -67,7 +68,7 @@ class DefendedForCausalLM(nn.Module, SupportsLoRA):  # type: ignore[misc]
             self.hf_to_vllm_mapper = WeightsMapper(orig_to_new_prefix={"": f"{TEACHER}."})
         configs = {name: AutoConfig.from_pretrained(path) for name, path in self.settings.proxies.items()}
         for name, each in configs.items():
-            _require_context(name, each, int(config.max_model_len))
+            require_context(name, each, int(config.max_model_len))
         self.networks: dict[str, ProxyNetworks] = {}
         for place, (name, each) in enumerate(configs.items()):
             made = proxy_networks(name, each, vllm_config, f"{prefix}proxy_{chr(97 + place)}", self.settings)
@@ -157,13 +158,6 @@ def _require_adaptable(teacher: Any) -> None:
     mapper = getattr(teacher, "hf_to_vllm_mapper", None)
     if not supports_lora(teacher) or (mapper is not None and any(vars(mapper.get_rename_mapper()).values())):
         raise DistillgameError(f"adapters of {type(teacher).__name__} are not supported: train students whole")
-
-
-def _require_context(name: str, config: Any, longest: int) -> None:
-    """Refuse a proxy that cannot read as far as the teacher: what lies beyond would be no numbers."""
-    most = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if most is not None and most < longest:
-        raise DistillgameError(f"proxy '{name}' reads {most} tokens, fewer than --max-model-len {longest}: lower that")
 
 
 def _require_sound(vllm_config: VllmConfig, settings: DefenseSettings) -> None:

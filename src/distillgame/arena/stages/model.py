@@ -2,6 +2,9 @@
 
 import gc
 from functools import lru_cache
+from typing import Any
+
+from pydantic import field_serializer
 
 from distillgame.models import LanguageModel, ModelSpec, fingerprint, load_model, pinned
 from distillgame.strict import Strict
@@ -17,6 +20,11 @@ class Model(Strict):
 
     spec: ModelSpec
     hash: str
+
+    @field_serializer("spec")
+    def _without_estimates(self, spec: ModelSpec) -> dict[str, Any]:
+        # No result depends on the stated shape of its cache, and so no stage's key.
+        return spec.model_dump(mode="json", exclude={"cache"})
 
     @classmethod
     def of(cls, spec: ModelSpec, resolve: bool = True) -> "Model":

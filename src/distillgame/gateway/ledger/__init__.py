@@ -2,7 +2,7 @@
 
 from distillgame.gateway.ledger.budget import REFUSE, Budget, OverBudgetError
 from distillgame.gateway.ledger.charge import NOTHING, Charge
-from distillgame.gateway.ledger.database import mark_secret, open_database, reading, stream_secret
+from distillgame.gateway.ledger.database import mark_secret, open_database, reading, require_database_url, stream_secret
 from distillgame.gateway.ledger.days import day_of, parse_span
 from distillgame.gateway.ledger.keys import Key, create_key, digest_of, find_key, list_keys, revoke_key
 from distillgame.gateway.ledger.leases import Lease, Ledger, Offer, Party
@@ -76,6 +76,7 @@ __all__ = [
     "parse_span",
     "reading",
     "refused",
+    "require_database_url",
     "revoke_key",
     "set_flag",
     "spent_on",

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -42,15 +42,8 @@ def open_database(url: str, create: bool = True) -> Engine:
     Raises:
         DistillgameError: If the URL is malformed, the database cannot be reached, or its tables have another version.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError as error:
-        raise DistillgameError("ledger: not a database URL; write sqlite:///FILE or postgresql://...") from error
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
+    parsed = require_database_url(url)
     shown = parsed.render_as_string(hide_password=True)
-    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
-        raise DistillgameError(f"ledger: {shown}: only sqlite and postgresql are supported")
     is_file = parsed.get_backend_name() == "sqlite"
     if is_file:
         _prepare_file(parsed.database, shown, create)
@@ -74,6 +67,24 @@ def open_database(url: str, create: bool = True) -> Engine:
     if found != str(SCHEMA):
         raise DistillgameError(f"ledger: {shown}: its tables have version {found}, this program's have {SCHEMA}")
     return engine
+
+
+def require_database_url(url: str) -> URL:
+    """Return the parts of a database's URL, with the driver that is used.
+
+    Raises:
+        DistillgameError: If it is malformed, or of a database that is not supported.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise DistillgameError("ledger: not a database URL; write sqlite:///FILE or postgresql://...") from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        shown = parsed.render_as_string(hide_password=True)
+        raise DistillgameError(f"ledger: {shown}: only sqlite and postgresql are supported")
+    return parsed
 
 
 def reason(error: SQLAlchemyError) -> str:
