@@ -1,10 +1,19 @@
 """``distillgame bench``."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
 import click
 from rich.console import Console
+
+ADDRESS = re.compile(r"auto|local|[^\s/]+:\d+")
+
+
+def _address(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not ADDRESS.fullmatch(value):
+        raise click.BadParameter(f"'{value}' is not 'auto', 'local' or HOST:PORT")
+    return value
 
 
 @click.command()
@@ -18,18 +27,25 @@ from rich.console import Console
     help="vllm: the defenses inside vLLM, next to vLLM as it is. Writes bench.vllm.json and bench.vllm.md.",
 )
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where to run [default: a GPU if there is one].")
-def bench(out: Path, quick: bool, engine: str, device: Literal["cpu", "cuda"] | None) -> None:
+@click.option(
+    "--address",
+    metavar="CLUSTER",
+    callback=_address,
+    help="Run on a node of a Ray cluster, alone there: auto, local or HOST:PORT, as compute.address.",
+)
+def bench(
+    out: Path,
+    quick: bool,
+    engine: Literal["distillgame", "vllm"],
+    device: Literal["cpu", "cuda"] | None,
+    address: str | None,
+) -> None:
     """Time every defense in this engine against its floor, and against transformers.
 
     Writes bench.json, bench.md and bench.png. Run it on an idle machine; interrupted, it goes on where it was.
     """
-    from distillgame.arena.bench.run import FULL, QUICK
-    from distillgame.arena.bench.run import bench as run
-    from distillgame.arena.bench.through_vllm import FULL_VLLM, QUICK_VLLM, bench_vllm
-    from distillgame.models import pick_device, quiet
+    from distillgame.arena.bench.anywhere import bench_here, bench_on_cluster
 
-    chosen = pick_device(device or "auto", "--device")
-    quiet()
     console = Console(stderr=True)
     with console.status("setting up") as status:
 
@@ -39,9 +55,9 @@ def bench(out: Path, quick: bool, engine: str, device: Literal["cpu", "cuda"] | 
             else:
                 click.echo(text, err=True)
 
-        if engine == "vllm":
-            bench_vllm(out, QUICK_VLLM if quick else FULL_VLLM, chosen, show)
+        if address is None:
+            bench_here(out, engine, quick, device or "auto", show)
         else:
-            run(out, QUICK if quick else FULL, chosen, show)
+            bench_on_cluster(address, out, engine, quick, device or "auto", show)
     click.echo((out / ("bench.vllm.md" if engine == "vllm" else "bench.md")).read_text())
     click.echo(f"written to {out}")

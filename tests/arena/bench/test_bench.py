@@ -5,16 +5,17 @@ from typing import Any
 import pytest
 import torch
 
-from distillgame.arena.bench import machine, pairs, run, settings, shaped
+from distillgame.arena.bench import machine, pairs, run, settings
 from distillgame.arena.bench.baseline import Baseline, _Mixture
 from distillgame.arena.bench.cases import CASES
 from distillgame.arena.bench.pairs import POLICIES, TEMPERATURE, embedded_pair
 from distillgame.arena.bench.parts import Parts
 from distillgame.arena.bench.run import Plan, bench
-from distillgame.arena.bench.shaped import Shape
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.policies import Experts
+
+from .tiny import shrink
 
 
 def test_the_baseline_mixes_what_both_models_say_of_each_row() -> None:
@@ -45,13 +46,7 @@ def test_the_baseline_runs_every_batch_until_its_longest_row_ends(policy: str) -
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = {name: Shape(name, 16, 1, 2, 1, 32) for name in shaped.SHAPES}
-    monkeypatch.setattr(pairs, "SHAPES", sizes)
-    monkeypatch.setattr(pairs, "TRACES", 8)
-    monkeypatch.setattr(run, "VOCABULARY", 4096)
-    monkeypatch.setattr(run, "TAIL_REPETITIONS", 1)
-    monkeypatch.setattr(run, "LEAST_SEQUENCES", 1)
-    monkeypatch.setattr(run, "LEAST_TOKENS", 2)
+    shrink(monkeypatch.setattr)
 
 
 def test_a_bench_writes_a_row_for_every_case(tiny: None, tmp_path: Path) -> None:

@@ -28,6 +28,9 @@ RAY = [
 # Two nodes of one machine must not choose from the same range.
 PORTS = ["--min-worker-port=0", "--max-worker-port=0"]
 
+TOKEN = secrets.token_hex(16)
+"""The token of all clusters: a process keeps the first that it has read."""
+
 
 @dataclass
 class RayCluster:
@@ -79,8 +82,11 @@ def cluster(store: Objects) -> Iterator[RayCluster]:
         port = free.getsockname()[1]
     environment = {
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(16),
+        "RAY_AUTH_TOKEN": TOKEN,
         "RAY_USAGE_STATS_ENABLED": "0",
+        # By default a node that died counts as alive for ten seconds more.
+        "RAY_health_check_period_ms": "1000",
+        "RAY_health_check_failure_threshold": "3",
         "DISTILLGAME_CACHE": str(folder / "cache"),
         **store.environment,
     }

@@ -119,7 +119,7 @@ def test_a_game_survives_a_node_the_store_and_its_driver(
 def test_a_stage_waits_for_a_node_that_is_large_enough_but_not_for_ever(
     tiny: dict[str, Any], cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distillgame.arena.engines.cluster.JOIN_SECONDS", 1.0)
+    monkeypatch.setattr("distillgame.arena.engines.nodes.JOIN_SECONDS", 1.0)
     asked = {"sample": {"cpus": 64}}
     compute = {"engine": "ray", "address": cluster.address, "device": "cpu", "resources": asked}
     config = load_config(tiny, overrides={f"compute.{name}": value for name, value in compute.items()})

@@ -4,8 +4,8 @@ import pytest
 
 from distillgame.arena import load_config
 from distillgame.arena.config import Compute
-from distillgame.arena.engines.cluster import amounts_of, fits
 from distillgame.arena.engines.needs import PROCESS_BYTES, Needs, needs, require_kinds
+from distillgame.arena.engines.nodes import amounts_of, fits
 from distillgame.arena.plan import Lineup, Planner
 from distillgame.arena.run.scheduler import in_order
 from distillgame.arena.stages import CostStage, DistillStage, SampleStage, Stage

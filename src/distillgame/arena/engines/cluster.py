@@ -10,18 +10,13 @@ from functools import cache
 from typing import Any, ClassVar
 
 from distillgame.arena.config import Compute
+from distillgame.arena.engines import nodes
 from distillgame.arena.engines.engine import Engine, Message
 from distillgame.arena.engines.needs import Needs, needs, require_kinds
 from distillgame.arena.engines.remote import Board, compute_remotely
 from distillgame.arena.stages import Stage
 from distillgame.arena.store import Store, environment
 from distillgame.errors import DistillgameError
-
-JOIN_SECONDS = 120.0
-"""For how long a stage waits for a node that is large enough: nodes may join late, or be started because it waits."""
-
-POLL_SECONDS = 0.5
-"""Seconds after which progress is asked for while nothing ends."""
 
 RETRIES = 5
 """Number of times a stage is started again that was lost with its process or node."""
@@ -69,7 +64,7 @@ class Cluster(Engine):
         wanted = needs(stage, self._compute, self.store.device)
         scarce = "GPU" if wanted.gpus else "CPU"
         handed_over = sum(bool(asked["GPU"]) == bool(wanted.gpus) for asked in self._asked.values())
-        if handed_over >= 2 * max(1, int(sum(node.get(scarce, 0) for node in _nodes()))):
+        if handed_over >= 2 * max(1, int(sum(node.get(scarce, 0) for node in nodes.alive()))):
             return False
         asked = self._place(stage, wanted)
         if asked is None:
@@ -88,14 +83,14 @@ class Cluster(Engine):
         """Wait for a stage that ends, or for progress.
 
         Raises:
-            DistillgameError: If no node was large enough for a stage for :data:`JOIN_SECONDS`.
+            DistillgameError: If no node was large enough for a stage for :data:`nodes.JOIN_SECONDS`.
         """
         import ray
 
         while not self._messages:
-            ended, _ = ray.wait(list(self._running), num_returns=1, timeout=POLL_SECONDS)
+            ended, _ = ray.wait(list(self._running), num_returns=1, timeout=nodes.POLL_SECONDS)
             for task in ended:
-                self._messages.append((self._running.pop(task), _outcome(task)))
+                self._messages.append((self._running.pop(task), outcome_of(task)))
                 del self._asked[task]
             if not ended:
                 self._messages.extend(self._progress())
@@ -104,30 +99,25 @@ class Cluster(Engine):
 
     def _place(self, stage: Stage, wanted: Needs) -> dict[str, float] | None:
         """Return what Ray is asked for; None if a whole node is, none is large enough, and others are running."""
-        deadline = time.monotonic() + JOIN_SECONDS
-        while (asked := amounts_of(wanted, _nodes())) is None:
-            if self._running:
-                return None
-            if time.monotonic() > deadline:
-                raise _nowhere(stage, wanted, _nodes())
-            time.sleep(POLL_SECONDS)
-        return asked
+        if self._running:
+            return nodes.amounts_of(wanted, nodes.alive())
+        return nodes.place(wanted, *_named(stage))
 
     def _require_places(self) -> None:
         """Check that each stage has a node that is large enough, or has had none for a short time only."""
-        nodes, now = _nodes(), time.monotonic()
-        waiting = [task for task, asked in self._asked.items() if not fits(asked, nodes)]
+        there, now = nodes.alive(), time.monotonic()
+        waiting = [task for task, asked in self._asked.items() if not nodes.fits(asked, there)]
         self._without_place = {task: self._without_place.get(task, now) for task in waiting}
         for task, since in self._without_place.items():
-            if now - since > JOIN_SECONDS:
+            if now - since > nodes.JOIN_SECONDS:
                 stage = self._running[task]
-                raise _nowhere(stage, needs(stage, self._compute, self.store.device), nodes)
+                raise nodes.nowhere(needs(stage, self._compute, self.store.device), *_named(stage))
 
     def _progress(self) -> Iterator[tuple[Stage, Message]]:
         import ray
 
         try:
-            said = ray.get(self._board.take.remote(), timeout=POLL_SECONDS)
+            said = ray.get(self._board.take.remote(), timeout=nodes.POLL_SECONDS)
         except ray.exceptions.RayError:  # Its node may be busy, or gone; progress is for the eye only.
             return
         for stage in self._running.values():
@@ -160,8 +150,12 @@ def remote_function(on_gpu: bool) -> Any:
 
 
 @contextmanager
-def connected(compute: Compute) -> Iterator[None]:
+def connected(compute: Compute, field: str = "compute.address") -> Iterator[None]:
     """Be connected to the cluster; a script that is connected already stays so.
+
+    Args:
+        compute: The configuration.
+        field: The field or option that names the cluster, for messages.
 
     Raises:
         DistillgameError: If Ray is not installed, or there is no such cluster.
@@ -170,7 +164,7 @@ def connected(compute: Compute) -> Iterator[None]:
         import ray
     except ImportError as error:
         raise DistillgameError(
-            "compute.engine: 'ray' needs the extra 'ray' (pip install 'distillgame[ray]')"
+            f"{field}: a Ray cluster needs the extra 'ray' (pip install 'distillgame[ray]')"
         ) from error
     if ray.is_initialized():
         yield
@@ -187,56 +181,19 @@ def connected(compute: Compute) -> Iterator[None]:
         )
     except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         said = " ".join(str(error).split())
-        raise DistillgameError(f"compute.address: no Ray cluster at '{compute.address}' ({said:.300})") from error
+        raise DistillgameError(f"{field}: no Ray cluster at '{compute.address}' ({said:.300})") from error
     try:
         yield
     finally:
         ray.shutdown()
 
 
-def cluster_device() -> str:
-    """Return what the cluster's networks run on: ``cuda`` if any node has a GPU."""
-    return "cuda" if any(node.get("GPU", 0) for node in _nodes()) else "cpu"
+def _named(stage: Stage) -> tuple[str, str]:
+    return f"stage '{stage.label}'", f", or say what it takes under compute.resources.{stage.kind}"
 
 
-def _nodes() -> list[dict[str, float]]:
-    """Return the resources of the nodes that are alive."""
-    import ray
-
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node["Resources"] for node in nodes if node["Alive"]]
-
-
-def amounts_of(wanted: Needs, nodes: list[dict[str, float]]) -> dict[str, float] | None:
-    """Return the amounts that a stage takes by Ray's names.
-
-    All processors of a node are those of the largest that has what else it takes; None if there is none.
-    """
-    asked = {"CPU": wanted.cpus or 1.0, "GPU": wanted.gpus, "memory": float(int(wanted.memory))}
-    if wanted.cpus is not None:
-        return asked
-    able = [node["CPU"] for node in nodes if fits(asked, [node])]
-    return asked | {"CPU": max(able)} if able else None
-
-
-def fits(asked: dict[str, float], nodes: list[dict[str, float]]) -> bool:
-    """Return whether some node is large enough when it has nothing else to do."""
-    return any(all(node.get(name, 0) >= amount for name, amount in asked.items()) for node in nodes)
-
-
-def _nowhere(stage: Stage, wanted: Needs, nodes: list[dict[str, float]]) -> DistillgameError:
-    there = "; ".join(_describe(node) for node in nodes) or "none"
-    return DistillgameError(
-        f"stage '{stage.label}' takes {wanted}, more than any node of the cluster has ({there}); "
-        f"start a larger node, or say what it takes under compute.resources.{stage.kind}"
-    )
-
-
-def _describe(node: dict[str, float]) -> str:
-    return f"{node.get('CPU', 0):g} CPUs, {node.get('GPU', 0):g} GPUs, {node.get('memory', 0) / 1e9:.3g} GB"
-
-
-def _outcome(task: Any) -> Message:
+def outcome_of(task: Any) -> Message:
+    """Return what a task of Ray returns, or its ``error``; one that was ``lost`` with its process or node says so."""
     import ray
 
     try:
@@ -246,5 +203,5 @@ def _outcome(task: Any) -> Message:
         return {"error": f"on its node: {type(cause).__name__}: {cause}", "traceback": str(error)}
     except ray.exceptions.RayError as error:
         said = " ".join(str(error).split())
-        return {"error": f"Ray lost it {RETRIES + 1} times ({type(error).__name__}: {said:.300})"}
+        return {"error": f"Ray lost it {RETRIES + 1} times ({type(error).__name__}: {said:.300})", "lost": True}
     return message
