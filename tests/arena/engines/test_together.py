@@ -1,6 +1,7 @@
 """Students that two processes train together: the same as one trains alone, but for rounding."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,11 @@ from distillgame.fork_server import start_worker
 from distillgame.policies import Defense
 from distillgame.students import StudentChoice
 
-TOLERANCE = 2e-4
-"""Largest difference of a weight. Steps are about a learning rate, 1e-3, each, and there are nine."""
+TOLERANCE = 1e-3
+"""Distance between two students, relative to how far one has moved. Weights by process would leave .04."""
+
+ROUGH = 5e-3
+"""The same where values are differences over a step of 1e-3, which makes rounding a thousand times larger."""
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,10 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def distance(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return math.sqrt(sum(float((one[key] - other[key]).double().square().sum()) for key in one))
+
+
 @pytest.mark.parametrize(
     ("name", "settings"),
     [*((name, {}) for name in STUDENTS), ("adaptive", {"lora": {"rank": 4, "alpha": 8}})],
@@ -83,16 +91,18 @@ def test_two_processes_train_what_one_does(
     run_stage(shared_stage, context(root, game, tmp_path / "2"))
     one, two = weights(tmp_path / "1"), weights(tmp_path / "2")
     assert one.keys() == two.keys()
-    assert max(float((one[key] - two[key]).abs().max()) for key in one) < TOLERANCE
-    # It has learnt something, and more than rounding would.
-    start = training_of(game, name).base.load("cpu").model.state_dict()
-    if not settings:
-        assert max(float((one[key] - start[key]).abs().max()) for key in one) > 10 * TOLERANCE
+    # Of adapters the second factor starts at zero, and is what counts here.
+    start = (
+        {key: torch.zeros_like(part) if "lora_B" in key else part for key, part in one.items()}
+        if settings
+        else training_of(game, name).base.load("cpu").model.state_dict()
+    )
+    rough = name in {"adaptive", "shuffled"}
+    assert 0 < distance(one, two) < (ROUGH if rough else TOLERANCE) * distance(one, start)
     alone, shared = read_report(tmp_path / "1"), read_report(tmp_path / "2")
     assert (alone.traces, alone.steps) == (shared.traces, shared.steps)
     assert alone.steps == 9
-    # Its values are differences over a step of 1e-3, which makes rounding a thousand times larger.
-    relative = 1e-3 if name in {"adaptive", "shuffled"} else 1e-5
+    relative = 1e-3 if rough else 1e-5
     assert shared.loss == pytest.approx(alone.loss, rel=relative)
     assert shared.rho == pytest.approx(alone.rho, rel=relative, abs=1e-6)
     assert shared.effective_share == pytest.approx(alone.effective_share, rel=relative)
