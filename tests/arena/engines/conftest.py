@@ -49,7 +49,7 @@ class RayCluster:
     def add(self, *options: str) -> subprocess.Popen[bytes]:
         """Start a node, with one processor, and return its tree's root."""
         with (self.folder / f"node-{len(self.nodes)}.log").open("w") as log:
-            own = {**os.environ, **self.environment}
+            own = {**os.environ, **self.environment, "TMPDIR": str(self.folder)}
             node = subprocess.Popen([*RAY, *PORTS, *options], stdout=log, stderr=log, env=own, start_new_session=True)
         self.nodes.append(node)
         deadline = time.monotonic() + 60

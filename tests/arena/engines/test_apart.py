@@ -126,6 +126,7 @@ def test_a_bench_on_a_node_brings_its_files_back(
 ) -> None:
     monkeypatch.setattr(anywhere, "MODULE", "tests.arena.bench.tiny")
     told: list[str] = []
+    before = set(cluster.folder.glob("distillgame-*"))
     bench_on_cluster(cluster.address, tmp_path / "bench", "distillgame", True, "auto", told.append)
     found = json.loads((tmp_path / "bench" / "bench.json").read_text())
     assert len(found["rows"]) == 2 * len(CASES)
@@ -133,6 +134,7 @@ def test_a_bench_on_a_node_brings_its_files_back(
     assert {path.name for path in (tmp_path / "bench").iterdir()} == {".lock", "bench.json", "bench.md", "bench.png"}
     assert "ads low rank" in (tmp_path / "bench" / "bench.md").read_text()
     assert (tmp_path / "bench" / "bench.png").read_bytes().startswith(b"\x89PNG")
+    assert set(cluster.folder.glob("distillgame-*")) == before
     assert told[:2] == ["waiting for a node", f"on node {environment()['node']}"]
     assert "embedded, batch 1, passes" in told
 

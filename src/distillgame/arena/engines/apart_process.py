@@ -55,9 +55,12 @@ def run_here(module: str, order: Mapping[str, Any], files: Files) -> Iterator[Me
             message, now = json.loads(line), _content(Path(folder))
             changed = {name: now.get(name) for name in sent | now if sent.get(name) != now.get(name)}
             sent = now
-            yield {**message, "files": changed}
+            message["files"] = changed
+            if "said" in message:
+                yield message
         if "said" in message:
-            yield {"error": f"{death(process.wait())} (on node {platform.node()})"}
+            message = {"error": f"{death(process.wait())} (on node {platform.node()})"}
+    yield message  # Ray ends this process once its last word is heard, so the folder has to be gone.
 
 
 def answer(work: Callable[[Mapping[str, Any], Callable[[str], None]], None]) -> None:
