@@ -24,7 +24,7 @@ class MarkChoice(NamedChoice):
     def _check(self) -> "MarkChoice":
         for name in OF_THE_KEY:
             if name in self.options:
-                raise ValueError(f"{self.name}: '{name}' says which key it is, and not which mark: leave it out")
+                raise ValueError(f"{self.name}: '{name}' is no part of the mark that is tested: leave it out")
         return self
 
     @property
