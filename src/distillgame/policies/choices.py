@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import model_validator
 
 from distillgame.choices import NamedChoice, expanded, labelled
-from distillgame.policies.base import ReleasePolicy, make_policy
+from distillgame.policies.base import ReleasePolicy, make_policy, policies
 
 
 class PolicyChoice(NamedChoice):
@@ -25,7 +25,8 @@ class PolicyChoice(NamedChoice):
     @property
     def label(self) -> str:
         """The name with its options, but for those that the policy does not show."""
-        hidden = self.policy.unlabelled
+        # Not asked of the policy itself: one whose strength is to be found has none yet.
+        hidden = getattr(policies.get(self.name), "unlabelled", ())
         return labelled(self.name, {name: value for name, value in self.options.items() if name not in hidden})
 
 
