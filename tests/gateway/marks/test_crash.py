@@ -7,7 +7,7 @@ import pytest
 from distillgame.gateway.ledger import open_database, reading
 from distillgame.gateway.ledger.tables import marks
 
-from ..servers import server
+from ..servers import Running, server
 from ..test_crash import attack
 from .detecting import KEYED, MARKED, owners
 
@@ -19,7 +19,7 @@ def test_kill_9_under_load_loses_no_mark(kind: str, tmp_path: Path, request: pyt
     with server(tmp_path, MARKED, url) as running:
         keys = [running.key("keyed", name) for name in names]
         results, thread = attack(running, keys, 120.0, lambda: running.process.poll() is not None, 12)
-        while sum(len(running.rows(owner=name, outcome="finished")) for name in names) < 30:
+        while count(running, names, "finished") < 30 or count(running, names, "open") < 4:
             assert thread.is_alive()
         running.process.kill()
         thread.join()
@@ -39,3 +39,7 @@ def test_kill_9_under_load_loses_no_mark(kind: str, tmp_path: Path, request: pyt
     known = {name: one for (name, label, _), one in owners(running.url).items() if label == KEYED}
     for name in names:
         assert known[name].tokens == sum(row.tokens for row in rows.values() if row.owner == name)
+
+
+def count(running: Running, names: list[str], outcome: str) -> int:
+    return sum(len(running.rows(owner=name, outcome=outcome)) for name in names)
