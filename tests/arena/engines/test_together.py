@@ -22,7 +22,7 @@ from distillgame.policies import Defense
 from distillgame.students import StudentChoice
 
 TOLERANCE = 1e-3
-"""Distance between two students, relative to how far one has moved. Grouping by process leaves .045 for adaptive_once."""
+"""Distance of two students relative to how far one has moved. Grouping by process leaves .045 for adaptive_once."""
 
 ROUGH = 5e-3
 """The same where values are differences over a step of 1e-3, which makes rounding a thousand times larger."""
