@@ -129,6 +129,19 @@ def test_the_tail_is_as_sharp_as_its_body(monkeypatch: pytest.MonkeyPatch) -> No
     assert at_1e4 == pytest.approx(1e-4, rel=0.45)
 
 
+def test_p_values_scatter_by_a_tenth_at_1e_3_and_by_a_fifth_at_1e_15(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard deviations of log p over 40 sets of draws, each known to about a ninth."""
+    statistic = make("race", made_up(300))
+    found = []
+    for number in range(40):
+        monkeypatch.setattr(significance, "UNUSED", owner_key(b"draws", str(number)))
+        nulls = Nulls(statistic)
+        found.append([math.log(nulls.significance(z * statistic.deviation).p_value) for z in (3.09, 8.0)])
+    near, far = np.std(found, axis=0)
+    assert 0.07 < near < 0.17
+    assert 0.12 < far < 0.32
+
+
 @pytest.mark.parametrize("kind", ["race", "green"])
 def test_a_suspect_that_knows_the_key_is_found_far_beyond_the_number_of_unused_keys(kind: str) -> None:
     green = None if kind == "race" else 0.25

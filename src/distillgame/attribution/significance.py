@@ -11,7 +11,7 @@ exp(t·T - K(t)) over P, t = 0 included, and w = dP/dQ = 1 / mean over t of exp(
 is a p-value: P(p <= a) <= a for every a and N (Harrison, "Conservative hypothesis tests and confidence intervals using
 importance sampling", Biometrika 99, 2012). With t = 0 alone it would be the rank among N unused keys, never below
 1 / (N + 1). The tilted laws reach as far as their tilts do: over sets of 999 draws a p-value scatters by a
-tenth at 1e-3 and by a fifth at 1e-6. Beyond about 11 standard deviations it is valid, and too large.
+tenth at 1e-3 and by a fifth at 1e-15. Beyond about 11 standard deviations it is valid, and too large.
 """
 
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ from distillgame.arena.results import Scores, legibility_rows
 from distillgame.arena.run import Run
 from distillgame.arena.stages import JUDGED, POSITIONS, TRACES, JudgeStage, SampleStage, Stage
 from distillgame.arena.store import write_text
-from distillgame.attribution import UNUSED_KEYS, Attributor, read_positions, require_different
+from distillgame.attribution import Attributor, read_positions, require_different
 from distillgame.errors import DistillgameError
 from distillgame.policies import MarkPolicy
 from distillgame.records import MeanScore, read_judged, read_traces
@@ -116,8 +116,7 @@ def _suspect_row(
         assert isinstance(policy, MarkPolicy)
         read = {owner: run.folder(stage) / POSITIONS for owner, stage in trial.readings[kind].items()}
         positions = {(owner, policy.width): read_positions(path) for owner, path in read.items()}
-        attributor = Attributor(positions, UNUSED_KEYS)
-        found = attributor.attribute(trial.keys(config.attribution.keys, kind), config.attribution.alpha)
+        found = Attributor(positions).attribute(trial.keys(config.attribution.keys, kind), config.attribution.alpha)
         own = found.keys[0]
         z.append(own.z)
         p_values.append(own.p_value)

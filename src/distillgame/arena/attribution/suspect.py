@@ -25,7 +25,6 @@ from distillgame.arena.stages import (
 from distillgame.arena.store import write_text
 from distillgame.attribution import (
     ALPHA,
-    UNUSED_KEYS,
     Attributor,
     OwnerKey,
     from_data,
@@ -99,7 +98,7 @@ def attribute(case: Case, config: GameConfig, out: Path, progress: bool = True) 
         hashes = {owner: _digest(run.folder(stage.texts) / TRACES) for (owner, _), stage in stages.items()}
     data = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in files.items()}
     positions = {name: from_data(each, str(files[name])) for name, each in data.items()}
-    found = Attributor(positions, UNUSED_KEYS).attribute(case.keys, case.alpha)
+    found = Attributor(positions).attribute(case.keys, case.alpha)
     evidence = Evidence.of(
         found,
         case.keys,
