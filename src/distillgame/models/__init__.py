@@ -1,6 +1,6 @@
 """Loading models, encoding conversations, aligning vocabularies."""
 
-from distillgame.models.alignment import MINIMUM_SHARE, Alignment, align, require_alignable
+from distillgame.models.alignment import Alignment, align, common_tokens, require_alignable
 from distillgame.models.chat import Example, training_example
 from distillgame.models.devices import DeviceName, pick_device
 from distillgame.models.endpoint import Endpoint, WriterSpec
@@ -19,7 +19,6 @@ from distillgame.models.spec import ADAPTER, Location, ModelSpec, fingerprint, l
 
 __all__ = [
     "ADAPTER",
-    "MINIMUM_SHARE",
     "Alignment",
     "CacheShape",
     "DeviceName",
@@ -32,6 +31,7 @@ __all__ = [
     "WriterSpec",
     "align",
     "cache_shape",
+    "common_tokens",
     "count_parameters",
     "embedded_config",
     "fingerprint",

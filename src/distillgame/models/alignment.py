@@ -5,7 +5,7 @@ vocabulary sizes say anything about meaning. End-of-sequence tokens are matched 
 """
 
 import json
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -65,6 +65,33 @@ def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
         if i not in shared and isinstance(key, tuple) and key[0] == "text" and _is_utf8(key[1])
     }
     return Alignment(teacher_ids, proxy_ids, same, spelled)
+
+
+def common_tokens(
+    teacher: LanguageModel, models: Sequence[LanguageModel], alignments: Sequence[Alignment]
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return the tokens that several models share with the teacher and with each other.
+
+    Args:
+        teacher: The teacher.
+        models: The models, at least one.
+        alignments: Their alignments to the teacher.
+
+    Returns:
+        The tokens as teacher ids, ascending, shape (S,), and as the ids of each model, shape (S,).
+
+    Raises:
+        DistillgameError: If they are less than :data:`MINIMUM_SHARE` of the smallest vocabulary.
+    """
+    tables = [alignment._map for alignment in alignments]
+    common = sorted(set.intersection(*(set(table) for table in tables)))
+    smallest = min([teacher.logit_count, *(model.logit_count for model in models)])
+    if len(common) < MINIMUM_SHARE * smallest:
+        raise DistillgameError(
+            f"the proxies share only {len(common)} tokens with teacher '{teacher.source}' and with each other: "
+            f"choose proxies with the teacher's vocabulary (at least {MINIMUM_SHARE:.0%} of the smallest)"
+        )
+    return torch.tensor(common), [torch.tensor([table[token] for token in common]) for table in tables]
 
 
 def require_alignable(teacher: ModelSpec, proxy: ModelSpec) -> None:

@@ -17,7 +17,7 @@ from distillgame.seeding import derive_seed
 from distillgame.vllm.costs import SampledToken
 from distillgame.vllm.launching import may_seed, start_engine
 from distillgame.vllm.settings import COSTS, KEYS, POLICY, PREFIX, SECRET, SECRET_ENV, TEMPERATURE, TOP, DefenseSettings
-from distillgame.vllm.vocabulary import shared_tokens
+from distillgame.vllm.vocabulary import require_drafting, shared_tokens
 
 
 @dataclass
@@ -60,6 +60,7 @@ class VllmCore:
         self.teacher = load_without_weights(teacher)
         # vLLM takes long to start, and would say so only then.
         shared_tokens(self.teacher, {name: load_without_weights(path) for name, path in settings.proxies.items()})
+        require_drafting(self.teacher, arguments)
         self._engine = start_engine(teacher, settings, arguments)
         self._settings, self._may_seed = settings, may_seed(self._engine)
         self.limit = int(self._engine.model_config.max_model_len)

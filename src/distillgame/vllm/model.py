@@ -11,6 +11,7 @@ from torch import nn
 from transformers import AutoConfig
 from vllm.compilation.backends import set_model_tag
 from vllm.config import VllmConfig
+from vllm.logger import init_logger
 from vllm.model_executor.model_loader.default_loader import DefaultModelLoader
 from vllm.model_executor.models.interfaces import SupportsLoRA, supports_lora
 from vllm.model_executor.models.utils import WeightsMapper, init_vllm_registered_model
@@ -28,6 +29,9 @@ from distillgame.vllm.settings import SECRET_ENV, DefenseSettings
 from distillgame.vllm.vocabulary import shared_tokens
 
 TEACHER = "teacher"
+
+# vLLM shows loggers below its own.
+logger = init_logger("vllm.distillgame")
 
 
 class DefendedForCausalLM(nn.Module, SupportsLoRA):  # type: ignore[misc]
@@ -80,7 +84,10 @@ class DefendedForCausalLM(nn.Module, SupportsLoRA):  # type: ignore[misc]
             for name, made in self.networks.items()
         ]
         proxies = {name: load_without_weights(source) for name, source in self.settings.proxies.items()}
-        self._shared = shared_tokens(load_without_weights(config.model), proxies)
+        teacher = load_without_weights(config.model)
+        self._shared = shared_tokens(teacher, proxies)
+        for notice in self._shared.notices(teacher, proxies):
+            logger.warning_once(notice, scope="global")
         self._inputs = {name: _on_device(table) for name, table in self._shared.inputs.items()}
         self.releaser = Releaser(self.settings, self._shared)
         self.known_rows: dict[str, RequestRows] = {}

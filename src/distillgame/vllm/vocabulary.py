@@ -1,12 +1,27 @@
-"""The teacher's and the proxies' tokens in vLLM, where all models read the same positions."""
+"""The teacher's and the proxies' tokens in vLLM, where all models read the same positions.
+
+A teacher's token may be several of a proxy's, or none, as `<think>` is for Qwen2.5. Our own engine gives each proxy a
+context of its own, with the several tokens or without any. In vLLM the proxy reads exactly one token there, a stand-in:
+
+* the last of the several that spell the text, for the proxy's logits at that place are about what follows the text;
+* where nothing spells it (a special token that the proxy lacks, a part of a character, an id without a token), the
+  token that begins the proxy's texts, or if there is none the one that ends them: what stands between two texts.
+
+Policies act on shared tokens alone, so a token with a stand-in keeps the teacher's probability, as in our own engine.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.models import LanguageModel, align
+from distillgame.models import Alignment, LanguageModel, ModelSpec, align, common_tokens, load_tokenizer
+from distillgame.models.alignment import token_keys
+
+SHOWN = 6
+"""Number of stand-ins that a notice shows."""
 
 
 @dataclass(frozen=True)
@@ -16,44 +31,100 @@ class Shared:
     Attributes:
         tokens: Ids of the teacher's tokens that all share, shape (S,); None if all are shared under equal ids.
         columns: For each proxy its ids of these tokens, shape (S,); None if they are equal.
-        inputs: For each proxy its id for every id of the teacher's, shape (V,); None if they are equal.
+        inputs: For each proxy the id that it reads for every id of the teacher's, shape (V,); None if they are equal.
+        stand_ins: For each proxy its stand-ins by the teacher's tokens; a proxy without any need not be there.
     """
 
     tokens: torch.Tensor | None
     columns: Mapping[str, torch.Tensor | None]
     inputs: Mapping[str, torch.Tensor | None]
+    stand_ins: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def notices(self, teacher: LanguageModel, proxies: Mapping[str, LanguageModel]) -> list[str]:
+        """Return a line for the provider about each proxy that reads stand-ins, those of added tokens first.
+
+        Args:
+            teacher: The teacher.
+            proxies: The proxies.
+        """
+        lines, added = [], teacher.tokenizer.added_tokens_decoder
+        for name, found in self.stand_ins.items():
+            if not found:
+                continue
+            ours, theirs = teacher.tokenizer, proxies[name].tokenizer
+            shown = sorted(found, key=lambda token: (token not in added, token))[:SHOWN]
+            pairs = [f"{_text(ours, token)} as {_text(theirs, found[token])}" for token in shown]
+            rest = f" and {len(found) - SHOWN:,} more" if len(found) > SHOWN else ""
+            lines.append(
+                f"proxy '{name}' reads stand-ins for {len(found):,} of the teacher's {len(ours):,} tokens, which are "
+                f"several of its own or none: {', '.join(pairs)}{rest} (docs/vllm.md, 'Stand-ins')"
+            )
+        return lines
 
 
 def shared_tokens(teacher: LanguageModel, proxies: Mapping[str, LanguageModel]) -> Shared:
     """Return how the vocabularies correspond.
 
     Raises:
-        DistillgameError: If a token of the teacher's stands for several of a proxy's or for none: in vLLM all models
-            read a sequence at the same positions. (Our own engine has a context for each.)
+        DistillgameError: If the vocabularies share too little (:data:`distillgame.models.alignment.MINIMUM_SHARE`).
     """
     alignments = {name: align(teacher, proxy) for name, proxy in proxies.items()}
     if all(alignment.identical for alignment in alignments.values()):
         nothing: dict[str, torch.Tensor | None] = dict.fromkeys(proxies)
         return Shared(None, nothing, nothing)
+    common, columns = common_tokens(teacher, list(proxies.values()), list(alignments.values()))
     inputs: dict[str, torch.Tensor | None] = {}
-    for name, alignment in alignments.items():
-        table = torch.zeros(teacher.logit_count, dtype=torch.long)
-        for token in sorted(set(teacher.tokenizer.get_vocab().values())):
-            stands_for = alignment.to_proxy(token)
-            if len(stands_for) != 1:
-                text = teacher.tokenizer.convert_ids_to_tokens(token)
-                raise DistillgameError(
-                    f"proxy '{name}' has {len(stands_for) or 'no'} tokens for the teacher's {text!r}: in vLLM each has "
-                    "to have one; choose a proxy with the teacher's tokenizer, or serve with our own engine"
-                )
-            table[token] = stands_for[0]
-        inputs[name] = table
-    tables = {
-        name: dict(zip(each.teacher_ids.tolist(), each.proxy_ids.tolist(), strict=True))
-        for name, each in alignments.items()
-    }
-    common = sorted(set.intersection(*(set(table) for table in tables.values())))
-    columns: dict[str, torch.Tensor | None] = {
-        name: torch.tensor([table[token] for token in common]) for name, table in tables.items()
-    }
-    return Shared(torch.tensor(common), columns, inputs)
+    stand_ins = {}
+    for name, proxy in proxies.items():
+        inputs[name], stand_ins[name] = _read(teacher, proxy, alignments[name])
+    return Shared(common, dict(zip(proxies, columns, strict=True)), inputs, stand_ins)
+
+
+def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> None:
+    """Check that a draft model has the teacher's tokens: it reads and writes the teacher's ids, without stand-ins.
+
+    Args:
+        teacher: The teacher.
+        arguments: The arguments of vLLM's engine.
+
+    Raises:
+        DistillgameError: If it has others.
+    """
+    if (drafter := draft_model(arguments)) is None:
+        return
+    if token_keys(load_tokenizer(ModelSpec(source=drafter))) != token_keys(teacher.tokenizer):
+        raise DistillgameError(
+            f"vllm.arguments.speculative_config: '{drafter}' has other tokens than the teacher and cannot draft for "
+            "it: leave 'speculative_config' out, or name a model with the teacher's tokenizer"
+        )
+
+
+def draft_model(arguments: Mapping[str, Any]) -> str | None:
+    """Return the model that drafts by the arguments of vLLM's engine, or None without one.
+
+    Args:
+        arguments: The arguments.
+    """
+    speculative = arguments.get("speculative_config")
+    if not isinstance(speculative, Mapping) or speculative.get("method") != "draft_model":
+        return None
+    drafter = speculative.get("model")
+    return drafter if isinstance(drafter, str) else None
+
+
+def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) -> tuple[torch.Tensor, dict[int, int]]:
+    """Return what a proxy reads for every id of the teacher's, shape (V,), and which of these are stand-ins."""
+    begin = proxy.tokenizer.bos_token_id
+    between = proxy.tokenizer.eos_token_id if begin is None else begin
+    table, stand_ins = [between] * teacher.logit_count, {}
+    for token in sorted(set(teacher.tokenizer.get_vocab().values())):
+        spelled = alignment.to_proxy(token)
+        read = spelled[-1] if spelled else between
+        table[token] = read
+        if len(spelled) != 1:
+            stand_ins[token] = read
+    return torch.tensor(table), stand_ins
+
+
+def _text(tokenizer: Any, token: int) -> str:
+    return repr(tokenizer.decode([token], skip_special_tokens=False, clean_up_tokenization_spaces=False))

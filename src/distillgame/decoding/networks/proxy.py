@@ -9,7 +9,7 @@ import torch
 from distillgame.decoding.networks.independence import require_independent_rows
 from distillgame.decoding.networks.readers import Reader, make_derivative, plain_reader
 from distillgame.errors import DistillgameError
-from distillgame.models import MINIMUM_SHARE, LanguageModel, align
+from distillgame.models import LanguageModel, align, common_tokens
 from distillgame.policies import ReleasePolicy
 from distillgame.values import Direction
 
@@ -88,19 +88,9 @@ class Proxies:
         self.columns: list[torch.Tensor | None] = [None] * len(self.members)
         if all(member.alignment.identical for member in self.members):
             return
-        tables = [_table(member) for member in self.members]
-        common = sorted(set.intersection(*(set(table) for table in tables)))
-        smallest = min([teacher.logit_count, *(model.logit_count for model in models)])
-        if len(common) < MINIMUM_SHARE * smallest:
-            raise DistillgameError(
-                f"the proxies share only {len(common)} tokens with teacher '{teacher.source}' and with each other: "
-                f"choose proxies with the teacher's vocabulary (at least {MINIMUM_SHARE:.0%} of the smallest)"
-            )
-        self.shared = torch.tensor(common, device=teacher.device)
-        self.columns = [
-            torch.tensor([table[token] for token in common], device=member.model.device)
-            for table, member in zip(tables, self.members, strict=True)
-        ]
+        common, columns = common_tokens(teacher, models, [member.alignment for member in self.members])
+        self.shared = common.to(teacher.device)
+        self.columns = [each.to(model.device) for each, model in zip(columns, models, strict=True)]
 
     def start(self) -> "ProxyExperts":
         """Return a reader that has read nothing yet."""
@@ -184,9 +174,3 @@ def _find(known: Mapping[str, T], name: str, message: str) -> T:
     if name not in known:
         raise DistillgameError(f"{message}: name one")
     return known[name]
-
-
-def _table(proxy: Proxy) -> dict[int, int]:
-    """Return the proxy's id for each teacher token that it shares."""
-    alignment = proxy.alignment
-    return dict(zip(alignment.teacher_ids.tolist(), alignment.proxy_ids.tolist(), strict=True))

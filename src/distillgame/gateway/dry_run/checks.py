@@ -1,6 +1,7 @@
 """Checks that a start would make, as far as they need no download, weights, port or database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from distillgame.errors import DistillgameError
@@ -13,11 +14,24 @@ from distillgame.gateway.telemetry import Metrics
 from distillgame.models import ModelSpec, load_without_weights, locate, require_alignable
 from distillgame.vllm.launching import require_context, require_plain
 from distillgame.vllm.padding import HeadPadding
-from distillgame.vllm.vocabulary import shared_tokens
+from distillgame.vllm.vocabulary import draft_model, require_drafting, shared_tokens
 
 
-def check(config: ServeConfig) -> list[str]:
-    """Check a server's configuration, and return what could not be checked here.
+@dataclass(frozen=True)
+class Checked:
+    """The outcome of a check that found nothing wrong.
+
+    Attributes:
+        unchecked: What could not be checked here.
+        notices: What the provider should know of the start.
+    """
+
+    unchecked: Sequence[str]
+    notices: Sequence[str] = ()
+
+
+def check(config: ServeConfig) -> Checked:
+    """Check a server's configuration.
 
     Args:
         config: The owner's configuration.
@@ -32,7 +46,7 @@ def check(config: ServeConfig) -> list[str]:
     Rewritings(config, Metrics(lambda: (0, 0)))
     if config.upstream is not None:
         UpstreamBackend(config, config.upstream)
-        return [f"the upstream {config.upstream.url} was not asked for its models"]
+        return Checked([f"the upstream {config.upstream.url} was not asked for its models"])
     for name, path in config.directions.items():
         _check_direction(name, path)
     specs = {"teacher": config.teacher, **config.all_proxies}
@@ -42,11 +56,12 @@ def check(config: ServeConfig) -> list[str]:
         for name, spec in absent.items()
     ]
     if config.uses_vllm:
-        return found + _check_vllm(config, absent)
+        checked = _check_vllm(config, absent)
+        return replace(checked, unchecked=[*found, *checked.unchecked])
     if "teacher" not in absent:
         for name in config.all_proxies.keys() - absent.keys():
             require_alignable(config.teacher, config.all_proxies[name])
-    return found
+    return Checked(found)
 
 
 def _is_here(spec: ModelSpec) -> bool:
@@ -69,7 +84,7 @@ def _check_direction(name: str, path: Path) -> None:
         raise DistillgameError(f"directions.{name}: {path}: {' '.join(str(error).split())}") from error
 
 
-def _check_vllm(config: ServeConfig, absent: Mapping[str, ModelSpec]) -> list[str]:
+def _check_vllm(config: ServeConfig, absent: Mapping[str, ModelSpec]) -> Checked:
     assert config.vllm is not None
     require_plain(config.teacher, config.all_proxies)
     if config.directions and config.teacher.dtype not in ("auto", "float32"):
@@ -82,8 +97,12 @@ def _check_vllm(config: ServeConfig, absent: Mapping[str, ModelSpec]) -> list[st
         HeadPadding(proxy.model.config)
         if config.vllm.max_model_len is not None:
             require_context(name, proxy.model.config, config.vllm.max_model_len)
+    notices: list[str] = []
     if "teacher" not in absent:
         teacher = load_without_weights(config.teacher)
         HeadPadding(teacher.model.config)
-        shared_tokens(teacher, proxies)
-    return ["vLLM was not imported: its version, and the names and values of 'vllm.arguments'"]
+        notices = shared_tokens(teacher, proxies).notices(teacher, proxies)
+        drafter = draft_model(config.vllm.arguments)
+        if drafter is not None and locate(drafter).local:
+            require_drafting(teacher, config.vllm.arguments)
+    return Checked(["vLLM was not imported: its version, and the names and values of 'vllm.arguments'"], notices)

@@ -21,7 +21,7 @@ def estimate(config: ServeConfig, memory: float | None = None) -> str:
     Raises:
         DistillgameError: If a start would fail, or the networks do not fit the memory.
     """
-    unchecked = check(config)
+    checked = check(config)
     lines = [f"model {config.model}: policies {', '.join(config.policies)}; tiers {', '.join(config.tiers)}", ""]
     if config.upstream is not None:
         lines += [f"{config.upstream.url} samples: no network is loaded here"]
@@ -34,7 +34,8 @@ def estimate(config: ServeConfig, memory: float | None = None) -> str:
         networks = own_networks(config, memory is not None)
         lines += [f"our engine samples, once per policy: {len(config.sampled)} engines over the same networks", ""]
         lines += [*_table(config, networks, 1), "", *own_room(config, networks, memory)]
-    lines += ["", "not checked", *(f"  {line}" for line in unchecked)] if unchecked else []
+    for title, found in (("to know", checked.notices), ("not checked", checked.unchecked)):
+        lines += ["", title, *(f"  {line}" for line in found)] if found else []
     return "\n".join([*lines, "", "nothing was downloaded, loaded, opened or written"])
 
 
