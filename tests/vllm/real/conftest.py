@@ -97,11 +97,13 @@ def play(tmp_path_factory: pytest.TempPathFactory, directions: dict[str, Directi
         directed: bool = False,
         seed: int = 0,
         env: dict[str, str] | None = None,
+        models: dict[str, Any] | None = None,
         **arguments: Any,
     ) -> list[Sample]:
         asked = {
             "teacher": TEACHER, "proxies": PROXIES, "directions": files if directed else {}, "policies": policies,
             "requests": requests, "params": params, "seed": seed, "forced_answer": "\n#### ", "arguments": arguments,
+            **(models or {}),
         }  # fmt: skip
         done = subprocess.run(
             [sys.executable, "-m", "tests.vllm.real.play"], input=json.dumps(asked), text=True, capture_output=True,
