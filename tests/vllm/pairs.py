@@ -11,19 +11,23 @@ from distillgame.models import embedded_config, load_tokenizer
 
 PROXY_TOKENIZER = "embedded:bestiary-student-bpe"
 
+BEGIN, END = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
+
 STAND_INS = {
-    "<|begin|>": "<eos>", "<eos>": "<eos>", "<think>": ">", "</think>": ">", "<|User|>": ">", "<|Assistant|>": ">",
+    BEGIN: "<eos>", "<eos>": "<eos>", "<think>": ">", "</think>": ">", "<｜User｜>": ">", "<｜Assistant｜>": ">",
     " filek": "ek", " dakar": "ar",
 }  # fmt: skip
-"""The teacher's tokens with what the proxy reads there, by hand: it has no token that begins texts."""
+"""The teacher's tokens with what the proxy reads there, by hand: it has no token that begins texts.
+
+Those of DeepSeek-R1-Distill-Qwen-7B that Qwen2.5-3B lacks, by their published tokenizers, and two words beside."""
 
 
 def teacher_tokenizer() -> Any:
     """The proxy's tokenizer with more tokens, of which one ends texts in place of `<eos>`."""
     tokenizer = copy.deepcopy(load_tokenizer(PROXY_TOKENIZER))
-    tokenizer.add_special_tokens({"bos_token": AddedToken("<|begin|>", special=True)})
-    tokenizer.add_special_tokens({"eos_token": AddedToken("<end>", special=True)})
-    plain = [token for token in STAND_INS if token not in ("<|begin|>", "<eos>")]
+    tokenizer.add_special_tokens({"bos_token": AddedToken(BEGIN, special=True)})
+    tokenizer.add_special_tokens({"eos_token": AddedToken(END, special=True)})
+    plain = [token for token in STAND_INS if token not in (BEGIN, "<eos>")]
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in plain])
     return tokenizer
 

@@ -140,6 +140,30 @@ def test_costs_are_charged_to_accounts_by_token() -> None:
     assert model.costs.take(["a", "b"]) == {}
 
 
+def test_a_token_with_a_stand_in_costs_what_it_costs_the_teacher_and_has_no_value() -> None:
+    """Greedy decoding takes it where it is the teacher's likeliest, whatever the proxies say."""
+    shared, columns = torch.tensor([0, 2, 3, 5, 6, 8, 9]), torch.tensor([6, 4, 0, 1, 9, 3, 2])
+    model = releaser(Shared(shared, {"proxy": columns, "half": columns}, dict.fromkeys(("proxy", "half"))))
+    teacher, networks = logits(4)
+    teacher[3, 4], teacher[2, 5] = 9.0, 9.0
+    poe, drawn = make_policy("poe", {"gamma": 0.4}), RequestRows(make_policy("poe", {"gamma": 0.4}), 0.9, 2, "a")
+    model.rows.announce(StepRows([drawn, RequestRows(poe, 0.0, 2)]))
+    found = model.release(teacher, networks)
+    model.costs.sampled(torch.tensor([[4, 8], [1, 1]]), [False, False])
+    outside, inside = model.costs.take(["a"])["a"]
+    reference = torch.log_softmax(teacher / 0.9, -1)
+    assert outside.measures[:2] == pytest.approx([float(reference[0, 4])] * 2, abs=1e-5)
+    assert np.isnan(outside.measures[2])
+    theirs = torch.log_softmax(networks["proxy"][0][1, columns] / 0.9, -1)
+    mixed = torch.log_softmax((0.6 * teacher[1, shared] + 0.4 * networks["proxy"][0][1, columns]) / 0.9, -1)
+    mass = reference[1, shared].logsumexp(-1)
+    assert inside.measures[:3] == pytest.approx(
+        [float(mixed[5] + mass), float(reference[1, 8]), float(theirs[5])], abs=1e-5
+    )
+    choice = 0.6 * teacher[2, shared] + 0.4 * networks["proxy"][0][2, columns]
+    assert found[2:].argmax(-1).tolist() == [int(shared[choice.argmax()]), 4]
+
+
 def test_a_step_in_which_nobody_keeps_an_account_leaves_nothing_behind() -> None:
     model = releaser()
     model.rows.announce(StepRows([RequestRows(make_policy("standard"), 1.0)]))

@@ -13,7 +13,7 @@ from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel, align, load_without_weights
 from distillgame.vllm.vocabulary import require_drafting, shared_tokens
 
-from .pairs import PROXY_TOKENIZER, STAND_INS, teacher_tokenizer
+from .pairs import BEGIN, END, PROXY_TOKENIZER, STAND_INS, teacher_tokenizer
 
 TEACHER = load_without_weights("embedded:bestiary-teacher")
 
@@ -56,7 +56,7 @@ def test_every_id_of_the_teachers_is_read_as_one_of_the_proxys() -> None:
     ours, theirs = OURS.tokenizer.get_vocab(), PROXY.tokenizer.get_vocab()
     expected = [theirs["<eos>"]] * OURS.logit_count
     for text, token in ours.items():
-        expected[token] = theirs[{"<end>": "<eos>", **STAND_INS}.get(text, text)]
+        expected[token] = theirs[{END: "<eos>", **STAND_INS}.get(text, text)]
     inputs, columns = shared.inputs["proxy"], shared.columns["proxy"]
     assert inputs is not None
     assert columns is not None
@@ -86,7 +86,7 @@ def test_what_nothing_spells_is_read_as_the_beginning_of_a_text_where_there_is_o
     inputs = shared_tokens(OURS, {"proxy": bare(beginning)}).inputs["proxy"]
     assert inputs is not None
     unused = OURS.logit_count - 1
-    found = {int(inputs[token]) for token in (*OURS.tokenizer.convert_tokens_to_ids(["<|begin|>", "<eos>"]), unused)}
+    found = {int(inputs[token]) for token in (*OURS.tokenizer.convert_tokens_to_ids([BEGIN, "<eos>"]), unused)}
     assert found == {beginning.convert_tokens_to_ids("<user>")}
 
 
@@ -112,7 +112,7 @@ def test_a_provider_is_told_what_is_stood_in_for() -> None:
     size = len(OURS.tokenizer)
     assert line.startswith(f"proxy 'proxy' reads stand-ins for {len(STAND_INS)} of the teacher's {size} tokens, which")
     assert "'<think>' as '>'" in line
-    assert "'<|begin|>' as '<eos>'" in line
+    assert f"'{BEGIN}' as '<eos>'" in line
     assert "and 2 more (docs/vllm.md" in line
 
 

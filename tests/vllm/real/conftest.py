@@ -111,6 +111,8 @@ def play(tmp_path_factory: pytest.TempPathFactory, directions: dict[str, Directi
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(done.stderr[-3000:])
-        return [Sample(**fields) for fields in json.loads(done.stdout.split(MARK)[1].splitlines()[0])]
+        log, found = done.stdout.split(MARK)
+        print(log)
+        return [Sample(**fields) for fields in json.loads(found.splitlines()[0])]
 
     return run

@@ -13,7 +13,7 @@ from distillgame.models import LanguageModel, load_model, load_tokenizer
 from distillgame.values import moved_copy
 from distillgame.worlds.bestiary.task import Bestiary
 
-from ..pairs import PROXY_TOKENIZER, STAND_INS, save_random, teacher_tokenizer
+from ..pairs import BEGIN, END, PROXY_TOKENIZER, STAND_INS, save_random, teacher_tokenizer
 from .conftest import Player
 
 GAMMA, LAMBDA, TEMPERATURE = 0.5, 1.0, 0.8
@@ -22,7 +22,7 @@ POLICIES: list[tuple[str, dict[str, Any]]] = [
     ("standard", {}),
     ("ads", {"lambda": LAMBDA}),
 ]
-LOUD = ("<think>", "</think>", " filek", "<|User|>")
+LOUD = ("<think>", "</think>", " filek", "<｜User｜>")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     ours, theirs = teacher.tokenizer.get_vocab(), proxy.tokenizer.get_vocab()
     reads = torch.full((teacher.logit_count,), theirs["<eos>"])
     for text, token in ours.items():
-        reads[token] = theirs[{"<end>": "<eos>", **STAND_INS}.get(text, text)]
+        reads[token] = theirs[{END: "<eos>", **STAND_INS}.get(text, text)]
     models = {
         "teacher": paths[0],
         "proxies": {"proxy": paths[1]},
@@ -112,7 +112,7 @@ def texts(pair: Pair) -> list[list[int]]:
     """Prompts of different lengths with a beginning, role tokens and a thought that begins, or with none of these."""
     found = []
     for i, problem in enumerate(Bestiary().pools()["test"][:16]):
-        text = f"<|begin|><|User|>{problem.question}<|Assistant|><think>{' filek dakar' * (i % 3)}"
+        text = f"{BEGIN}<｜User｜>{problem.question}<｜Assistant｜><think>{' filek dakar' * (i % 3)}"
         found.append(pair.teacher.tokenizer.encode(text if i % 4 else problem.question, add_special_tokens=False))
     return found
 
@@ -121,11 +121,28 @@ def stood_for(pair: Pair, tokens: list[int]) -> int:
     return sum(pair.teacher.tokenizer.convert_ids_to_tokens(token) in STAND_INS for token in tokens)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "env"),
+    [
+        ({}, {}),
+        ({"tensor_parallel_size": 2, "distributed_executor_backend": "mp"}, {"VLLM_CPU_OMP_THREADS_BIND": "0|0"}),
+    ],
+    ids=["plain", "two ranks"],
+)
 def test_greedy_tokens_are_those_of_the_networks_with_stand_ins(
-    play: Player, pair: Pair, texts: list[list[int]]
+    play: Player,
+    pair: Pair,
+    texts: list[list[int]],
+    capsys: pytest.CaptureFixture[str],
+    arguments: dict[str, Any],
+    env: dict[str, str],
 ) -> None:
+    """The provider is told once, whatever the number of ranks."""
     requests = [(policy, prompt) for prompt in texts for policy in range(2)]
-    found = play(POLICIES, requests, {"temperature": 0.0, "max_new_tokens": 24}, models=pair.models)
+    params = {"temperature": 0.0, "max_new_tokens": 24}
+    found = play(POLICIES, requests, params, models=pair.models, env=env, **arguments)
+    told = f"proxy 'proxy' reads stand-ins for {len(STAND_INS)} of the teacher's"
+    assert capsys.readouterr().out.count(told) == 1
     for sample, (policy, prompt) in zip(found, requests, strict=True):
         assert sample.error == ""
         assert sample.token_ids == pair.greedy(POLICIES[policy][0], prompt, 24)
@@ -156,7 +173,7 @@ def require_measures(pair: Pair, name: str, prompt: list[int], sample: Sample) -
     released, reference, proxy = (each[len(prompt) - 1 : -1] for each in everything)
     places = range(len(tokens))
     kl = (released.exp() * (released - reference)).sum(-1)
-    close = {"rel": 2e-3, "abs": 2e-3}
+    close: Any = {"rel": 2e-3, "abs": 2e-3}
     assert sample.logprob_released == pytest.approx([float(released[i, tokens[i]]) for i in places], **close)
     assert sample.logprob_reference == pytest.approx([float(reference[i, tokens[i]]) for i in places], **close)
     assert sample.kl == pytest.approx(kl.tolist(), **close)
