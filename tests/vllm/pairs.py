@@ -46,7 +46,7 @@ def save_random(folder: Path, tokenizer: Any, seed: int, padded: int, louder: tu
             if parameter.ndim == 2:
                 parameter.mul_(8)
         rows = [tokenizer.convert_tokens_to_ids(token) for token in louder]
-        model.lm_head.weight[rows] *= 2.5
+        model.lm_head.weight[rows] *= 1.5
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

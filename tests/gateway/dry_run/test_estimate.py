@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 from distillgame.errors import DistillgameError
 from distillgame.gateway.config import load_serving
 from distillgame.gateway.dry_run import estimate
-from distillgame.models import load_model
+from distillgame.models import load_model, load_tokenizer
+from tests.vllm.pairs import PROXY_TOKENIZER, save_random, teacher_tokenizer
 
 
 def said(source: str | None = None, memory: float | None = None, **overrides: Any) -> str:
@@ -124,7 +125,7 @@ VLLM: dict[str, Any] = {"vllm": {"max_model_len": 1024}}
     ("source", "memory", "overrides", "message"),
     [
         ("paper", 16e9, {"vllm__enabled": True}, "the weights alone take 21.4 GB on each GPU, and 14.4 GB of its"),
-        ("paper", 16e9, {}, "the weights alone take 21.4 GB on each GPU, and 16 GB of its"),
+        ("paper", 16e9, {"vllm__enabled": False}, "the weights alone take 21.4 GB on each GPU, and 16 GB of its"),
         ("paper", 24e9, {"vllm__enabled": True, "vllm__max_model_len": 32768}, "one sequence of 32768 tokens"),
         (None, None, {"teacher": "./absent"}, "no such folder"),
         (None, None, {"directions": {"proxy": "none.safetensors"}}, "directions.proxy"),
@@ -145,6 +146,35 @@ def test_what_a_start_would_refuse_is_refused(
         said(source, memory, **overrides)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A teacher with tokens that the proxy lacks."""
+    folder = tmp_path_factory.mktemp("pair")
+    return {
+        "teacher": str(save_random(folder / "teacher", teacher_tokenizer(), 1, 3)),
+        "proxy": str(save_random(folder / "proxy", load_tokenizer(PROXY_TOKENIZER), 2, 8)),
+    }
+
+
+def test_a_provider_is_told_what_the_proxy_reads_in_place_of_tokens_that_it_lacks(pair: dict[str, str]) -> None:
+    lines = said(**pair, **VLLM).splitlines()
+    (line,) = [line for line in lines if "reads stand-ins for 8 of the teacher's" in line]
+    assert "'<think>' as '>'" in line
+    assert lines[lines.index(line) - 1] == "to know"
+    # Our own engine needs none.
+    assert "to know" not in said(**pair)
+
+
+def test_a_proxy_with_other_tokens_may_not_draft_for_the_teacher(pair: dict[str, str]) -> None:
+    def drafting(name: str) -> str:
+        arguments = {"speculative_config": {"method": "draft_model", "model": pair[name], "num_speculative_tokens": 2}}
+        return said(**pair, vllm={"max_model_len": 1024, "arguments": arguments})
+
+    assert "vLLM samples" in drafting("teacher")
+    with pytest.raises(DistillgameError, match="has other tokens than the teacher and cannot draft"):
+        drafting("proxy")
 
 
 def test_nothing_is_opened_or_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

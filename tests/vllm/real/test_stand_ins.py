@@ -8,8 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from distillgame.decoding import DERIVATIVE_STEP, Sample
+from distillgame.decoding import DERIVATIVE_STEP, Engine, Request, Sample, SamplingParams
 from distillgame.models import LanguageModel, load_model, load_tokenizer
+from distillgame.policies import make_policy
 from distillgame.values import moved_copy
 from distillgame.worlds.bestiary.task import Bestiary
 
@@ -121,6 +122,20 @@ def stood_for(pair: Pair, tokens: list[int]) -> int:
     return sum(pair.teacher.tokenizer.convert_ids_to_tokens(token) in STAND_INS for token in tokens)
 
 
+def require_our_engines(pair: Pair, texts: list[list[int]], defended: list[list[int]]) -> None:
+    """Our own engine, which gives the proxy its own context, agrees as long as nothing was stood in for."""
+    plain = [i for i, prompt in enumerate(texts) if stood_for(pair, prompt) == 0]
+    engine = Engine(pair.teacher, make_policy("poe", {"gamma": GAMMA}), proxies={"proxy": pair.proxy})
+    requests = [Request(str(i), prompt=tuple(texts[i])) for i in plain]
+    samples = engine.generate(requests, SamplingParams(temperature=0, max_new_tokens=24))
+    agreed = 0
+    for i, sample in zip(plain, samples, strict=True):
+        first = next((k for k, token in enumerate(defended[i]) if stood_for(pair, [token])), 24)
+        assert sample.token_ids[: first + 1] == defended[i][: first + 1]
+        agreed += first
+    assert agreed > 20
+
+
 @pytest.mark.parametrize(
     ("arguments", "env"),
     [
@@ -147,6 +162,7 @@ def test_greedy_tokens_are_those_of_the_networks_with_stand_ins(
         assert sample.error == ""
         assert sample.token_ids == pair.greedy(POLICIES[policy][0], prompt, 24)
     defended = [sample.token_ids for sample in found[::2]]
+    require_our_engines(pair, texts, defended)
     assert sum(stood_for(pair, prompt) for prompt in texts) > 40
     assert sum(stood_for(pair, tokens) for tokens in defended) > 20
     # Other stand-ins would be noticed.
