@@ -50,6 +50,7 @@ class VllmCore:
     Attributes:
         teacher: The teacher, as far as it is known without its weights.
         limit: Longest sequence in tokens.
+        notices: What the provider should know of tokens that the proxies lack.
 
     Raises:
         DistillgameError: If vLLM is not installed, or refuses the models or the arguments.
@@ -58,8 +59,9 @@ class VllmCore:
     def __init__(self, teacher: ModelSpec, settings: DefenseSettings, arguments: Mapping[str, Any]):
         self._secret = os.environ[SECRET_ENV] = secrets.token_hex(16)
         self.teacher = load_without_weights(teacher)
+        proxies = {name: load_without_weights(path) for name, path in settings.proxies.items()}
         # vLLM takes long to start, and would say so only then.
-        shared_tokens(self.teacher, {name: load_without_weights(path) for name, path in settings.proxies.items()})
+        self.notices = shared_tokens(self.teacher, proxies).notices(self.teacher, proxies)
         require_drafting(self.teacher, arguments)
         self._engine = start_engine(teacher, settings, arguments)
         self._settings, self._may_seed = settings, may_seed(self._engine)

@@ -149,7 +149,7 @@ def test_what_a_start_would_refuse_is_refused(
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A teacher with tokens that the proxy lacks."""
     folder = tmp_path_factory.mktemp("pair")
     return {
@@ -158,7 +158,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
-def test_a_provider_is_told_what_the_proxy_reads_in_place_of_tokens_that_it_lacks(pair: dict[str, str]) -> None:
+def test_a_provider_is_told_what_the_proxy_reads_in_place_of_tokens_that_it_lacks(pair: dict[str, Any]) -> None:
     lines = said(**pair, **VLLM).splitlines()
     (line,) = [line for line in lines if "reads stand-ins for 8 of the teacher's" in line]
     assert "'<think>' as '>'" in line
@@ -167,7 +167,7 @@ def test_a_provider_is_told_what_the_proxy_reads_in_place_of_tokens_that_it_lack
     assert "to know" not in said(**pair)
 
 
-def test_a_proxy_with_other_tokens_may_not_draft_for_the_teacher(pair: dict[str, str]) -> None:
+def test_a_proxy_with_other_tokens_may_not_draft_for_the_teacher(pair: dict[str, Any]) -> None:
     def drafting(name: str) -> str:
         arguments = {"speculative_config": {"method": "draft_model", "model": pair[name], "num_speculative_tokens": 2}}
         return said(**pair, vllm={"max_model_len": 1024, "arguments": arguments})

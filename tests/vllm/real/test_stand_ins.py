@@ -1,7 +1,9 @@
 """A teacher with tokens that the proxy spells with several: what vLLM releases, against both networks run by hand."""
 
+import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from distillgame.worlds.bestiary.task import Bestiary
 
 from ..pairs import BEGIN, END, PROXY_TOKENIZER, STAND_INS, save_random, teacher_tokenizer
 from .conftest import Player
+from .test_serving import VLLM, ask, finished, gateway
 
 GAMMA, LAMBDA, TEMPERATURE = 0.5, 1.0, 0.8
 POLICIES: list[tuple[str, dict[str, Any]]] = [
@@ -181,6 +184,23 @@ def test_measures_are_those_of_the_networks_with_stand_ins(play: Player, pair: P
         require_measures(pair, POLICIES[policy][0], prompt, sample)
         unvalued += sum(math.isnan(value) for value in sample.logprob_proxy)
     assert unvalued > 20
+
+
+def test_the_gateway_serves_the_pair_and_tells_its_owner(pair: Pair, tmp_path: Path) -> None:
+    policies = {"guarded": {"release": {"poe": {"gamma": GAMMA}}, "temperature": [0, 1], "max_tokens": 40}}
+    config = {"teacher": pair.models["teacher"], "proxy": pair.models["proxies"]["proxy"], "vllm": VLLM}
+    messages = [{"role": "user", "content": "3 filek , 2 dakar ?"}]
+    prompt = pair.teacher.prompt_ids(messages)
+    with gateway(tmp_path, {**config, "policies": policies, "tiers": {"guarded": {"policy": "guarded"}}}) as clients:
+        answer = ask(clients["guarded"], messages=messages, max_tokens=24)
+        ask(clients["guarded"], messages=messages, max_tokens=24, temperature=1)
+        _, drawn = finished(tmp_path, 2)
+    assert stood_for(pair, prompt) == 2
+    assert answer.choices[0].message.content == pair.teacher.decode(pair.greedy("poe", prompt, 24))
+    assert drawn["kl"] > 0
+    warnings = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
+    told = [each["text"] for each in warnings if "reads stand-ins" in each.get("text", "")]
+    assert len(told) == 1
 
 
 def require_measures(pair: Pair, name: str, prompt: list[int], sample: Sample) -> None:

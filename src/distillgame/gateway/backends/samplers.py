@@ -1,5 +1,6 @@
 """The engines of all policies, which share networks and take turns."""
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -232,7 +233,10 @@ def _vllm_core(config: ServeConfig) -> "VllmCore":
 
     assert config.vllm is not None
     settings = plain_settings(config.strictest, config.teacher, config.all_proxies, config.directions)
-    return VllmCore(config.teacher, settings, config.vllm.together(config.engine.batch_size))
+    core = VllmCore(config.teacher, settings, config.vllm.together(config.engine.batch_size))
+    for notice in core.notices:
+        log("warning", logging.WARNING, text=notice)
+    return core
 
 
 def _settled(config: ServeConfig, device: str) -> dict[str, ModelSpec]:
