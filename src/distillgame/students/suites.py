@@ -84,8 +84,7 @@ TEXT = _choices(
 )
 """Students that train on released text alone.
 
-Of version 1, those that are in no world within noise of the strongest are left out, so that the new ones fit into the
-time: floors (``answer_only``, ``truncated``), larger tilts, and what a base model without instructions cannot do.
+Of version 1, kinds that are nowhere the strongest are left out, so that the new ones fit into the time.
 """
 
 ASSISTED = _choices(
