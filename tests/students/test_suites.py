@@ -33,8 +33,9 @@ def test_a_name_means_the_newest_version_and_a_label_one_that_stays() -> None:
     # The members of version 1, written out: nothing may change them.
     assert " ".join(choice.label.replace(" ", ":") for choice in SUITES["informed v1"].members) == (
         "passive adaptive:eta=4 adaptive:eta=8 adaptive:eta=16 adaptive:eta=32 adaptive_once:eta=8 filter:share=0.1 "
-        "filter:share=0.25 verified answer_only truncated:share=0.5 loss_masked:share=0.02 curriculum:k=4 best_of_k:k=2 "
-        "best_of_k:k=8 reconstructed:k=4 mixed:share=0.1 mixed:share=0.5 proxy_aware:eta=4 logit:gamma=0 logit:gamma=0.5"
+        "filter:share=0.25 verified answer_only truncated:share=0.5 loss_masked:share=0.02 curriculum:k=4 "
+        "best_of_k:k=2 best_of_k:k=8 reconstructed:k=4 mixed:share=0.1 mixed:share=0.5 proxy_aware:eta=4 "
+        "logit:gamma=0 logit:gamma=0.5"
     )
 
 
