@@ -1,4 +1,7 @@
-"""Frozen suites of students: if anything is changed, a row is ``custom`` and compares with no other run."""
+"""Frozen suites of students: if anything is changed, a row is ``custom`` and compares with no other run.
+
+A version is never changed and stays playable: a suite's name means its newest version, its label one of them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -39,7 +42,7 @@ def _choices(*members: tuple[str, dict[str, Any]]) -> tuple[StudentChoice, ...]:
     return tuple(StudentChoice(name=name, options=options) for name, options in members)
 
 
-TEXT = _choices(
+TEXT_V1 = _choices(
     ("passive", {}),
     ("adaptive", {"eta": 4}),
     ("adaptive", {"eta": 8}),
@@ -57,9 +60,40 @@ TEXT = _choices(
     ("best_of_k", {"k": 8}),
     ("reconstructed", {"k": 4}),
 )
-"""Students that train on released text alone."""
+"""Students that train on released text alone, as frozen in the world of habits."""
 
-ASSISTED = _choices(("mixed", {"share": 0.1}), ("mixed", {"share": 0.5}))
+ASSISTED_V1 = _choices(("mixed", {"share": 0.1}), ("mixed", {"share": 0.5}))
+"""Students that also train on public worked solutions, as frozen in the world of habits."""
+
+RETOLD: dict[str, Any] = {"k": 8, "rounds": 2}
+INVERTED: dict[str, Any] = {"draws": 8, "k": 4}
+
+TEXT = _choices(
+    ("passive", {}),
+    ("adaptive", {"eta": 2}),
+    ("adaptive", {"eta": 4}),
+    ("adaptive", {"eta": 16}),
+    ("adaptive_once", {"eta": 8}),
+    ("filter", {"share": 0.25}),
+    ("filter", {"share": 0.25, "value": "influence"}),
+    ("verified", {}),
+    ("curriculum", {"k": 4}),
+    ("best_of_k", {"k": 2}),
+    ("retold", RETOLD),
+    ("on_policy", {"rounds": 3}),
+)
+"""Students that train on released text alone.
+
+Of version 1, kinds that are nowhere the strongest are left out, so that the new ones fit into the time.
+"""
+
+ASSISTED = _choices(
+    ("mixed", {"share": 0.5}),
+    ("two_phase", {"rate": 0.01}),
+    ("inverted", INVERTED),
+    ("composed", {"first": {"retold": RETOLD}, "then": {"mixed": {"share": 0.5}}}),
+    ("composed", {"first": {"inverted": INVERTED}, "then": {"mixed": {"share": 0.5}}}),
+)
 """Students that also train on public worked solutions."""
 
 INFORMED = _choices(
@@ -69,14 +103,17 @@ INFORMED = _choices(
 )
 """Students that know the proxy or see log-probabilities."""
 
-SUITES = {
-    suite.name: suite
-    for suite in (
-        Suite("standard", 1, (*TEXT, *ASSISTED)),
-        Suite("informed", 1, (*TEXT, *ASSISTED, *INFORMED)),
-    )
-}
-"""All suites by name; ``informed`` is ``standard`` and the students that know more than released text."""
+_NEWEST = (Suite("standard", 2, (*TEXT, *ASSISTED)), Suite("informed", 2, (*TEXT, *ASSISTED, *INFORMED)))
+_FORMER = (
+    Suite("standard", 1, (*TEXT_V1, *ASSISTED_V1)),
+    Suite("informed", 1, (*TEXT_V1, *ASSISTED_V1, *INFORMED)),
+)
+
+SUITES = {suite.name: suite for suite in _NEWEST} | {suite.label: suite for suite in (*_NEWEST, *_FORMER)}
+"""All suites, the newest by name and every version by label.
+
+``informed`` is ``standard`` and the students that know more than released text.
+"""
 
 TRAININGS = {
     "embedded:student": TrainingSettings(
@@ -108,9 +145,16 @@ OBJECTIVE = "reference"
 
 
 def suite_of(
-    student: str, settings: Mapping[str, float | str], base: str, training: TrainingSettings, objective: str
+    student: str,
+    settings: Mapping[str, float | str],
+    base: str,
+    training: TrainingSettings,
+    objective: str,
+    played: str | None = None,
 ) -> str:
     """Return the label of the suite that holds a student with these settings, or :data:`CUSTOM`.
+
+    A student in several is in the one that is played, else in the newest.
 
     Args:
         student: The student's name.
@@ -118,9 +162,11 @@ def suite_of(
         base: The model it starts from.
         training: How it is trained.
         objective: The attacker's validation objective.
+        played: The suite that is played, by name or label, if any.
     """
     # The frequency of checkpoints does not affect results.
     plain = training.model_copy(update={"checkpoint_every": 0})
     if plain != TRAININGS.get(base, TRAININGS[""]) or objective != OBJECTIVE:
         return CUSTOM
-    return next((suite.label for suite in SUITES.values() if suite.holds(student, settings)), CUSTOM)
+    first = [] if played is None else [SUITES[played]]
+    return next((suite.label for suite in [*first, *SUITES.values()] if suite.holds(student, settings)), CUSTOM)

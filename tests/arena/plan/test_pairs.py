@@ -1,5 +1,5 @@
 from distillgame.arena.plan import pairs, rungs
-from distillgame.students import StudentChoice
+from distillgame.students import SUITES, StudentChoice
 
 
 def test_rungs_halve_and_stay_within_the_budget() -> None:
@@ -29,3 +29,13 @@ def test_pairs_that_can_be_composed_come_most_promising_first() -> None:
         "composed first=verified then=filter:share:0.25",
         "composed first=verified then=adaptive:eta:4",
     ]
+
+
+def test_a_composition_that_is_a_student_already_does_not_race() -> None:
+    """Suite v2 has some: its label would stand in the table twice."""
+    members = SUITES["standard v2"].members
+    composed = {choice.label for choice in members if choice.name == "composed"}
+    found = [choice.label for choice in pairs(members, {choice.label: 0.5 for choice in members})]
+    assert len(composed) == 2
+    assert not composed & set(found)
+    assert "composed first=retold:k:8,rounds:2 then=two_phase:rate:0.01" in found

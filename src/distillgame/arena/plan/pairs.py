@@ -35,15 +35,18 @@ def rungs(trainings: int) -> list[tuple[float, int]]:
 def pairs(choices: Sequence[StudentChoice], accuracies: Mapping[str, float]) -> list[StudentChoice]:
     """Return all compositions of two students, the most promising first: by the sum of their accuracies.
 
+    Compositions that are among the students already are left out: they have been tried.
+
     Args:
         choices: The students.
         accuracies: What each reached alone, by label.
     """
     alone = [choice for choice in choices if choice.name not in ("passive", "composed")]
+    tried = {choice.label for choice in choices}
     found = [
         (accuracies[first.label] + accuracies[then.label], composition)
         for first, then in product(alone, repeat=2)
-        if first != then and (composition := _composed(first, then)) is not None
+        if first != then and (composition := _composed(first, then)) is not None and composition.label not in tried
     ]
     return [composition for _, composition in sorted(found, key=lambda pair: -pair[0])]
 

@@ -89,7 +89,14 @@ def _row(planned: PlannedStudent, scores: Scores, gaps: dict[str, Any], config: 
 def _suite(student: Student, config: GameConfig) -> str:
     if config.evaluation.temperature > 0 or config.attacker.references is not None:
         return CUSTOM
-    return suite_of(student.name, student.settings, config.student.source, config.training, config.attacker.objective)
+    return suite_of(
+        student.name,
+        student.settings,
+        config.student.source,
+        config.training,
+        config.attacker.objective,
+        played=config.suite,
+    )
 
 
 def _threat(planned: PlannedStudent, config: GameConfig) -> ThreatModel:
