@@ -106,10 +106,11 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
         arguments: The arguments.
     """
     speculative = arguments.get("speculative_config")
-    if not isinstance(speculative, Mapping) or speculative.get("method") != "draft_model":
+    # vLLM takes a model whose method is not named for a draft model, unless it is one of these.
+    if not isinstance(speculative, Mapping) or speculative.get("method") not in (None, "draft_model"):
         return None
     drafter = speculative.get("model")
-    return drafter if isinstance(drafter, str) else None
+    return drafter if isinstance(drafter, str) and drafter not in ("ngram", "[ngram]") else None
 
 
 def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) -> tuple[torch.Tensor, dict[int, int]]:
