@@ -7,6 +7,9 @@ context of its own, with the several tokens or without any. In vLLM the proxy re
 * where nothing spells it (a special token that the proxy lacks, a part of a character, an id without a token), the
   token that begins the proxy's texts, or if there is none the one that ends them: what stands between two texts.
 
+An added token that the proxy has under the same name is read as that one, also where the two have different roles: what
+ends a turn for a chat model ends nothing for its base model, which knows it all the same.
+
 Policies act on shared tokens alone, so a token with a stand-in keeps the teacher's probability, as in our own engine.
 """
 
@@ -18,7 +21,6 @@ import torch
 
 from distillgame.errors import DistillgameError
 from distillgame.models import Alignment, LanguageModel, ModelSpec, align, common_tokens, load_tokenizer
-from distillgame.models.alignment import token_keys
 
 SHOWN = 6
 """Number of stand-ins that a notice shows."""
@@ -88,14 +90,15 @@ def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> No
         arguments: The arguments of vLLM's engine.
 
     Raises:
-        DistillgameError: If it has others.
+        DistillgameError: If it has others, or the arguments are not of the right kind.
     """
     if (drafter := draft_model(arguments)) is None:
         return
-    if token_keys(load_tokenizer(ModelSpec(source=drafter))) != token_keys(teacher.tokenizer):
+    # Ids are what counts. Which of them ends a text may differ, as between a chat model and its base model.
+    if load_tokenizer(ModelSpec(source=drafter)).get_vocab() != teacher.tokenizer.get_vocab():
         raise DistillgameError(
-            f"vllm.arguments.speculative_config: '{drafter}' has other tokens than the teacher and cannot draft for "
-            "it: leave 'speculative_config' out, or name a model with the teacher's tokenizer"
+            f"vllm.arguments: '{drafter}' has other tokens than the teacher and cannot draft for it: leave the draft "
+            "model out, or name one with the teacher's tokenizer"
         )
 
 
@@ -104,25 +107,35 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
 
     Args:
         arguments: The arguments.
+
+    Raises:
+        DistillgameError: If they are not of the right kind.
     """
-    speculative = arguments.get("speculative_config")
+    speculative = arguments.get("speculative_config") or {}
+    if not isinstance(speculative, Mapping):
+        raise DistillgameError(f"vllm.arguments.speculative_config: a mapping (found {speculative!r})")
+    method = speculative.get("method") or arguments.get("spec_method")
+    drafter = speculative.get("model") or arguments.get("spec_model")
     # vLLM takes a model whose method is not named for a draft model, unless it is one of these.
-    if not isinstance(speculative, Mapping) or speculative.get("method") not in (None, "draft_model"):
-        return None
-    drafter = speculative.get("model")
-    return drafter if isinstance(drafter, str) and drafter not in ("ngram", "[ngram]") else None
+    drafts = method in (None, "draft_model") and drafter not in (None, "ngram", "[ngram]")
+    return str(drafter) if drafts else None
 
 
 def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) -> tuple[torch.Tensor, dict[int, int]]:
     """Return what a proxy reads for every id of the teacher's, shape (V,), and which of these are stand-ins."""
-    begin = proxy.tokenizer.bos_token_id
-    between = proxy.tokenizer.eos_token_id if begin is None else begin
+    ours, theirs = teacher.tokenizer, proxy.tokenizer
+    between = theirs.eos_token_id if theirs.bos_token_id is None else theirs.bos_token_id
+    named = {str(added): token for token, added in theirs.added_tokens_decoder.items()}
+    namesakes = {
+        token: named[str(added)] for token, added in ours.added_tokens_decoder.items() if str(added) in named
+    }
+    known = namesakes.keys() | set(alignment.teacher_ids.tolist())
     table, stand_ins = [between] * teacher.logit_count, {}
-    for token in sorted(set(teacher.tokenizer.get_vocab().values())):
-        spelled = alignment.to_proxy(token)
-        read = spelled[-1] if spelled else between
-        table[token] = read
-        if len(spelled) != 1:
+    for token in sorted(set(ours.get_vocab().values())):
+        spelled = (namesakes[token],) if token in namesakes else alignment.to_proxy(token)
+        read = table[token] = spelled[-1] if spelled else between
+        # What a proxy's tokenizer does not know is one token, too.
+        if token not in known and (len(spelled) != 1 or read == theirs.unk_token_id):
             stand_ins[token] = read
     return torch.tensor(table), stand_ins
 

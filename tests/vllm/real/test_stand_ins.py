@@ -16,7 +16,7 @@ from distillgame.policies import make_policy
 from distillgame.values import moved_copy
 from distillgame.worlds.bestiary.task import Bestiary
 
-from ..pairs import BEGIN, END, PROXY_TOKENIZER, STAND_INS, save_random, teacher_tokenizer
+from ..pairs import BEGIN, END, PROXY_TOKENIZER, STAND_INS, UNSHARED, save_random, teacher_tokenizer
 from .conftest import Player
 from .test_serving import VLLM, ask, finished, gateway
 
@@ -107,7 +107,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
         "directions": {"proxy": str(folder / "g.safetensors")},
     }
     sides = [moved_copy(proxy.model, direction, sign * DERIVATIVE_STEP) for sign in (1, -1)]
-    shared = torch.tensor(sorted(token for text, token in ours.items() if text not in STAND_INS))
+    shared = torch.tensor(sorted(token for text, token in ours.items() if text not in UNSHARED))
     return Pair(models, teacher, proxy, sides, reads, shared)
 
 
