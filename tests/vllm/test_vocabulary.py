@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel, align, load_without_weights
-from distillgame.vllm.vocabulary import require_drafting, shared_tokens
+from distillgame.vllm.vocabulary import Shared, require_drafting, shared_tokens
 
 from .pairs import BEGIN, END, PROXY_TOKENIZER, STAND_INS, UNSHARED, teacher_tokenizer
 
@@ -27,6 +27,13 @@ def bare(tokenizer: Any, padded: int = 0) -> LanguageModel:
     return LanguageModel(network, tokenizer, "bare")
 
 
+def common(shared: Shared, *names: str) -> tuple[list[int], dict[str, list[int]]]:
+    """What is shared where not all is."""
+    tokens, columns = shared.common(names)
+    assert tokens is not None
+    return tokens.tolist(), {name: table.tolist() for name, table in columns.items() if table is not None}
+
+
 OURS = bare(teacher_tokenizer(), padded=3)
 PROXY = load_without_weights(PROXY_TOKENIZER)
 
@@ -34,20 +41,19 @@ PROXY = load_without_weights(PROXY_TOKENIZER)
 def test_equal_vocabularies_need_no_tables() -> None:
     proxies = {"proxy": load_without_weights("embedded:bestiary-proxy")}
     shared = shared_tokens(TEACHER, proxies)
-    assert shared.tokens is None
-    assert shared.columns == shared.inputs == {"proxy": None}
+    assert shared.common(["proxy"]) == (None, {"proxy": None})
+    assert shared.inputs == {"proxy": None}
     assert shared.notices(TEACHER, proxies) == []
 
 
 def test_a_padded_vocabulary_is_shared_up_to_the_padding() -> None:
     proxies = {"proxy": bare(load_without_weights("embedded:bestiary-proxy").tokenizer, padded=7)}
     shared = shared_tokens(TEACHER, proxies)
-    assert shared.tokens is not None
-    assert shared.tokens.tolist() == list(range(TEACHER.logit_count))
-    columns, inputs = shared.columns["proxy"], shared.inputs["proxy"]
-    assert columns is not None
+    tokens, columns = common(shared, "proxy")
+    assert tokens == list(range(TEACHER.logit_count))
+    inputs = shared.inputs["proxy"]
     assert inputs is not None
-    assert columns.tolist() == inputs.tolist() == shared.tokens.tolist()
+    assert columns["proxy"] == inputs.tolist() == tokens
     assert shared.notices(TEACHER, proxies) == []
 
 
@@ -58,14 +64,13 @@ def test_every_id_of_the_teachers_is_read_as_one_of_the_proxys() -> None:
     expected = [theirs["<eos>"]] * OURS.logit_count
     for text, token in ours.items():
         expected[token] = theirs[{END: "<eos>", **STAND_INS}.get(text, text)]
-    inputs, columns = shared.inputs["proxy"], shared.columns["proxy"]
+    inputs = shared.inputs["proxy"]
+    tokens, columns = common(shared, "proxy")
     assert inputs is not None
-    assert columns is not None
-    assert shared.tokens is not None
     assert inputs.tolist() == expected
     assert shared.stand_ins["proxy"] == {ours[text]: theirs[read] for text, read in STAND_INS.items()}
-    assert shared.tokens.tolist() == sorted(set(ours.values()) - {ours[text] for text in UNSHARED})
-    assert columns.tolist() == inputs[shared.tokens].tolist()
+    assert tokens == sorted(set(ours.values()) - {ours[text] for text in UNSHARED})
+    assert columns["proxy"] == inputs[tokens].tolist()
 
 
 def test_a_stand_in_is_the_end_of_what_our_own_engine_has_its_proxy_read() -> None:
@@ -100,13 +105,12 @@ def test_the_end_of_a_turn_is_read_as_what_it_is_called_and_mixed_by_its_role() 
     chat.eos_token = "<turn>"
     teacher, proxies = bare(chat), {"base": bare(base)}
     shared = shared_tokens(teacher, proxies)
-    columns, inputs = shared.columns["base"], shared.inputs["base"]
-    assert shared.tokens is not None
-    assert columns is not None
+    tokens, columns = common(shared, "base")
+    inputs = shared.inputs["base"]
     assert inputs is not None
     assert inputs.tolist() == list(range(len(chat)))
     ends = base.convert_tokens_to_ids("<eos>")
-    by_role = dict(zip(shared.tokens.tolist(), columns.tolist(), strict=True))
+    by_role = dict(zip(tokens, columns["base"], strict=True))
     assert by_role == {token: token for token in range(len(chat)) if token != ends} | {chat.eos_token_id: ends}
     assert shared.notices(teacher, proxies) == []
 
@@ -141,10 +145,11 @@ def test_two_proxies_share_what_both_have_and_each_has_stand_ins_of_its_own() ->
     proxies = {"proxy": PROXY, "knowing": bare(knowing)}
     shared, alone = shared_tokens(OURS, proxies), shared_tokens(OURS, {"proxy": PROXY})
     think = OURS.tokenizer.convert_tokens_to_ids("<think>")
-    assert shared.tokens is not None
-    assert alone.tokens is not None
-    assert shared.tokens.tolist() == alone.tokens.tolist()
-    assert think not in shared.tokens.tolist()
+    tokens, columns = common(shared, "proxy", "knowing")
+    assert tokens == common(alone, "proxy")[0] == common(shared, "proxy")[0]
+    assert columns["proxy"] == columns["knowing"]
+    assert think not in tokens
+    assert common(shared, "knowing")[0] == sorted([*tokens, think])
     inputs = shared.inputs["knowing"]
     assert inputs is not None
     assert inputs[think] == knowing.convert_tokens_to_ids("<think>")
@@ -176,9 +181,7 @@ def test_proxies_that_share_too_little_with_each_other_are_refused() -> None:
 
     teacher, proxies = words(0, 60), {"low": words(0, 35), "high": words(25, 60)}
     for name, proxy in proxies.items():
-        tokens = shared_tokens(teacher, {name: proxy}).tokens
-        assert tokens is not None
-        assert len(tokens) == 36
+        assert len(common(shared_tokens(teacher, {name: proxy}), name)[0]) == 36
     with pytest.raises(DistillgameError, match="share only 11 tokens with teacher 'bare' and with each other"):
         shared_tokens(teacher, proxies)
 

@@ -13,7 +13,7 @@ ends a turn for a chat model ends nothing for its base model, which knows it all
 Policies act on shared tokens alone, so a token with a stand-in keeps the teacher's probability, as in our own engine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,16 +31,32 @@ class Shared:
     """The correspondence of the teacher's tokens with those of its proxies.
 
     Attributes:
-        tokens: Ids of the teacher's tokens that all share, shape (S,); None if all are shared under equal ids.
-        columns: For each proxy its ids of these tokens, shape (S,); None if they are equal.
+        tables: For each proxy its id of every token of the teacher's that it shares, -1 elsewhere, shape (V,); None if
+            all are shared under equal ids.
         inputs: For each proxy the id that it reads for every id of the teacher's, shape (V,); None if they are equal.
         stand_ins: For each proxy its stand-ins by the teacher's tokens; a proxy without any need not be there.
     """
 
-    tokens: torch.Tensor | None
-    columns: Mapping[str, torch.Tensor | None]
+    tables: Mapping[str, torch.Tensor | None]
     inputs: Mapping[str, torch.Tensor | None]
     stand_ins: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def common(self, names: Sequence[str]) -> tuple[torch.Tensor | None, dict[str, torch.Tensor | None]]:
+        """Return what some of the proxies share with the teacher and with each other, as our own engine has it.
+
+        Args:
+            names: The proxies.
+
+        Returns:
+            The tokens as the teacher's ids, shape (S,), and as those of each proxy, shape (S,); None where all of the
+            teacher's are shared under equal ids.
+        """
+        tables = {name: self.tables[name] for name in names}
+        told = [table >= 0 for table in tables.values() if table is not None]
+        if not told:
+            return None, tables
+        tokens = torch.stack(told).all(0).nonzero().flatten()
+        return tokens, {name: tokens if table is None else table[tokens] for name, table in tables.items()}
 
     def notices(self, teacher: LanguageModel, proxies: Mapping[str, LanguageModel]) -> list[str]:
         """Return a line for the provider about each proxy that reads stand-ins, those of added tokens first.
@@ -71,15 +87,18 @@ def shared_tokens(teacher: LanguageModel, proxies: Mapping[str, LanguageModel]) 
         DistillgameError: If the vocabularies share too little (:data:`distillgame.models.alignment.MINIMUM_SHARE`).
     """
     alignments = {name: align(teacher, proxy) for name, proxy in proxies.items()}
+    tables: dict[str, torch.Tensor | None] = dict.fromkeys(proxies)
     if all(alignment.identical for alignment in alignments.values()):
-        nothing: dict[str, torch.Tensor | None] = dict.fromkeys(proxies)
-        return Shared(None, nothing, nothing)
-    common, columns = common_tokens(teacher, list(proxies.values()), list(alignments.values()))
+        return Shared(tables, dict.fromkeys(proxies))
+    common_tokens(teacher, list(proxies.values()), list(alignments.values()))
     inputs: dict[str, torch.Tensor | None] = {}
     stand_ins = {}
     for name, proxy in proxies.items():
-        inputs[name], stand_ins[name] = _read(teacher, proxy, alignments[name])
-    return Shared(common, dict(zip(proxies, columns, strict=True)), inputs, stand_ins)
+        alignment = alignments[name]
+        if not alignment.identical:
+            tables[name] = torch.full((teacher.logit_count,), -1).scatter(0, alignment.teacher_ids, alignment.proxy_ids)
+        inputs[name], stand_ins[name] = _read(teacher, proxy, alignment)
+    return Shared(tables, inputs, stand_ins)
 
 
 def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> None:
@@ -126,9 +145,7 @@ def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) ->
     ours, theirs = teacher.tokenizer, proxy.tokenizer
     between = theirs.eos_token_id if theirs.bos_token_id is None else theirs.bos_token_id
     named = {str(added): token for token, added in theirs.added_tokens_decoder.items()}
-    namesakes = {
-        token: named[str(added)] for token, added in ours.added_tokens_decoder.items() if str(added) in named
-    }
+    namesakes = {token: named[str(added)] for token, added in ours.added_tokens_decoder.items() if str(added) in named}
     known = namesakes.keys() | set(alignment.teacher_ids.tolist())
     table, stand_ins = [between] * teacher.logit_count, {}
     for token in sorted(set(ours.get_vocab().values())):
