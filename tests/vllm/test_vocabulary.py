@@ -240,6 +240,16 @@ def test_a_draft_model_may_end_texts_with_another_token(draft: str) -> None:
     require_drafting(bare(chat), {"spec_model": draft})
 
 
-def test_speculation_has_to_be_a_mapping() -> None:
-    with pytest.raises(DistillgameError, match=r"^vllm\.arguments\.speculative_config: a mapping \(found '\{"):
-        require_drafting(OURS, {"speculative_config": '{"method": "draft_model", "model": "x"}'})
+@pytest.mark.parametrize("given", ['{"method": "draft_model", "model": "x"}', [], 3])
+def test_speculation_has_to_be_a_mapping(given: Any) -> None:
+    with pytest.raises(DistillgameError, match=r"^vllm\.arguments\.speculative_config: a mapping \(found "):
+        require_drafting(OURS, {"speculative_config": given})
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"), [(PROXY_TOKENIZER, "bestiary-student-bpe'"), ("some/model@main", "'some/model'")]
+)
+def test_a_draft_model_that_vllm_would_not_find_is_refused_with_its_name_there(given: str, plain: str) -> None:
+    """It has the teacher's tokens; vLLM does not know how we name models."""
+    with pytest.raises(DistillgameError, match=f"by its folder or its plain hub name, here .*{plain}"):
+        require_drafting(PROXY, {"speculative_config": {"model": given, "num_speculative_tokens": 2}})

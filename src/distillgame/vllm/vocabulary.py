@@ -15,12 +15,13 @@ Policies act on shared tokens alone, so a token with a stand-in keeps the teache
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.models import Alignment, LanguageModel, ModelSpec, align, common_tokens, load_tokenizer
+from distillgame.models import Alignment, LanguageModel, ModelSpec, align, common_tokens, load_tokenizer, locate
 
 SHOWN = 6
 """Number of stand-ins that a notice shows."""
@@ -109,10 +110,16 @@ def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> No
         arguments: The arguments of vLLM's engine.
 
     Raises:
-        DistillgameError: If it has others, or the arguments are not of the right kind.
+        DistillgameError: If it has others, is named as vLLM does not name it, or the arguments are of another kind.
     """
     if (drafter := draft_model(arguments)) is None:
         return
+    location = locate(drafter)
+    if location.revision is not None or location.name not in (drafter, str(Path(drafter))):
+        raise DistillgameError(
+            f"vllm.arguments: vLLM takes a draft model by its folder or its plain hub name, here '{location.name}' "
+            f"(found '{drafter}')"
+        )
     # Ids are what counts. Which of them ends a text may differ, as between a chat model and its base model.
     if load_tokenizer(ModelSpec(source=drafter)).get_vocab() != teacher.tokenizer.get_vocab():
         raise DistillgameError(
@@ -128,9 +135,11 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
         arguments: The arguments.
 
     Raises:
-        DistillgameError: If they are not of the right kind.
+        DistillgameError: If they are of another kind.
     """
-    speculative = arguments.get("speculative_config") or {}
+    speculative = arguments.get("speculative_config")
+    if speculative is None:
+        speculative = {}
     if not isinstance(speculative, Mapping):
         raise DistillgameError(f"vllm.arguments.speculative_config: a mapping (found {speculative!r})")
     method = speculative.get("method") or arguments.get("spec_method")
