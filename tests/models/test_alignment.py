@@ -66,6 +66,23 @@ def test_tokens_the_proxy_lacks_are_spelled_in_its_own() -> None:
     assert alignment.to_proxy(4) == tuple(proxy.tokenizer.encode("only-teacher", add_special_tokens=False))
 
 
+def test_a_second_id_of_one_meaning_is_read_as_the_proxys_token_of_that_meaning() -> None:
+    """Tokenizers with a token for every byte have `A` twice; only the lower id is shared."""
+
+    def bytes_too(padded: int) -> LanguageModel:
+        table = {"<unk>": 0, "</s>": 1, "<0x41>": 2, "<0xC3>": 3, "▁": 4, "A": 5}
+        tokenizer = Tokenizer(models.BPE(table, [], byte_fallback=True, unk_token="<unk>"))
+        tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+        network = torch.nn.Module()
+        network.get_output_embeddings = lambda: torch.nn.Embedding(6 + padded, 2)  # type: ignore[assignment]
+        wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="</s>", unk_token="<unk>")
+        return LanguageModel(network, wrapped, "bytes")
+
+    alignment = align(bytes_too(0), bytes_too(3))
+    assert alignment.teacher_ids.tolist() == [0, 1, 2, 3, 4]
+    assert [alignment.to_proxy(token) for token in (2, 3, 5)] == [(2,), (3,), (2,)]
+
+
 def test_a_pair_that_shares_too_little_is_refused_with_its_share() -> None:
     strangers = word_model(["<stop>", "x", "y", "z", "a"], "<stop>")
     with pytest.raises(DistillgameError, match=r"proxy 'words' shares only 2 of 5 tokens \(40%\) with teacher 'words'"):

@@ -14,12 +14,15 @@ PROXY_TOKENIZER = "embedded:bestiary-student-bpe"
 BEGIN, END = "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"
 
 STAND_INS = {
-    BEGIN: "<eos>", "<eos>": "<eos>", "<think>": ">", "</think>": ">", "<｜User｜>": ">", "<｜Assistant｜>": ">",
+    BEGIN: "<eos>", "<think>": ">", "</think>": ">", "<｜User｜>": ">", "<｜Assistant｜>": ">",
     " filek": "ek", " dakar": "ar",
 }  # fmt: skip
 """The teacher's tokens with what the proxy reads there, by hand: it has no token that begins texts.
 
 Those of DeepSeek-R1-Distill-Qwen-7B that Qwen2.5-3B lacks, by their published tokenizers, and two words beside."""
+
+UNSHARED = {*STAND_INS, "<eos>"}
+"""The teacher's tokens that the proxy does not share: it reads `<eos>` as its own, which has another role."""
 
 
 def teacher_tokenizer() -> Any:
@@ -27,7 +30,7 @@ def teacher_tokenizer() -> Any:
     tokenizer = copy.deepcopy(load_tokenizer(PROXY_TOKENIZER))
     tokenizer.add_special_tokens({"bos_token": AddedToken(BEGIN, special=True)})
     tokenizer.add_special_tokens({"eos_token": AddedToken(END, special=True)})
-    plain = [token for token in STAND_INS if token not in (BEGIN, "<eos>")]
+    plain = [token for token in STAND_INS if token != BEGIN]
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in plain])
     return tokenizer
 

@@ -23,8 +23,14 @@ POLICIES: list[tuple[str, dict[str, Any]]] = [
 def releaser(shared: Shared | None = None) -> Releaser:
     strict = PolicyChoice(name="poe", options={"gamma": 1.0})
     settings = DefenseSettings(policy=strict, proxies={"proxy": "a", "half": "b"})
-    nothing = dict.fromkeys(("proxy", "half"))
-    return Releaser(settings, shared or Shared(None, nothing, nothing))
+    return Releaser(settings, shared or sharing())
+
+
+def sharing(**tables: dict[int, int]) -> Shared:
+    """Each proxy's ids by the teacher's; those of a proxy that is not given are equal."""
+    nothing: dict[str, torch.Tensor | None] = dict.fromkeys(("proxy", "half"))
+    places = {name: torch.tensor([table.get(i, -1) for i in range(VOCABULARY)]) for name, table in tables.items()}
+    return Shared(nothing | places, nothing)
 
 
 def logits(rows: int, seed: int = 0) -> tuple[torch.Tensor, dict[str, list[torch.Tensor]]]:
@@ -93,7 +99,7 @@ def test_tokens_that_the_proxies_do_not_share_keep_the_teachers_mass() -> None:
     """Three tokens of the teacher's are padding for a proxy with other ids."""
     shared = torch.arange(8)
     columns = torch.tensor([7, 6, 5, 4, 3, 2, 1, 0])
-    model = releaser(Shared(shared, {"proxy": columns, "half": columns}, dict.fromkeys(("proxy", "half"))))
+    model = releaser(sharing(proxy=dict(zip(shared.tolist(), columns.tolist(), strict=True))))
     teacher, networks = logits(3)
     policy = make_policy("poe", {"gamma": 0.4})
     model.rows.announce(StepRows([RequestRows(policy, 0.9) for _ in range(3)]))
@@ -102,6 +108,23 @@ def test_tokens_that_the_proxies_do_not_share_keep_the_teachers_mass() -> None:
     assert torch.equal(found, other.released.logits)
     ours, theirs = (torch.softmax(table / 0.9, -1)[:, 8:] for table in (found, teacher))
     assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+def test_a_policy_acts_on_what_its_own_proxies_share() -> None:
+    """As in our own engine: what the proxy of another tier lacks does not weaken it. Equal ids serve beside tables."""
+    model = releaser(sharing(proxy={0: 4, 2: 9, 5: 1, 7: 0}))
+    tables = logits(3)
+    teacher, networks = tables
+    both = make_policy("poe", {"gamma": 0.4, "proxies": {"proxy": 1, "half": 3}})
+    policies = [make_policy("poe", {"gamma": 0.4, "proxies": ["half"]}), both, make_policy("poe", {"gamma": 0.4})]
+    model.rows.announce(StepRows([RequestRows(policy, 0.9) for policy in policies]))
+    found = model.release(*tables)
+    assert torch.equal(found[0], expected(policies[0], 0.9, 0, tables).released.logits[0])
+    shared, columns = torch.tensor([0, 2, 5, 7]), torch.tensor([4, 9, 1, 0])
+    proxy, half = networks["proxy"][0][:, columns], networks["half"][0][:, shared]
+    for row, experts in ((1, (proxy[1:2], half[1:2])), (2, (proxy[2:3],))):
+        own = release(policies[row], Experts(teacher[row : row + 1], 0.9, experts), shared)
+        assert torch.equal(found[row], own.released.logits[0])
 
 
 def test_costs_are_charged_to_accounts_by_token() -> None:
@@ -143,7 +166,7 @@ def test_costs_are_charged_to_accounts_by_token() -> None:
 def test_a_token_with_a_stand_in_costs_what_it_costs_the_teacher_and_has_no_value() -> None:
     """Greedy decoding takes it where it is the teacher's likeliest, whatever the proxies say."""
     shared, columns = torch.tensor([0, 2, 3, 5, 6, 8, 9]), torch.tensor([6, 4, 0, 1, 9, 3, 2])
-    model = releaser(Shared(shared, {"proxy": columns, "half": columns}, dict.fromkeys(("proxy", "half"))))
+    model = releaser(sharing(proxy=dict(zip(shared.tolist(), columns.tolist(), strict=True))))
     teacher, networks = logits(4)
     teacher[3, 4], teacher[2, 5] = 9.0, 9.0
     poe, drawn = make_policy("poe", {"gamma": 0.4}), RequestRows(make_policy("poe", {"gamma": 0.4}), 0.9, 2, "a")

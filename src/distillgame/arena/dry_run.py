@@ -16,7 +16,8 @@ from distillgame.arena.stages import (
     Stage,
     WrittenFormStage,
 )
-from distillgame.models import Endpoint, count_parameters
+from distillgame.models import Endpoint, count_parameters, load_without_weights, locate
+from distillgame.vllm.vocabulary import shared_tokens
 
 
 def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = False) -> str:
@@ -46,6 +47,7 @@ def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = Fal
     lines += [f"  {len(stages):>4} in all     {totals['flops']:9.2e} operations at most", "", *_endpoint_lines(stages)]
     lines += ["memory at most, weights and optimiser only (key-value caches and activations come on top)"]
     lines += [f"  {what:<8} {text}" for what, text in memory(config, sizes).items()]
+    lines += _stand_ins(config)
     hours = Hours(stages, config, sizes)
     lines += ["", *hours.lines(), "", *hours.preemption(), "", "nothing was downloaded or run"]
     return "\n".join(lines)
@@ -82,6 +84,22 @@ def _endpoint_lines(stages: Sequence[Stage]) -> list[str]:
         if isinstance(stage, JudgeStage) and (calls := stage.judge.judge.calls(stage.exhibits)):
             lines.append(f"  {calls:,} calls of {stage.judge.label}, which judges up to {stage.exhibits:,} exhibits")
     return ["endpoints", *lines, ""] if lines else []
+
+
+def _stand_ins(config: GameConfig) -> list[str]:
+    """Say what proxies in vLLM read for tokens that they lack, as far as the tokenizers are in folders here.
+
+    Raises:
+        DistillgameError: If a start of vLLM would refuse a proxy's tokens.
+    """
+    if config.sampling.engine is None or not locate(config.teacher.source).local:
+        return []
+    teacher, lines = load_without_weights(config.teacher), []
+    for name in sorted({name for defense in config.policies for name in defense.policy.proxy_names}):
+        if locate(config.all_proxies[name].source).local:
+            proxies = {name: load_without_weights(config.all_proxies[name])}
+            lines += shared_tokens(teacher, proxies).notices(teacher, proxies)
+    return ["", "to know", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _size(parameters: float | None) -> str:

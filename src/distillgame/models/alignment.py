@@ -60,9 +60,9 @@ def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
     same = teacher.logit_count == proxy.logit_count == len(pairs) and bool((teacher_ids == proxy_ids).all())
     shared = {t for t, _ in pairs}
     spelled = {
-        i: tuple(proxy.tokenizer.encode(key[1].decode(), add_special_tokens=False))
-        for key, i in ours.items()
-        if i not in shared and isinstance(key, tuple) and key[0] == "text" and _is_utf8(key[1])
+        i: _spelled(key, theirs, proxy.tokenizer)
+        for i, key in _meanings(teacher.tokenizer).items()
+        if i not in shared and i < teacher.logit_count
     }
     return Alignment(teacher_ids, proxy_ids, same, spelled)
 
@@ -122,9 +122,17 @@ def token_keys(tokenizer: Any) -> dict[Hashable, int]:
     The key is ``("text", bytes)`` for text, ``("special", str)`` for a special token and ``"eos"`` for the
     end-of-sequence token, whatever it is called. If two ids have one meaning, the lower id keeps it.
     """
+    keys: dict[Hashable, int] = {}
+    for i, key in _meanings(tokenizer).items():
+        keys.setdefault(key, i)
+    return keys
+
+
+def _meanings(tokenizer: Any) -> dict[int, Hashable]:
+    """Return the key of each id, in the order of ids."""
     added = tokenizer.added_tokens_decoder
     style = _style(tokenizer)
-    keys: dict[Hashable, int] = {}
+    keys: dict[int, Hashable] = {}
     for token, i in sorted(tokenizer.get_vocab().items(), key=lambda item: item[1]):
         key: Hashable
         if i == tokenizer.eos_token_id:
@@ -134,8 +142,17 @@ def token_keys(tokenizer: Any) -> dict[Hashable, int]:
             key = ("special", content) if added[i].special else ("text", content.encode())
         else:
             key = ("text", _token_bytes(token, style))
-        keys.setdefault(key, i)
+        keys[i] = key
     return keys
+
+
+def _spelled(key: Hashable, theirs: dict[Hashable, int], tokenizer: Any) -> tuple[int, ...]:
+    """Return the proxy's ids for the meaning of a teacher's token that is not shared."""
+    if key in theirs:  # Another of the teacher's ids has this meaning, and is shared.
+        return (theirs[key],)
+    if isinstance(key, tuple) and key[0] == "text" and _is_utf8(key[1]):
+        return tuple(tokenizer.encode(key[1].decode(), add_special_tokens=False))
+    return ()
 
 
 def _style(tokenizer: Any) -> str:

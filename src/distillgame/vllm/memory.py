@@ -8,7 +8,10 @@ from distillgame.models import Footprint, ModelSpec, cache_shape
 from distillgame.vllm.padding import SMALLEST
 
 BLOCK = 16
-"""Tokens of a block, unless ``block_size`` says otherwise."""
+"""Tokens of a block on a GPU, unless ``block_size`` says otherwise."""
+
+CPU_BLOCK = 128
+"""Tokens of a block on a CPU, unless ``block_size`` says otherwise."""
 
 UTILIZATION = 0.92
 """Part of a GPU's memory that vLLM 0.32 takes, unless ``gpu_memory_utilization`` says otherwise."""

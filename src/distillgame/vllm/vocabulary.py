@@ -7,18 +7,21 @@ context of its own, with the several tokens or without any. In vLLM the proxy re
 * where nothing spells it (a special token that the proxy lacks, a part of a character, an id without a token), the
   token that begins the proxy's texts, or if there is none the one that ends them: what stands between two texts.
 
+An added token that the proxy has under the same name is read as that one, also where the two have different roles: what
+ends a turn for a chat model ends nothing for its base model, which knows it all the same.
+
 Policies act on shared tokens alone, so a token with a stand-in keeps the teacher's probability, as in our own engine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from distillgame.errors import DistillgameError
-from distillgame.models import Alignment, LanguageModel, ModelSpec, align, common_tokens, load_tokenizer
-from distillgame.models.alignment import token_keys
+from distillgame.models import Alignment, LanguageModel, ModelSpec, align, common_tokens, load_tokenizer, locate
 
 SHOWN = 6
 """Number of stand-ins that a notice shows."""
@@ -29,16 +32,32 @@ class Shared:
     """The correspondence of the teacher's tokens with those of its proxies.
 
     Attributes:
-        tokens: Ids of the teacher's tokens that all share, shape (S,); None if all are shared under equal ids.
-        columns: For each proxy its ids of these tokens, shape (S,); None if they are equal.
+        tables: For each proxy its id of every token of the teacher's that it shares, -1 elsewhere, shape (V,); None if
+            all are shared under equal ids.
         inputs: For each proxy the id that it reads for every id of the teacher's, shape (V,); None if they are equal.
         stand_ins: For each proxy its stand-ins by the teacher's tokens; a proxy without any need not be there.
     """
 
-    tokens: torch.Tensor | None
-    columns: Mapping[str, torch.Tensor | None]
+    tables: Mapping[str, torch.Tensor | None]
     inputs: Mapping[str, torch.Tensor | None]
     stand_ins: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def common(self, names: Sequence[str]) -> tuple[torch.Tensor | None, dict[str, torch.Tensor | None]]:
+        """Return what some of the proxies share with the teacher and with each other, as our own engine has it.
+
+        Args:
+            names: The proxies.
+
+        Returns:
+            The tokens as the teacher's ids, shape (S,), and as those of each proxy, shape (S,); None where all of the
+            teacher's are shared under equal ids.
+        """
+        tables = {name: self.tables[name] for name in names}
+        told = [table >= 0 for table in tables.values() if table is not None]
+        if not told:
+            return None, tables
+        tokens = torch.stack(told).all(0).nonzero().flatten()
+        return tokens, {name: tokens if table is None else table[tokens] for name, table in tables.items()}
 
     def notices(self, teacher: LanguageModel, proxies: Mapping[str, LanguageModel]) -> list[str]:
         """Return a line for the provider about each proxy that reads stand-ins, those of added tokens first.
@@ -69,15 +88,18 @@ def shared_tokens(teacher: LanguageModel, proxies: Mapping[str, LanguageModel]) 
         DistillgameError: If the vocabularies share too little (:data:`distillgame.models.alignment.MINIMUM_SHARE`).
     """
     alignments = {name: align(teacher, proxy) for name, proxy in proxies.items()}
+    tables: dict[str, torch.Tensor | None] = dict.fromkeys(proxies)
     if all(alignment.identical for alignment in alignments.values()):
-        nothing: dict[str, torch.Tensor | None] = dict.fromkeys(proxies)
-        return Shared(None, nothing, nothing)
-    common, columns = common_tokens(teacher, list(proxies.values()), list(alignments.values()))
+        return Shared(tables, dict.fromkeys(proxies))
+    common_tokens(teacher, list(proxies.values()), list(alignments.values()))
     inputs: dict[str, torch.Tensor | None] = {}
     stand_ins = {}
     for name, proxy in proxies.items():
-        inputs[name], stand_ins[name] = _read(teacher, proxy, alignments[name])
-    return Shared(common, dict(zip(proxies, columns, strict=True)), inputs, stand_ins)
+        alignment = alignments[name]
+        if not alignment.identical:
+            tables[name] = torch.full((teacher.logit_count,), -1).scatter(0, alignment.teacher_ids, alignment.proxy_ids)
+        inputs[name], stand_ins[name] = _read(teacher, proxy, alignment)
+    return Shared(tables, inputs, stand_ins)
 
 
 def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> None:
@@ -88,14 +110,21 @@ def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> No
         arguments: The arguments of vLLM's engine.
 
     Raises:
-        DistillgameError: If it has others.
+        DistillgameError: If it has others, is named as vLLM does not name it, or the arguments are of another kind.
     """
     if (drafter := draft_model(arguments)) is None:
         return
-    if token_keys(load_tokenizer(ModelSpec(source=drafter))) != token_keys(teacher.tokenizer):
+    location = locate(drafter)
+    if location.revision is not None or location.name not in (drafter, str(Path(drafter))):
         raise DistillgameError(
-            f"vllm.arguments.speculative_config: '{drafter}' has other tokens than the teacher and cannot draft for "
-            "it: leave 'speculative_config' out, or name a model with the teacher's tokenizer"
+            f"vllm.arguments: vLLM takes a draft model by its folder or its plain hub name, here '{location.name}' "
+            f"(found '{drafter}')"
+        )
+    # Ids are what counts. Which of them ends a text may differ, as between a chat model and its base model.
+    if load_tokenizer(ModelSpec(source=drafter)).get_vocab() != teacher.tokenizer.get_vocab():
+        raise DistillgameError(
+            f"vllm.arguments: '{drafter}' has other tokens than the teacher and cannot draft for it: leave the draft "
+            "model out, or name one with the teacher's tokenizer"
         )
 
 
@@ -104,25 +133,35 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
 
     Args:
         arguments: The arguments.
+
+    Raises:
+        DistillgameError: If they are of another kind.
     """
     speculative = arguments.get("speculative_config")
+    if speculative is None:
+        speculative = {}
+    if not isinstance(speculative, Mapping):
+        raise DistillgameError(f"vllm.arguments.speculative_config: a mapping (found {speculative!r})")
+    method = speculative.get("method") or arguments.get("spec_method")
+    drafter = speculative.get("model") or arguments.get("spec_model")
     # vLLM takes a model whose method is not named for a draft model, unless it is one of these.
-    if not isinstance(speculative, Mapping) or speculative.get("method") not in (None, "draft_model"):
-        return None
-    drafter = speculative.get("model")
-    return drafter if isinstance(drafter, str) and drafter not in ("ngram", "[ngram]") else None
+    drafts = method in (None, "draft_model") and drafter not in (None, "ngram", "[ngram]")
+    return str(drafter) if drafts else None
 
 
 def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) -> tuple[torch.Tensor, dict[int, int]]:
     """Return what a proxy reads for every id of the teacher's, shape (V,), and which of these are stand-ins."""
-    begin = proxy.tokenizer.bos_token_id
-    between = proxy.tokenizer.eos_token_id if begin is None else begin
+    ours, theirs = teacher.tokenizer, proxy.tokenizer
+    between = theirs.eos_token_id if theirs.bos_token_id is None else theirs.bos_token_id
+    named = {str(added): token for token, added in theirs.added_tokens_decoder.items()}
+    namesakes = {token: named[str(added)] for token, added in ours.added_tokens_decoder.items() if str(added) in named}
+    known = namesakes.keys() | set(alignment.teacher_ids.tolist())
     table, stand_ins = [between] * teacher.logit_count, {}
-    for token in sorted(set(teacher.tokenizer.get_vocab().values())):
-        spelled = alignment.to_proxy(token)
-        read = spelled[-1] if spelled else between
-        table[token] = read
-        if len(spelled) != 1:
+    for token in sorted(set(ours.get_vocab().values())):
+        spelled = (namesakes[token],) if token in namesakes else alignment.to_proxy(token)
+        read = table[token] = spelled[-1] if spelled else between
+        # What a proxy's tokenizer does not know is one token, too.
+        if token not in known and (len(spelled) != 1 or read == theirs.unk_token_id):
             stand_ins[token] = read
     return torch.tensor(table), stand_ins
 

@@ -1,5 +1,6 @@
 """What vLLM releases is what our own engine releases: tokens, measures and forced answers, in mixed batches."""
 
+import re
 from typing import Any
 
 import pytest
@@ -76,6 +77,24 @@ def test_greedy_tokens_are_those_of_our_engine_with_all_policies_in_one_batch(
 ) -> None:
     prompts = prompts[:count]
     found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, env=env, **arguments)
+    for i, policy in enumerate(PLAIN):
+        require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))
+
+
+def test_greedy_tokens_are_the_same_where_prompts_begin_alike_and_their_beginnings_are_cached(
+    play: Player,
+    teacher: LanguageModel,
+    proxies: dict[str, LanguageModel],
+    prompts: list[list[int]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each prompt begins with two full blocks that all policies share; one of 128, the default, would hold all."""
+    beginning = (prompts[0] * 12)[:70]
+    prompts = [beginning + prompt for prompt in prompts[:12]]
+    found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, block_size=32)
+    cached = re.search(r"CACHED: (\d+) of", capsys.readouterr().out)
+    assert cached is not None
+    assert int(cached[1]) >= 64 * (len(found) - 1)
     for i, policy in enumerate(PLAIN):
         require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))
 

@@ -79,13 +79,13 @@ def ask(client: Any, **more: Any) -> Any:
     return client.chat.completions.create(model="distillgame", **settings)
 
 
-def finished(folder: Path, count: int) -> list[dict[str, Any]]:
+def finished(folder: Path, count: int, outcome: str = "finished") -> list[dict[str, Any]]:
     """Return the log's entries of the first `count` answers; an answer's last entry comes after its last byte."""
     deadline = time.monotonic() + 30
     while True:
         lines = [line for line in (folder / "log").read_text().splitlines(keepends=True) if line.startswith("{")]
         entries = [json.loads(line) for line in lines if line.endswith("\n")]
-        if len(found := [entry for entry in entries if entry.get("outcome") == "finished"]) >= count:
+        if len(found := [entry for entry in entries if entry.get("outcome") == outcome]) >= count:
             return found
         assert time.monotonic() < deadline, f"{len(found)} of {count} answers are in the log"
         time.sleep(0.1)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,18 +97,22 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     norm = math.sqrt(sum(float(each.square().sum()) for each in found.values()))
     direction = {name: each / norm for name, each in found.items()}
     save_file(direction, folder / "g.safetensors")
-    ours, theirs = teacher.tokenizer.get_vocab(), proxy.tokenizer.get_vocab()
-    reads = torch.full((teacher.logit_count,), theirs["<eos>"])
-    for text, token in ours.items():
-        reads[token] = theirs[{END: "<eos>", **STAND_INS}.get(text, text)]
     models = {
         "teacher": paths[0],
         "proxies": {"proxy": paths[1]},
         "directions": {"proxy": str(folder / "g.safetensors")},
     }
     sides = [moved_copy(proxy.model, direction, sign * DERIVATIVE_STEP) for sign in (1, -1)]
-    shared = torch.tensor(sorted(token for text, token in ours.items() if text not in STAND_INS))
-    return Pair(models, teacher, proxy, sides, reads, shared)
+    return Pair(models, teacher, proxy, sides, *by_hand(teacher, proxy, STAND_INS))
+
+
+def by_hand(teacher: LanguageModel, proxy: LanguageModel, stand_ins: dict[str, str]) -> tuple[torch.Tensor, ...]:
+    """What the proxy reads for every id of the teacher's, and which of the teacher's tokens are shared."""
+    ours, theirs = teacher.tokenizer.get_vocab(), proxy.tokenizer.get_vocab()
+    reads = torch.full((teacher.logit_count,), theirs["<eos>"])
+    for text, token in ours.items():
+        reads[token] = theirs[{END: "<eos>", **stand_ins}.get(text, text)]
+    return reads, torch.tensor(sorted(token for text, token in ours.items() if text not in {*stand_ins, "<eos>"}))
 
 
 @pytest.fixture(scope="module")
@@ -184,6 +188,28 @@ def test_measures_are_those_of_the_networks_with_stand_ins(play: Player, pair: P
         require_measures(pair, POLICIES[policy][0], prompt, sample)
         unvalued += sum(math.isnan(value) for value in sample.logprob_proxy)
     assert unvalued > 20
+
+
+def test_every_policy_has_the_stand_ins_of_its_own_proxy(
+    play: Player, pair: Pair, texts: list[list[int]], tmp_path: Path
+) -> None:
+    """A second proxy has more tokens than the teacher, among them some that the first lacks; it has no direction."""
+    tokenizer = load_tokenizer(PROXY_TOKENIZER)
+    tokenizer.add_tokens([*(f"<spare{i}>" for i in range(20)), *LOUD])
+    path = str(save_random(tmp_path, tokenizer, 4, 0, LOUD))
+    other = load_model(path)
+    reads, shared = by_hand(pair.teacher, other, {text: STAND_INS[text] for text in STAND_INS.keys() - set(LOUD)})
+    knowing = replace(pair, proxy=other, sides=[], reads=reads, shared=shared)
+    models = {**pair.models, "proxies": {**pair.models["proxies"], "knowing": path}}
+    policies = [POLICIES[0], ("poe", {"gamma": GAMMA, "proxies": ["knowing"]})]
+    requests = [(policy, prompt) for prompt in texts for policy in range(2)]
+    params = {"temperature": TEMPERATURE, "max_new_tokens": 20, "top_logprobs": 3}
+    found = play(policies, requests, params, models=models)
+    for sample, (policy, prompt) in zip(found, requests, strict=True):
+        require_measures((pair, knowing)[policy], "poe", prompt, sample)
+    gained = set(shared.tolist()) - set(pair.shared.tolist())
+    assert len(gained) == len(LOUD)
+    assert any(gained & set(sample.token_ids) for sample in found[1::2])
 
 
 def test_the_gateway_serves_the_pair_and_tells_its_owner(pair: Pair, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from distillgame.gateway.dry_run.networks import cached_names
 from distillgame.models import Footprint, local_config, pick_device, total
 from distillgame.vllm.arguments import VllmArguments
 from distillgame.vllm.launching import CPU_CACHE
-from distillgame.vllm.memory import BLOCK, UTILIZATION, Pool
+from distillgame.vllm.memory import BLOCK, CPU_BLOCK, UTILIZATION, Pool
 
 
 def amount(size: float) -> str:
@@ -38,7 +38,8 @@ def vllm_room(config: ServeConfig, networks: Sequence[Footprint], memory: float 
     if token is None:
         return lines
     stated = settings.arguments.get("block_size")
-    block = stated if isinstance(stated, int) else BLOCK
+    on_gpu = memory is not None or pick_device("auto", "vllm") == "cuda"
+    block = stated if isinstance(stated, int) else BLOCK if on_gpu else CPU_BLOCK
     shares = ", ".join(f"{network.name} {(network.token_bytes(gpus) or 0) / token:.0%}" for network in networks)
     lines += [f"one pool of blocks for all networks; a block holds {block} tokens of each: {shares}"]
     room = _room(settings, weights, taken)
