@@ -137,8 +137,10 @@ class Caller:
 
     def _safe(self, text: str) -> str:
         # Some servers repeat the key that they do not accept.
-        key = self._model.api.api_key
-        return text.replace(key, "***") if key and len(key) > 4 else text
+        token = getattr(getattr(self._model.api, "client", None), "auth_token", None)
+        for secret in (self._model.api.api_key, token):
+            text = text.replace(secret, "***") if secret and len(secret) > 4 else text
+        return text
 
 
 @asynccontextmanager
@@ -170,6 +172,9 @@ def _model(settings: Settings) -> "Model":
     client: Any = getattr(model.api, "client", None)
     if hasattr(client, "max_retries"):
         client.max_retries = 0  # Its waits would count against the timeout of one attempt.
+    if key is not None and getattr(client, "auth_token", None) is not None:
+        # Anthropic's takes a token from the environment before the key that it is given, whatever the address.
+        client.api_key, client.auth_token = key, None
     return model
 
 
