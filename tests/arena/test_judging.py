@@ -64,6 +64,10 @@ def test_a_run_gains_what_judges_say_and_loses_nothing(
     assert results.command.startswith(before.command)
     printed = capsys.readouterr().out
     assert "judged by checked" in printed
+    costs = {row.defense: (row.prompt_tokens, row.tokens) for row in results.legibility.rows if "rubric" in row.judge}
+    assert set(costs.values()) == {(4 * 7, 4 * 3)}
+    assert "tokens written" in printed
+    assert f"{7 * asked}" in printed
     assert "flag anchors_out_of_order" in printed
     assert "Still worth reading?" in (played / "report.html").read_text()
     assert (played / "legibility.png").stat().st_size > 10_000

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from distillgame.records import JudgedExhibit, Results
-from distillgame.report import caption, header, legibility_header, legibility_rows, rows
+from distillgame.report import COST_HEADER, agreed, caption, cost_rows, header, legibility_header, legibility_rows, rows
 
 
 def print_results(results: Results, root: Path) -> None:
@@ -27,6 +27,10 @@ def print_legibility(results: Results, root: Path) -> None:
     for judge in results.legibility.judges:
         _print_table(f"{results.task}, judged by {judge.judge}", legibility_header(results, judge.judge),
                      legibility_rows(results, judge.judge), console)  # fmt: skip
+        if cost := cost_rows(results, judge.judge):
+            _print_table(f"what {judge.judge} cost", COST_HEADER, cost, console)
+    for row in results.legibility.agreements:
+        console.print(agreed(row), highlight=False, markup=False)
     _print_flags(results, console)
     click.echo(f"\nwritten to {root}: report.html, results.json, summary.md")
 
