@@ -16,7 +16,7 @@ from distillgame.documents import read_document
 from distillgame.errors import DistillgameError
 from distillgame.judges import Exhibit, Judge, JudgeChoice, Tools, blinded, export_labels, judge_all
 from distillgame.models import load_model, pick_device
-from distillgame.records import JudgedExhibit, Results, read_released, read_results, read_verdicts, write_judged
+from distillgame.records import JudgedExhibit, Results, answered_traces, read_results, read_verdicts, write_judged
 
 CONFIG = "config.yaml"
 """The file in which a run says how it was played."""
@@ -60,7 +60,7 @@ def preview_file(path: Path, choices: Sequence[JudgeChoice]) -> list[str]:
         path: The file.
         choices: The judges.
     """
-    count = len(read_released(path))
+    count = sum(1 for _ in answered_traces(path))
     return [_preview(choice, count) for choice in choices]
 
 
@@ -106,9 +106,7 @@ def judge_file(path: Path, choices: list[JudgeChoice], out: Path) -> dict[str, l
     Raises:
         DistillgameError: If the file holds no traces, or a judge cannot be asked.
     """
-    traces, verdicts = read_released(path), read_verdicts(path)
-    if not traces:
-        raise DistillgameError(f"{path}: holds no traces")
+    traces, verdicts = list(answered_traces(path)), read_verdicts(path)
     asked = ["\n\n".join(message["content"] for message in trace.messages[:-1]) for trace in traces]
     turns = {question: turn for turn, question in enumerate(dict.fromkeys(asked))}
     plain = [

@@ -37,8 +37,8 @@ def judge(
 
     RUN is the folder of a finished game, whose results, table and page gain what the judges say.
     """
+    from distillgame.arena.config.sections import Judging
     from distillgame.arena.judging import export_sheet, judge_file, judge_run, preview, preview_file
-    from distillgame.judges import JudgeChoice
     from distillgame.strict import parse
 
     if (run is None) == (traces is None):
@@ -51,7 +51,7 @@ def judge(
     if labels is not None:
         listed = [*(listed or ["checked"]), {"labels": {"file": str(labels)}}]
     if traces is not None:
-        choices = [parse(JudgeChoice, choice, "--judge") for choice in listed or ["checked"]]
+        choices = parse(Judging, {"judges": listed or ["checked"]}, "--judge").judges
         folder = out or Path("runs") / f"judge-{traces.stem}"
         if dry_run:
             click.echo("\n".join(preview_file(traces, choices)))
