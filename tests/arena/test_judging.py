@@ -127,7 +127,9 @@ def test_traces_from_elsewhere_are_judged_in_the_order_of_their_file(
     assert [mark["true"] for each in found for mark in each["marks"]] == [True, False]
 
 
-def test_levels_are_listed_best_first_for_half_of_the_questions_of_a_file(tmp_path: Path) -> None:
+def test_levels_are_listed_best_first_for_half_of_the_questions_of_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Answers to one question are asked about alike, whatever their order in the file."""
     path = tmp_path / "traces.jsonl"
     rows = [
@@ -136,12 +138,13 @@ def test_levels_are_listed_best_first_for_half_of_the_questions_of_a_file(tmp_pa
         for i in range(4)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    with endpoint(lambda body, before: reply(level(2))) as listening:
+    with endpoint(lambda body, before: reply(level(2) if before else None)) as listening:
         assert run("--traces", str(path), "--judge", rubric(listening), "--out", str(tmp_path / "out")) == 0
         asked = [body["messages"][1]["content"] for body in listening.asked]
     first = {i: {text.split("Its levels:\n")[1][0] for text in asked if f"{i} + 4?" in text} for i in range(4)}
     assert len(asked) == 12
     assert sorted(first.values(), key=str) == [{"1"}, {"1"}, {"5"}, {"5"}]
+    assert "not scored: 1 refused\ntokens: 84 read, 36 written\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

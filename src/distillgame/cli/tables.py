@@ -1,5 +1,6 @@
 """The table of a game on a terminal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -36,13 +37,19 @@ def print_legibility(results: Results, root: Path) -> None:
 
 
 def print_judged(judged: Mapping[str, Sequence[JudgedExhibit]], folder: Path) -> None:
-    """Print the mean score on every criterion of traces from elsewhere, judge by judge."""
+    """Print the mean score on every criterion of traces from elsewhere, what was not scored, and the tokens."""
     console = Console(width=None if Console().is_terminal else 120)
     for judge, exhibits in judged.items():
         names = dict.fromkeys(name for each in exhibits for name in each.scores)
         found = {name: [each.scores[name] for each in exhibits if name in each.scores] for name in names}
         cells = [[name, f"{sum(scores) / len(scores):.2f}", str(len(scores))] for name, scores in found.items()]
         _print_table(f"{len(exhibits)} traces, judged by {judge}", ["criterion", "mean", "traces"], cells, console)
+        failures = Counter(each.failure for each in exhibits if each.failure is not None)
+        if failures:
+            click.echo("not scored: " + ", ".join(f"{count} {reason}" for reason, count in failures.items()))
+        read, wrote = sum(each.prompt_tokens for each in exhibits), sum(each.tokens for each in exhibits)
+        if read:
+            click.echo(f"tokens: {read:,} read, {wrote:,} written")
     click.echo(f"written to {folder}")
 
 
