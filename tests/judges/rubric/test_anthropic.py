@@ -99,7 +99,7 @@ def test_overload_is_waited_for_and_structured_output_given_up_where_it_is_refus
     [("RIGHT_KEY", {"api_key_env": "RIGHT_KEY"}), ("ANTHROPIC_API_KEY", {}), ("ANTHROPIC_AUTH_TOKEN", {})],
 )
 def test_no_key_is_in_errors_journals_or_logs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: str, options: dict[str, str]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, environment: str, options: dict[str, Any]
 ) -> None:
     for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
