@@ -93,8 +93,16 @@ def test_people_label_a_blinded_sheet(played: Path, tmp_path: Path, capsys: pyte
     results = read_results(played / "results.json")
     assert results.legibility is not None
     assert sum(judge.scored for judge in results.legibility.judges if "labels" in judge.judge) == 12
+    second = tmp_path / "second.csv"
+    second.write_text(filled.read_text())
+    for _ in range(2):  # One more judge, and only once.
+        assert run(str(played), *FEW, "--labels", str(second)) == 0
+        results = read_results(played / "results.json")
+        assert results.legibility is not None
+        named = [judge.judge for judge in results.legibility.judges if judge.judge.startswith("labels")]
+        assert named == [f"labels file={tmp_path / sheet}.csv" for sheet in ("filled", "second")]
     filled.write_text(filled.read_text().replace(rows[3]["id"], "nobody"))
-    assert run(str(played), *FEW, "--labels", str(filled)) == 2
+    assert run(str(played), *FEW, "--judge", "checked", "--labels", str(filled)) == 2
     assert "unknown id 'nobody'" in capsys.readouterr().err
 
 

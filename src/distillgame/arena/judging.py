@@ -21,6 +21,9 @@ from distillgame.records import JudgedExhibit, Results, answered_traces, read_re
 CONFIG = "config.yaml"
 """The file in which a run says how it was played."""
 
+DEFAULT = "checked"
+"""The judge where none is named."""
+
 
 def judge_run(root: Path, changes: Mapping[str, Any], progress: bool = True) -> Results:
     """Let judges read what the defenses of a finished run released, and write the run's results anew.
@@ -37,6 +40,16 @@ def judge_run(root: Path, changes: Mapping[str, Any], progress: bool = True) -> 
     """
     game, played = _game(root, changes)
     return play_rounds(game, root, progress, before=played.command.partition("; ")[0])
+
+
+def judges_of(root: Path) -> list[dict[str, Any]]:
+    """Return the judges of a run as its configuration names them, :data:`DEFAULT` if it names none.
+
+    Args:
+        root: The run's folder.
+    """
+    config = load_config(read_document(root / CONFIG))
+    return [choice.model_dump() for choice in config.judge.judges] or [{"name": DEFAULT}]
 
 
 def preview(root: Path, changes: Mapping[str, Any]) -> list[str]:
@@ -151,7 +164,7 @@ def _game(root: Path, changes: Mapping[str, Any]) -> tuple[GameConfig, Results]:
     played = read_results(root / RESULTS)
     config = load_config(read_document(root / CONFIG), overrides=changes)
     if not config.judge.judges:
-        config = load_config(config, overrides={"judge.judges": ["checked"]})
+        config = load_config(config, overrides={"judge.judges": [DEFAULT]})
     queries = {row.threat_model.queries for row in played.students} - {0}
     if {row.defense for row in played.teachers} != {defense.label for defense in config.policies} or len(queries) > 1:
         raise DistillgameError(f"{root}: is no single game (a sweep, an attack); judge a run of 'distillgame play'")
