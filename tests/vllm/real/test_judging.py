@@ -29,6 +29,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(model), "--port", str(port),
         "--served-model-name", "nobody", "--dtype", "float32", "--enforce-eager", "--host", "127.0.0.1",
         "--gpu-memory-utilization", "0.1", "--api-key", KEY,
+        "--enable-auto-tool-choice", "--tool-call-parser", "hermes",  # which every call of Anthropic's library asks for
     ]  # fmt: skip
     with process(command, tmp_path_factory.mktemp("vllm"), "Application startup complete"):
         yield f"http://127.0.0.1:{port}/v1"
