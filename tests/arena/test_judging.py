@@ -64,6 +64,10 @@ def test_a_run_gains_what_judges_say_and_loses_nothing(
     assert results.command.startswith(before.command)
     printed = capsys.readouterr().out
     assert "judged by checked" in printed
+    costs = {row.defense: (row.prompt_tokens, row.tokens) for row in results.legibility.rows if "rubric" in row.judge}
+    assert set(costs.values()) == {(4 * 7, 4 * 3)}
+    assert "tokens written" in printed
+    assert f"{7 * asked}" in printed
     assert "flag anchors_out_of_order" in printed
     assert "Still worth reading?" in (played / "report.html").read_text()
     assert (played / "legibility.png").stat().st_size > 10_000
@@ -89,8 +93,16 @@ def test_people_label_a_blinded_sheet(played: Path, tmp_path: Path, capsys: pyte
     results = read_results(played / "results.json")
     assert results.legibility is not None
     assert sum(judge.scored for judge in results.legibility.judges if "labels" in judge.judge) == 12
+    second = tmp_path / "second.csv"
+    second.write_text(filled.read_text())
+    for _ in range(2):  # One more judge, and only once.
+        assert run(str(played), *FEW, "--labels", str(second)) == 0
+        results = read_results(played / "results.json")
+        assert results.legibility is not None
+        named = [judge.judge for judge in results.legibility.judges if judge.judge.startswith("labels")]
+        assert named == [f"labels file={tmp_path / sheet}.csv" for sheet in ("filled", "second")]
     filled.write_text(filled.read_text().replace(rows[3]["id"], "nobody"))
-    assert run(str(played), *FEW, "--labels", str(filled)) == 2
+    assert run(str(played), *FEW, "--judge", "checked", "--labels", str(filled)) == 2
     assert "unknown id 'nobody'" in capsys.readouterr().err
 
 
@@ -123,12 +135,35 @@ def test_traces_from_elsewhere_are_judged_in_the_order_of_their_file(
     assert [mark["true"] for each in found for mark in each["marks"]] == [True, False]
 
 
+def test_levels_are_listed_best_first_for_half_of_the_questions_of_a_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Answers to one question are asked about alike, whatever their order in the file."""
+    path = tmp_path / "traces.jsonl"
+    rows = [
+        {"messages": [{"role": "user", "content": f"{i} + 4?"}, {"role": "assistant", "content": f"Answer {answer}."}]}
+        for answer in range(3)
+        for i in range(4)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with endpoint(lambda body, before: reply(level(2) if before else None)) as listening:
+        assert run("--traces", str(path), "--judge", rubric(listening), "--out", str(tmp_path / "out")) == 0
+        asked = [body["messages"][1]["content"] for body in listening.asked]
+    first = {i: {text.split("Its levels:\n")[1][0] for text in asked if f"{i} + 4?" in text} for i in range(4)}
+    assert len(asked) == 12
+    assert sorted(first.values(), key=str) == [{"1"}, {"1"}, {"5"}, {"5"}]
+    assert "not scored: 1 refused\ntokens: 84 read, 36 written\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "name either the folder of a run, or --traces FILE"),
         (["nowhere"], "nowhere/results.json: no such file"),
         (["--traces", "nowhere.jsonl"], "nowhere.jsonl"),
+        (["--traces", "FILE", "--judge", "checked", "--judge", "checked"], "judges: 'checked' is listed twice"),
+        (["--traces", "FILE"], "row 0: 'messages' must ask something and end with the assistant's turn"),
+        (["--traces", "FILE", "--dry-run"], "row 0: 'messages' must ask something and end with the assistant's turn"),
         (["RUN", "--judge", "{rubric"], "--judge: '{rubric' is not YAML"),
         (["RUN", "--judge", "nobody"], "unknown judge 'nobody'"),
         (["RUN", "--problems", "1"], "judge.problems"),
@@ -141,9 +176,12 @@ def test_traces_from_elsewhere_are_judged_in_the_order_of_their_file(
     ],
 )  # fmt: skip
 def test_what_cannot_be_judged_is_refused_in_one_line(
-    played: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+    played: Path, tmp_path: Path, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(*(str(played) if argument == "RUN" else argument for argument in arguments)) == 2
+    unanswered = tmp_path / "unanswered.jsonl"
+    unanswered.write_text('{"messages": [{"role": "user", "content": "3 + 4?"}]}')
+    places = {"RUN": str(played), "FILE": str(unanswered)}
+    assert run(*(places.get(argument, argument) for argument in arguments)) == 2
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said

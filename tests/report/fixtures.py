@@ -210,7 +210,7 @@ def judged(results: Results, judge: str = "checked", reason: str = "because") ->
                 ],
                 criteria={"true": score(0.98, 0.01)}, if_correct=score(mean + 0.1), if_wrong=None,
                 by_length=[score(mean), None, score(mean)], failures={"refused": i} if i else {},
-                over_standard=shift(-i / 3) if i else None,
+                over_standard=shift(-i / 3) if i else None, prompt_tokens=100 + i, tokens=1 + i,
             )
         )  # fmt: skip
     about = JudgeRow(

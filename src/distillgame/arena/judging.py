@@ -16,10 +16,13 @@ from distillgame.documents import read_document
 from distillgame.errors import DistillgameError
 from distillgame.judges import Exhibit, Judge, JudgeChoice, Tools, blinded, export_labels, judge_all
 from distillgame.models import load_model, pick_device
-from distillgame.records import JudgedExhibit, Results, read_released, read_results, read_verdicts, write_judged
+from distillgame.records import JudgedExhibit, Results, answered_traces, read_results, read_verdicts, write_judged
 
 CONFIG = "config.yaml"
 """The file in which a run says how it was played."""
+
+DEFAULT = "checked"
+"""The judge where none is named."""
 
 
 def judge_run(root: Path, changes: Mapping[str, Any], progress: bool = True) -> Results:
@@ -37,6 +40,16 @@ def judge_run(root: Path, changes: Mapping[str, Any], progress: bool = True) -> 
     """
     game, played = _game(root, changes)
     return play_rounds(game, root, progress, before=played.command.partition("; ")[0])
+
+
+def judges_of(root: Path) -> list[dict[str, Any]]:
+    """Return the judges of a run as its configuration names them, :data:`DEFAULT` if it names none.
+
+    Args:
+        root: The run's folder.
+    """
+    config = load_config(read_document(root / CONFIG))
+    return [choice.model_dump() for choice in config.judge.judges] or [{"name": DEFAULT}]
 
 
 def preview(root: Path, changes: Mapping[str, Any]) -> list[str]:
@@ -60,7 +73,7 @@ def preview_file(path: Path, choices: Sequence[JudgeChoice]) -> list[str]:
         path: The file.
         choices: The judges.
     """
-    count = len(read_released(path))
+    count = sum(1 for _ in answered_traces(path))
     return [_preview(choice, count) for choice in choices]
 
 
@@ -106,9 +119,7 @@ def judge_file(path: Path, choices: list[JudgeChoice], out: Path) -> dict[str, l
     Raises:
         DistillgameError: If the file holds no traces, or a judge cannot be asked.
     """
-    traces, verdicts = read_released(path), read_verdicts(path)
-    if not traces:
-        raise DistillgameError(f"{path}: holds no traces")
+    traces, verdicts = list(answered_traces(path)), read_verdicts(path)
     asked = ["\n\n".join(message["content"] for message in trace.messages[:-1]) for trace in traces]
     turns = {question: turn for turn, question in enumerate(dict.fromkeys(asked))}
     plain = [
@@ -153,7 +164,7 @@ def _game(root: Path, changes: Mapping[str, Any]) -> tuple[GameConfig, Results]:
     played = read_results(root / RESULTS)
     config = load_config(read_document(root / CONFIG), overrides=changes)
     if not config.judge.judges:
-        config = load_config(config, overrides={"judge.judges": ["checked"]})
+        config = load_config(config, overrides={"judge.judges": [DEFAULT]})
     queries = {row.threat_model.queries for row in played.students} - {0}
     if {row.defense for row in played.teachers} != {defense.label for defense in config.policies} or len(queries) > 1:
         raise DistillgameError(f"{root}: is no single game (a sweep, an attack); judge a run of 'distillgame play'")

@@ -16,7 +16,11 @@ from distillgame.cli.tables import print_judged, print_legibility
               "or '{rubric: {model: openai/gpt-4o}}' [default: the run's own, or checked].")  # fmt: skip
 @click.option("--problems", type=int, help="How many problems are judged, as every defense released them.")
 @click.option("--out", type=click.Path(path_type=Path), help="With --traces: the folder [default: runs/judge-NAME].")
-@click.option("--labels", type=click.Path(path_type=Path), help="A sheet that people filled in, as one more judge.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="A sheet that people filled in, as one more judge beside the run's.",
+)
 @click.option("--export-labels", type=click.Path(path_type=Path), help="Write such a sheet, blinded, and stop.")
 @click.option("--rows", default=100, show_default=True, help="With --export-labels: how many rows.")
 @click.option("--dry-run", is_flag=True, help="Say how many exhibits and calls there would be; ask nothing.")
@@ -37,8 +41,8 @@ def judge(
 
     RUN is the folder of a finished game, whose results, table and page gain what the judges say.
     """
-    from distillgame.arena.judging import export_sheet, judge_file, judge_run, preview, preview_file
-    from distillgame.judges import JudgeChoice
+    from distillgame.arena.config.sections import Judging
+    from distillgame.arena.judging import DEFAULT, export_sheet, judge_file, judge_run, judges_of, preview, preview_file
     from distillgame.strict import parse
 
     if (run is None) == (traces is None):
@@ -48,10 +52,11 @@ def judge(
     if given:
         raise click.UsageError(f"{given[0]} goes with {'a run' if traces is not None else '--traces'}")
     listed = [yaml_value(text, "--judge") for text in named]
-    if labels is not None:
-        listed = [*(listed or ["checked"]), {"labels": {"file": str(labels)}}]
+    if labels is not None and run is not None:
+        sheet = {"name": "labels", "options": {"file": str(labels)}}
+        listed = [*(each for each in listed or judges_of(run) if each != sheet), sheet]
     if traces is not None:
-        choices = [parse(JudgeChoice, choice, "--judge") for choice in listed or ["checked"]]
+        choices = parse(Judging, {"judges": listed or [DEFAULT]}, "--judge").judges
         folder = out or Path("runs") / f"judge-{traces.stem}"
         if dry_run:
             click.echo("\n".join(preview_file(traces, choices)))

@@ -1,5 +1,6 @@
 """The table of a game on a terminal."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from distillgame.records import JudgedExhibit, Results
-from distillgame.report import caption, header, legibility_header, legibility_rows, rows
+from distillgame.report import COST_HEADER, agreed, caption, cost_rows, header, legibility_header, legibility_rows, rows
 
 
 def print_results(results: Results, root: Path) -> None:
@@ -27,18 +28,28 @@ def print_legibility(results: Results, root: Path) -> None:
     for judge in results.legibility.judges:
         _print_table(f"{results.task}, judged by {judge.judge}", legibility_header(results, judge.judge),
                      legibility_rows(results, judge.judge), console)  # fmt: skip
+        if cost := cost_rows(results, judge.judge):
+            _print_table(f"what {judge.judge} cost", COST_HEADER, cost, console)
+    for row in results.legibility.agreements:
+        console.print(agreed(row), highlight=False, markup=False)
     _print_flags(results, console)
     click.echo(f"\nwritten to {root}: report.html, results.json, summary.md")
 
 
 def print_judged(judged: Mapping[str, Sequence[JudgedExhibit]], folder: Path) -> None:
-    """Print the mean score on every criterion of traces from elsewhere, judge by judge."""
+    """Print the mean score on every criterion of traces from elsewhere, what was not scored, and the tokens."""
     console = Console(width=None if Console().is_terminal else 120)
     for judge, exhibits in judged.items():
         names = dict.fromkeys(name for each in exhibits for name in each.scores)
         found = {name: [each.scores[name] for each in exhibits if name in each.scores] for name in names}
         cells = [[name, f"{sum(scores) / len(scores):.2f}", str(len(scores))] for name, scores in found.items()]
         _print_table(f"{len(exhibits)} traces, judged by {judge}", ["criterion", "mean", "traces"], cells, console)
+        failures = Counter(each.failure for each in exhibits if each.failure is not None)
+        if failures:
+            click.echo("not scored: " + ", ".join(f"{count} {reason}" for reason, count in failures.items()))
+        read, wrote = sum(each.prompt_tokens for each in exhibits), sum(each.tokens for each in exhibits)
+        if read:
+            click.echo(f"tokens: {read:,} read, {wrote:,} written")
     click.echo(f"written to {folder}")
 
 

@@ -20,6 +20,7 @@ from distillgame.records.legibility import (
 )
 from distillgame.records.released import (
     ReleasedTrace,
+    answered_traces,
     read_released,
     read_verdicts,
     released_traces,
@@ -74,6 +75,7 @@ __all__ = [
     "ViewedJudgement",
     "ViewedProblem",
     "ViewedTrace",
+    "answered_traces",
     "content_text",
     "conversation",
     "ending",

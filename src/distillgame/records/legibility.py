@@ -68,6 +68,8 @@ class LegibilityRow(Strict):
         failures: Number of traces that were not scored, by reason.
         over_standard: Auditability minus the undefended teacher's, paired by problem and corrected for the number of
             defenses; None for the latter, or if it was not played.
+        prompt_tokens: Number of tokens that the judge read for them.
+        tokens: Number of tokens that it wrote.
     """
 
     judge: str
@@ -80,6 +82,8 @@ class LegibilityRow(Strict):
     by_length: list[MeanScore | None]
     failures: dict[str, int]
     over_standard: ScoreShift | None
+    prompt_tokens: int = 0
+    tokens: int = 0
 
 
 class AnchorRow(Strict):

@@ -66,6 +66,26 @@ def read_released(path: Path, correct_only: bool = False) -> list[ReleasedTrace]
     return list(released_traces(path, correct_only))
 
 
+def answered_traces(path: Path) -> Iterator[ReleasedTrace]:
+    """Yield :func:`released_traces`, each of which asks something and ends with the assistant's turn.
+
+    Args:
+        path: The file.
+
+    Raises:
+        DistillgameError: If there is none, or one of them does not.
+    """
+    traces = -1
+    for traces, trace in enumerate(released_traces(path)):
+        if len(trace.messages) < 2 or trace.messages[-1]["role"] != "assistant":
+            raise DistillgameError(
+                f"{path}: row {traces}: 'messages' must ask something and end with the assistant's turn"
+            )
+        yield trace
+    if traces < 0:
+        raise DistillgameError(f"{path}: holds no traces")
+
+
 def read_verdicts(path: Path) -> list[bool] | None:
     """Return whether each trace's answer is right, as an attacker can tell where answers are public; else None.
 

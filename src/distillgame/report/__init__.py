@@ -1,7 +1,7 @@
 """Tables, figures, summaries and the page of a game's results, and the reports of other studies."""
 
 from distillgame.report.figures import draw_frontier, draw_legibility, draw_queries
-from distillgame.report.findings import Verdict, name_of, percent, verdict
+from distillgame.report.findings import Verdict, agreed, name_of, percent, verdict
 from distillgame.report.page import render_page
 from distillgame.report.studies import (
     case_name,
@@ -14,8 +14,10 @@ from distillgame.report.studies import (
     render_vllm_bench,
 )
 from distillgame.report.tables import (
+    COST_HEADER,
     attack_summary,
     caption,
+    cost_rows,
     header,
     leaderboard_rows,
     legibility_header,
@@ -28,10 +30,13 @@ from distillgame.report.tables import (
 )
 
 __all__ = [
+    "COST_HEADER",
     "Verdict",
+    "agreed",
     "attack_summary",
     "caption",
     "case_name",
+    "cost_rows",
     "draw_bench",
     "draw_derivative",
     "draw_frontier",

@@ -66,6 +66,7 @@ def test_a_defense_is_described_by_its_scores_and_compared_with_the_undefended_t
     assert row.over_standard.significant
     assert standard.over_standard is None
     assert [level.share for level in standard.levels] == [0, 0, 0, 0, 1]
+    assert (row.prompt_tokens, row.tokens) == (7 * PROBLEMS, 2 * PROBLEMS)
 
 
 def test_no_difference_is_not_significant() -> None:

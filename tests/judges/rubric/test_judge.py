@@ -172,6 +172,7 @@ def test_a_model_or_key_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPat
     for made, message in [
         (RubricJudge("nobody/m"), "model nobody/m: .*not recognized"),
         (RubricJudge("openai-api/local/m"), "model openai-api/local/m: .*LOCAL_API_KEY"),
+        (RubricJudge("vllm/m"), "model vllm/m: .*pip install vllm$"),
         (judge(api_key_env="NO_KEY"), r"the environment has no 'NO_KEY' \(api_key_env\)"),
     ]:
         with pytest.raises(DistillgameError, match=message) as caught:

@@ -92,7 +92,7 @@ def test_an_endpoint_that_hangs_is_asked_again_and_then_given_up() -> None:
         assert judge(listening.url, timeout=1.0).judge(EXHIBITS[:1], Tools())[0].scores == {AUDITABILITY: 3.0}
     with (
         endpoint(hangs_once) as listening,
-        pytest.raises(DistillgameError, match=f"model {MODEL}: no answer within 0.3 seconds"),
+        pytest.raises(DistillgameError, match=f"model {MODEL} at http://.*/v1: no answer within 0.3 seconds"),
     ):
         judge(listening.url, timeout=0.3, attempts=1).judge(EXHIBITS[:1], Tools())
 
@@ -144,7 +144,9 @@ def test_a_total_failure_is_one_line_that_names_model_and_reason_and_no_key(
     journal = tmp_path / "journal.jsonl"
     with endpoint(script) as listening:
         made = judge(listening.url, attempts=1, api_key_env="RIGHT_KEY", concurrency=1)
-        with pytest.raises(DistillgameError, match=f"^judge 'rubric': model {MODEL}: .*{message}") as caught:
+        with pytest.raises(
+            DistillgameError, match=f"^judge 'rubric': model {MODEL} at {listening.url}: .*{message}"
+        ) as caught:
             made.judge(EXHIBITS, Tools(journal=journal))
     assert "sesame" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -155,7 +157,7 @@ def test_a_total_failure_is_one_line_that_names_model_and_reason_and_no_key(
 def test_an_endpoint_that_is_not_there_is_named() -> None:
     with endpoint(good) as listening:
         pass
-    with pytest.raises(DistillgameError, match=f"model {MODEL}: Connection error"):
+    with pytest.raises(DistillgameError, match=f"model {MODEL} at {listening.url}: Connection error"):
         judge(listening.url, attempts=1).judge(EXHIBITS, Tools())
 
 

@@ -1,4 +1,12 @@
-from distillgame.report import caption, header, legibility_header, legibility_rows, markdown_summary, rows
+from distillgame.report import (
+    caption,
+    cost_rows,
+    header,
+    legibility_header,
+    legibility_rows,
+    markdown_summary,
+    rows,
+)
 
 from ..fixtures import game, judged
 
@@ -25,8 +33,27 @@ def test_a_judges_table_has_shifts_criteria_and_what_was_not_scored() -> None:
     assert legibility_rows(game(), "checked") == []
 
 
+def test_a_judges_tokens_are_told_by_policy_and_add_up() -> None:
+    results = judged(game())
+    *policies, controls, together = cost_rows(results, "checked")
+    assert policies[:2] == [["standard", "100", "1"], ["temperature 1.15", "101", "2"]]
+    assert together == ["together", "1,200", "34"]
+    for place in (1, 2):
+        whole = int(together[place].replace(",", ""))
+        assert sum(int(row[place].replace(",", "")) for row in [*policies, controls]) == whole
+    assert results.legibility is not None
+    about = results.legibility.judges[0].model_copy(update={"prompt_tokens": 0, "tokens": 0})
+    program = results.model_copy(
+        update={"legibility": results.legibility.model_copy(update={"judges": [about], "agreements": []})}
+    )
+    assert cost_rows(program, "checked") == cost_rows(game(), "checked") == []
+    assert "tokens read" not in markdown_summary(program)
+
+
 def test_the_summary_has_a_section_where_traces_were_judged() -> None:
     text = markdown_summary(judged(game()))
     assert "## Legibility" in text
     assert "- poe 0.5 vs ads 0.2: +0.33" in text
+    assert "| together | 1,200 | 34 |" in text
+    assert "- checked and because: alpha 0.50 (0.40 to 0.60), kappa 0.60 (0.50 to 0.70), 300 traces" in text
     assert "## Legibility" not in markdown_summary(game())

@@ -81,6 +81,8 @@ def _row(
         ],
         failures=dict(Counter(each.failure for each in released if each.failure is not None)),
         over_standard=shift,
+        prompt_tokens=sum(each.prompt_tokens for each in released),
+        tokens=sum(each.tokens for each in released),
     )
 
 

@@ -2,12 +2,11 @@
 
 import asyncio
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from rich.text import Text
 
 from distillgame.errors import DistillgameError
 from distillgame.judges.rubric.answers import REFUSED, TRUNCATED, Answer
@@ -20,6 +19,9 @@ LONGEST_WAIT = 600.0
 """Seconds; a server that asks for more patience has failed."""
 
 _FIRST_WAIT = 0.5
+
+_MARKUP = re.compile(r"\[/?(?:bold|italic|blue|red|green|yellow)\]")
+"""What inspect_ai writes into its messages for terminals."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Settings:
     structured: bool
     timeout: float
     attempts: int
+
+    @property
+    def place(self) -> str:
+        """The model and its address, for messages."""
+        return self.model if self.base_url is None else f"{self.model} at {self.base_url}"
 
 
 class Caller:
@@ -77,7 +84,7 @@ class Caller:
                 return self._answer(output)
             if attempt + 1 < self._settings.attempts:
                 await asyncio.sleep(max(wait, _FIRST_WAIT * 2**attempt))
-        raise DistillgameError(f"judge 'rubric': model {self._settings.model}: {reason}")
+        raise DistillgameError(f"judge 'rubric': model {self._settings.place}: {reason}")
 
     async def _generate(self, prompt: Prompt) -> "ModelOutput":
         from inspect_ai.model import ChatMessageSystem, ChatMessageUser
@@ -118,7 +125,7 @@ class Caller:
 
     def _answer(self, output: "ModelOutput") -> Answer:
         if output.empty:
-            raise DistillgameError(f"judge 'rubric': model {self._settings.model}: answered something else than a text")
+            raise DistillgameError(f"judge 'rubric': model {self._settings.place}: answered something else than a text")
         usage, content = output.usage, output.message.content
         refused = output.stop_reason == "content_filter" or (
             not isinstance(content, str) and any(getattr(part, "refusal", None) for part in content)
@@ -137,8 +144,10 @@ class Caller:
 
     def _safe(self, text: str) -> str:
         # Some servers repeat the key that they do not accept.
-        key = self._model.api.api_key
-        return text.replace(key, "***") if key and len(key) > 4 else text
+        token = getattr(getattr(self._model.api, "client", None), "auth_token", None)
+        for secret in (self._model.api.api_key, token):
+            text = text.replace(secret, "***") if secret and len(secret) > 4 else text
+        return text
 
 
 @asynccontextmanager
@@ -164,12 +173,13 @@ def _model(settings: Settings) -> "Model":
     try:
         model = get_model(settings.model, base_url=settings.base_url, api_key=key, memoize=False)
     except Exception as error:  # Each provider checks its environment in its own way.
-        said = getattr(error, "message", None)
-        reason = _line(error if said is None else Text.from_markup(str(said)).plain)
-        raise DistillgameError(f"judge 'rubric': model {settings.model}: {reason}") from error
+        raise DistillgameError(f"judge 'rubric': model {settings.place}: {_line(error)}") from error
     client: Any = getattr(model.api, "client", None)
     if hasattr(client, "max_retries"):
         client.max_retries = 0  # Its waits would count against the timeout of one attempt.
+    if key is not None and getattr(client, "auth_token", None) is not None:
+        # Anthropic's takes a token from the environment before the key that it is given, whatever the address.
+        client.api_key, client.auth_token = key, None
     return model
 
 
@@ -199,4 +209,4 @@ def _reason(error: Exception) -> str:
 
 
 def _line(text: object) -> str:
-    return " ".join(str(text).split())[:300]
+    return " ".join(_MARKUP.sub("", str(text)).split())[:300]

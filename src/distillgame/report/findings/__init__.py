@@ -5,6 +5,7 @@ from distillgame.report.findings.series import Place, Series, areas, series_of
 from distillgame.report.findings.verdict import Verdict, verdict
 from distillgame.report.findings.words import (
     INSIGNIFICANT,
+    agreed,
     bounds,
     name_of,
     number,
@@ -23,6 +24,7 @@ __all__ = [
     "Place",
     "Series",
     "Verdict",
+    "agreed",
     "areas",
     "bounds",
     "name_of",

@@ -1,6 +1,6 @@
 """The notation of numbers and names, the same in every table and text."""
 
-from distillgame.records import ConfidenceInterval, Difference, MeanScore, ScoreShift, TeacherRow
+from distillgame.records import AgreementRow, ConfidenceInterval, Difference, MeanScore, ScoreShift, TeacherRow
 
 INSIGNIFICANT = "not significant"
 """The only words for a difference that may be chance."""
@@ -39,6 +39,15 @@ def shifted(shift: ScoreShift) -> str:
     """Return a difference of scores with its 95% interval and p-value."""
     text = f"{shift.value:+.2f} ({shift.interval.low:+.2f} to {shift.interval.high:+.2f}), {p_value(shift)}"
     return text if shift.significant else f"{text}, {INSIGNIFICANT}"
+
+
+def agreed(agreement: AgreementRow) -> str:
+    """Return the agreement of two judges with its 95% intervals."""
+    alpha, kappa = agreement.alpha_interval, agreement.kappa_interval
+    return (
+        f"{agreement.first} and {agreement.second}: alpha {agreement.alpha:.2f} ({alpha.low:.2f} to {alpha.high:.2f}), "
+        f"kappa {agreement.kappa:.2f} ({kappa.low:.2f} to {kappa.high:.2f}), {agreement.n} traces"
+    )
 
 
 def relative(difference: Difference) -> str:

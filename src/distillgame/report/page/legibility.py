@@ -3,7 +3,7 @@
 from distillgame.markup import Html, element, joined, table
 from distillgame.records import JudgeRow, Legibility, LegibilityRow, MeanScore, Results, TeacherRow
 from distillgame.report.figures import inline_svg, levels_panel
-from distillgame.report.findings import INSIGNIFICANT, name_of, p_value, shifted
+from distillgame.report.findings import INSIGNIFICANT, agreed, name_of, p_value, shifted
 from distillgame.report.page.cells import small, sortable
 
 LENGTHS = ("shortest third", "middle third", "longest third")
@@ -132,12 +132,7 @@ def _trust(judge: JudgeRow) -> Html:
 def _agreements(found: Legibility) -> Html:
     if not found.agreements:
         return Html()
-    items = [
-        element("li", f"{row.first} and {row.second}: alpha {row.alpha:.2f} ({row.alpha_interval.low:.2f} to "
-                      f"{row.alpha_interval.high:.2f}), kappa {row.kappa:.2f} ({row.kappa_interval.low:.2f} to "
-                      f"{row.kappa_interval.high:.2f}), {row.n} traces")
-        for row in found.agreements
-    ]  # fmt: skip
+    items = [element("li", agreed(row)) for row in found.agreements]
     return joined(element("h3", "Do the judges agree?"), element("ul", *items, class_="comparisons"))
 
 

@@ -3,6 +3,9 @@
 from distillgame.records import LegibilityRow, MeanScore, Results
 from distillgame.report.findings import name_of, shifted
 
+COST_HEADER = ["policy", "tokens read", "tokens written"]
+"""The column titles of :func:`cost_rows`."""
+
 
 def legibility_header(results: Results, judge: str) -> list[str]:
     """Return the column titles.
@@ -34,6 +37,31 @@ def legibility_rows(results: Results, judge: str) -> list[list[str]]:
         for teacher in results.teachers
         if (row := rows.get(teacher.defense)) is not None
     ]
+
+
+def cost_rows(results: Results, judge: str) -> list[list[str]]:
+    """Return the tokens that a judge read and wrote, as text: per defense, for all controls, and together.
+
+    Args:
+        results: A game that was judged.
+        judge: The judge.
+
+    Returns:
+        The cells under :data:`COST_HEADER`; none if the judge is a program, which reads no tokens.
+    """
+    found = [] if results.legibility is None else results.legibility.judges
+    about = next((each for each in found if each.judge == judge and each.prompt_tokens), None)
+    if about is None:
+        return []
+    rows = _rows(results, judge)
+    spent = [(name_of(teacher), rows[teacher.defense]) for teacher in results.teachers if teacher.defense in rows]
+    lines = [(name, row.prompt_tokens, row.tokens) for name, row in spent]
+    read, wrote = sum(line[1] for line in lines), sum(line[2] for line in lines)
+    lines += [
+        ("controls", about.prompt_tokens - read, about.tokens - wrote),
+        ("together", about.prompt_tokens, about.tokens),
+    ]
+    return [[name, f"{read:,}", f"{wrote:,}"] for name, read, wrote in lines]
 
 
 def _rows(results: Results, judge: str) -> dict[str, LegibilityRow]:

@@ -1,8 +1,8 @@
 """Summaries of a game in Markdown."""
 
 from distillgame.records import Results, ThreatModel
-from distillgame.report.findings import areas, name_of, percent, picks, points, shifted, tested, verdict
-from distillgame.report.tables.legibility import legibility_header, legibility_rows
+from distillgame.report.findings import agreed, areas, name_of, percent, picks, points, shifted, tested, verdict
+from distillgame.report.tables.legibility import COST_HEADER, cost_rows, legibility_header, legibility_rows
 from distillgame.report.tables.narrow import caption, header, rows
 from distillgame.stats import FLAGS
 
@@ -121,8 +121,10 @@ def _legibility(results: Results) -> list[str]:
     tables = [
         f"By {judge.judge}:\n\n"
         + _markdown(legibility_header(results, judge.judge), legibility_rows(results, judge.judge))
+        + (f"\n\n{_markdown(COST_HEADER, cost)}" if (cost := cost_rows(results, judge.judge)) else "")
         for judge in results.legibility.judges
     ]
+    agreed_on = ["\n".join(f"- {agreed(row)}" for row in results.legibility.agreements)]
     names = {row.defense: name_of(row) for row in results.teachers}
     lines = [
         f"- {names[row.first]} vs {names[row.second]}: {shifted(row.difference)}"
@@ -130,7 +132,14 @@ def _legibility(results: Results) -> list[str]:
         if row.judge == results.legibility.judges[0].judge
     ]
     compared = [f"By {results.legibility.judges[0].judge}, pair by pair:\n\n" + "\n".join(lines)] if lines else []
-    return ["## Legibility", intro, "![auditability by level](legibility.png)", *tables, *compared]
+    return [
+        "## Legibility",
+        intro,
+        "![auditability by level](legibility.png)",
+        *tables,
+        *filter(None, agreed_on),
+        *compared,
+    ]
 
 
 def _flags(results: Results) -> str:

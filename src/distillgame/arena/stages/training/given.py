@@ -7,7 +7,7 @@ from typing import ClassVar
 from distillgame.arena.stages.base import StageContext
 from distillgame.arena.stages.inputs import TRACES, TracesStage
 from distillgame.errors import DistillgameError
-from distillgame.records import read_verdicts, released_traces, write_released
+from distillgame.records import answered_traces, read_verdicts, released_traces, write_released
 
 
 class GivenStage(TracesStage):
@@ -34,15 +34,7 @@ class GivenStage(TracesStage):
         Raises:
             DistillgameError: If it is not there, or holds no traces.
         """
-        rows = 0
-        for i, trace in enumerate(released_traces(path)):
-            if len(trace.messages) < 2 or trace.messages[-1]["role"] != "assistant":
-                raise DistillgameError(
-                    f"{path}: row {i}: 'messages' must ask something and end with the assistant's turn"
-                )
-            rows += 1
-        if not rows:
-            raise DistillgameError(f"{path}: holds no traces")
+        rows = sum(1 for _ in answered_traces(path))
         graded = read_verdicts(path) is not None
         return cls(path=str(path.resolve()), digest=_digest(path), rows=rows, graded=graded)
 
