@@ -155,10 +155,31 @@ def test_levels_are_listed_best_first_for_half_of_the_questions_of_a_file(
     assert "not scored: 1 refused\ntokens: 84 read, 36 written\n" in capsys.readouterr().out
 
 
+def test_a_cap_on_tokens_ends_the_asking_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each answer costs ten tokens here: the third reaches the cap of 25, and nothing more is asked."""
+    path = tmp_path / "traces.jsonl"
+    rows = [
+        {"messages": [{"role": "user", "content": f"{i} + 4?"}, {"role": "assistant", "content": f"Answer {i}."}]}
+        for i in range(8)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with endpoint(lambda body, before: reply(level(3))) as listening:
+        judge = yaml.safe_load(rubric(listening))
+        judge["rubric"]["concurrency"] = 1
+        given = ["--traces", str(path), "--judge", "checked", "--judge", json.dumps(judge), "--max-tokens", "25"]
+        assert run(*given, "--out", str(tmp_path / "out"), "--dry-run") == 0
+        assert "max_tokens=25: up to 8 exhibits" in capsys.readouterr().out
+        assert run(*given, "--out", str(tmp_path / "out")) == 0
+        assert len(listening.asked) == 3
+    assert "5 unasked\ntokens: 21 read, 9 written\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "name either the folder of a run, or --traces FILE"),
+        (["RUN", "--max-tokens", "9"], "--max-tokens: none of the judges asks a language model"),
+        (["RUN", "--max-tokens", "0"], "Invalid value for '--max-tokens': 0 is not in the range x>=1"),
         (["nowhere"], "nowhere/results.json: no such file"),
         (["--traces", "nowhere.jsonl"], "nowhere.jsonl"),
         (["--traces", "FILE", "--judge", "checked", "--judge", "checked"], "judges: 'checked' is listed twice"),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from distillgame.arena.config import GameConfig, load_config
+from distillgame.arena.config.sections import Judging
 from distillgame.arena.plan import TEST, Planner
 from distillgame.arena.play import play_rounds
 from distillgame.arena.precision import settled
@@ -17,6 +18,7 @@ from distillgame.errors import DistillgameError
 from distillgame.judges import Exhibit, Judge, JudgeChoice, Tools, blinded, export_labels, judge_all
 from distillgame.models import load_model, pick_device
 from distillgame.records import JudgedExhibit, Results, answered_traces, read_results, read_verdicts, write_judged
+from distillgame.strict import parse
 
 CONFIG = "config.yaml"
 """The file in which a run says how it was played."""
@@ -50,6 +52,25 @@ def judges_of(root: Path) -> list[dict[str, Any]]:
     """
     config = load_config(read_document(root / CONFIG))
     return [choice.model_dump() for choice in config.judge.judges] or [{"name": DEFAULT}]
+
+
+def capped(judges: Sequence[Any], tokens: int) -> list[dict[str, Any]]:
+    """Return judges as configurations name them; those that ask a language model stop after so many tokens.
+
+    Args:
+        judges: The judges, as in a configuration.
+        tokens: Most tokens that each of them may read and write.
+
+    Raises:
+        DistillgameError: If none of them asks a language model, or a judge is not acceptable.
+    """
+    found = []
+    for choice in parse(Judging, {"judges": list(judges)}, "--judge").judges:
+        cap = {"max_tokens": tokens} if choice.judge.calls(1) else {}
+        found.append({"name": choice.name, "options": choice.options | cap})
+    if not any("max_tokens" in each["options"] for each in found):
+        raise DistillgameError("--max-tokens: none of the judges asks a language model")
+    return found
 
 
 def preview(root: Path, changes: Mapping[str, Any]) -> list[str]:

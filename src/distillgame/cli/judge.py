@@ -15,6 +15,8 @@ from distillgame.cli.tables import print_judged, print_legibility
 @click.option("--judge", "named", multiple=True, metavar="JUDGE", help="A judge, as in a configuration: checked, "
               "or '{rubric: {model: openai/gpt-4o}}' [default: the run's own, or checked].")  # fmt: skip
 @click.option("--problems", type=int, help="How many problems are judged, as every defense released them.")
+@click.option("--max-tokens", type=click.IntRange(min=1), metavar="N",
+              help="Ask no more once a judge has read and written so many tokens.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), help="With --traces: the folder [default: runs/judge-NAME].")
 @click.option(
     "--labels",
@@ -30,6 +32,7 @@ def judge(
     traces: Path | None,
     named: tuple[str, ...],
     problems: int | None,
+    max_tokens: int | None,
     out: Path | None,
     labels: Path | None,
     export_labels: Path | None,
@@ -42,7 +45,16 @@ def judge(
     RUN is the folder of a finished game, whose results, table and page gain what the judges say.
     """
     from distillgame.arena.config.sections import Judging
-    from distillgame.arena.judging import DEFAULT, export_sheet, judge_file, judge_run, judges_of, preview, preview_file
+    from distillgame.arena.judging import (
+        DEFAULT,
+        capped,
+        export_sheet,
+        judge_file,
+        judge_run,
+        judges_of,
+        preview,
+        preview_file,
+    )
     from distillgame.strict import parse
 
     if (run is None) == (traces is None):
@@ -55,6 +67,8 @@ def judge(
     if labels is not None and run is not None:
         sheet = {"name": "labels", "options": {"file": str(labels)}}
         listed = [*(each for each in listed or judges_of(run) if each != sheet), sheet]
+    if max_tokens is not None:
+        listed = capped(listed or ([DEFAULT] if run is None else judges_of(run)), max_tokens)
     if traces is not None:
         choices = parse(Judging, {"judges": listed or [DEFAULT]}, "--judge").judges
         folder = out or Path("runs") / f"judge-{traces.stem}"
