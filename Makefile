@@ -29,7 +29,7 @@ clients: install  ## real clients of the server, installed apart (Node's if ther
 	$(BIN)/pytest -n 0 -m "clients or not clients" -rs tests/gateway/clients
 
 vllm: $(VLLM)/installed  ## the tests inside a real vLLM, installed apart (its build for CPUs)
-	$(VLLM)/bin/pytest -n 2 -m vllm -rxs tests/vllm/real
+	$(VLLM)/bin/pytest -n 2 -m vllm -rxs --durations=10 tests/vllm/real
 
 # torch first: vLLM's own requirement would bring the build for GPUs. Its companions are not needed, and are for another.
 $(VLLM)/installed: pyproject.toml constraints.txt
