@@ -307,6 +307,30 @@ def strongest_cells(results: Results, teacher: TeacherRow) -> list[str]:
     ]
 
 
+def test_the_table_of_the_suites_second_version_is_what_its_game_said() -> None:
+    results = read_results(DOCS / "bestiary-v2.json")
+    assert results.suite == "standard v2"
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    for teacher in results.teachers:
+        passive = results.find(teacher.defense, "passive")
+        cells = [name_of(teacher), *(percent(row.accuracy, row.standard_error) for row in (teacher, passive))]
+        for level in ("text", "assisted"):
+            (row,) = [row for row in results.of(teacher) if row.strongest and row.threat_model.level == level]
+            assert row.facts is not None
+            cells += [
+                f"{percent(row.accuracy, row.standard_error)} ({called(row.student, row.settings)})",
+                f"{row.facts.forced.mean:.0f}",
+            ]
+        assert f"| {' | '.join(cells)} |" in lines, teacher.defense
+
+
+def called(student: str, settings: dict[str, Any]) -> str:
+    """A student as that table calls it."""
+    if student == "composed":
+        return ", then ".join(settings[part].partition(":")[0] for part in ("first", "then"))
+    return f"{student} by {settings['value']}" if "value" in settings else student
+
+
 def test_the_tables_of_attribution_are_those_of_its_results() -> None:
     page, tables = ((DOCS / name).read_text() for name in ("attribution.md", "attribution-tables.md"))
     for name in ("attribution.json", "marks.json", "leg-counting-marks.json"):
