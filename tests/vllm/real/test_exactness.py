@@ -1,16 +1,19 @@
 """What vLLM releases is what our own engine releases: tokens, measures and forced answers, in mixed batches."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoConfig
 
 from distillgame.decoding import Engine, Request, Sample, SamplingParams
 from distillgame.models import LanguageModel, locate
 from distillgame.policies import make_policy
 from distillgame.values import Direction
+from distillgame.vllm.padding import HeadPadding
 
-from .conftest import Player
+from .conftest import PROXIES, Player
 from .scoring import Scorer
 
 PLAIN: list[tuple[str, dict[str, Any]]] = [
@@ -58,27 +61,34 @@ def require_equal(found: list[Sample], expected: list[Sample]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env", "count"),
+    ("arguments", "env", "policies", "count"),
     [
-        ({"max_num_seqs": 256}, {}, 64),
-        ({"enable_prefix_caching": False, "enable_chunked_prefill": True, "max_num_batched_tokens": 64}, {}, 12),
-        ({"tensor_parallel_size": 2, "distributed_executor_backend": "mp"}, {"VLLM_CPU_OMP_THREADS_BIND": "0|0"}, 12),
+        ({"max_num_seqs": 256}, {}, PLAIN, 64),
+        ({"enable_prefix_caching": False, "enable_chunked_prefill": True, "max_num_batched_tokens": 64}, {}, PLAIN, 12),
+        (
+            {"tensor_parallel_size": 2, "distributed_executor_backend": "mp"},
+            {"VLLM_CPU_OMP_THREADS_BIND": "0|0"},
+            PLAIN + DIRECTED[:2],
+            12,
+        ),
     ],
-    ids=["plain", "chunked prefill, no prefix caching", "two ranks"],
+    ids=["plain", "chunked prefill, no prefix caching", "two ranks, with derivatives"],
 )
 def test_greedy_tokens_are_those_of_our_engine_with_all_policies_in_one_batch(
     play: Player,
     teacher: LanguageModel,
     proxies: dict[str, LanguageModel],
+    directions: dict[str, Direction],
     prompts: list[list[int]],
     arguments: dict[str, Any],
     env: dict[str, str],
+    policies: list[tuple[str, dict[str, Any]]],
     count: int,
 ) -> None:
-    prompts = prompts[:count]
-    found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, env=env, **arguments)
-    for i, policy in enumerate(PLAIN):
-        require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))
+    prompts, known = prompts[:count], directions if policies is not PLAIN else None
+    found = play(policies, spread(prompts, len(policies)), PARAMS, directed=known is not None, env=env, **arguments)
+    for i, policy in enumerate(policies):
+        require_equal(found[i :: len(policies)], ours(teacher, proxies, policy, prompts, PARAMS, known))
 
 
 def test_greedy_tokens_are_the_same_where_prompts_begin_alike_and_their_beginnings_are_cached(
@@ -111,14 +121,26 @@ def test_policies_with_derivatives_release_greedy_tokens_of_our_engine(
         require_equal(found[i :: len(DIRECTED)], ours(teacher, proxies, policy, prompts[:20], PARAMS, directions))
 
 
-def test_a_draft_model_changes_no_greedy_token(
-    play: Player, teacher: LanguageModel, proxies: dict[str, LanguageModel], prompts: list[list[int]]
+def test_the_proxy_as_draft_model_changes_no_greedy_token(
+    play: Player,
+    teacher: LanguageModel,
+    proxies: dict[str, LanguageModel],
+    prompts: list[list[int]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    draft = {"method": "draft_model", "model": locate("embedded:bestiary-teacher").name, "num_speculative_tokens": 3}
+    """As on a GPU, but for its heads, for which there is no kernel on a CPU: a copy with larger ones drafts."""
+    proxy = locate(PROXIES["proxy"]).name
+    HeadPadding(AutoConfig.from_pretrained(proxy)).save(Path(proxy), tmp_path / "draft")
+    draft = {"method": "draft_model", "model": str(tmp_path / "draft"), "num_speculative_tokens": 3}
     prompts = prompts[:12]
     found = play(PLAIN, spread(prompts, len(PLAIN)), PARAMS, speculative_config=draft)
     for i, policy in enumerate(PLAIN):
         require_equal(found[i :: len(PLAIN)], ours(teacher, proxies, policy, prompts, PARAMS))
+    # Without accepted drafts, the longest completion would take a step per token.
+    steps = re.search(r"STEPS: (\d+)", capsys.readouterr().out)
+    assert steps is not None
+    assert int(steps[1]) < max(len(sample.token_ids) for sample in found)
 
 
 @pytest.mark.parametrize("policies", [PLAIN, DIRECTED], ids=["forward passes", "derivatives"])
