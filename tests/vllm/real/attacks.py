@@ -92,7 +92,7 @@ def _read_the_likeliest(direct: Any, scorer: Scorer, policy: ReleasePolicy, ids:
         }
         assert list(entries.values()) == pytest.approx(ours[list(entries)].tolist(), abs=1e-3)
         assert list(entries.values()) != pytest.approx(theirs[list(entries)].tolist(), abs=0.1)
-    token = int((theirs - ours).argmax())
+    token = int((theirs.exp() - ours.exp()).argmax())
     body = {"query": ids[:-1], "items": [ids[-1:]], "label_token_ids": [token], "apply_softmax": False}
     score = post(direct, "generative_scoring", {"model": "distillgame", **body})["data"][0]["score"]
     assert score == pytest.approx(float(ours[token].exp()), rel=1e-3)
