@@ -110,7 +110,7 @@ def test_a_budget_of_kl_has_the_strength_that_our_own_engine_finds(tmp_path: Pat
     for result in found.values():
         assert result.pilot.value == pytest.approx(0.5, rel=0.1)
     ours, theirs = (float(result.choice.options["gamma"]) for result in found.values())
-    assert theirs == pytest.approx(ours, rel=0.2)
+    assert theirs == pytest.approx(ours, rel=0.1)
     paths = (tmp_path / "vllm" / "stages").glob(f"*poe-gamma-{theirs:g}-*/{TRACES}")
     (traces,) = (traces for path in paths if (traces := read_traces(path))[0].seed == 0)
     assert result.pilot.value == pytest.approx(sum(trace.kl or 0 for trace in traces) / 8)
