@@ -56,12 +56,12 @@ def test_vllm_serves_what_our_own_engine_serves_and_measures_it(tmp_path: Path) 
 
 def require_seen(folder: Path, client: Any, text: str, asked: int) -> None:
     """A campaign is flagged and gets a text's answer alone; metrics and dashboard count tokens as the log does."""
-    opened = {"headers": {"Authorization": f"Bearer {new_key(folder, '--owner', 'boss', '--admin')}"}}
-    pages = str(client.base_url).removesuffix("v1/")
+    headers = {"Authorization": f"Bearer {new_key(folder, '--owner', 'boss', '--admin')}"}
+    pages = httpx2.Client(base_url=str(client.base_url).removesuffix("v1/"), headers=headers)
     for _ in range(8):
         ask(client, max_tokens=2)
     deadline = time.monotonic() + 30
-    while 'class="flag"' not in httpx2.get(f"{pages}dashboard", **opened).text:
+    while 'class="flag"' not in pages.get("dashboard").text:
         assert time.monotonic() < deadline
         time.sleep(0.1)
     answer = ask(client).choices[0].message.content
@@ -73,12 +73,12 @@ def require_seen(folder: Path, client: Any, text: str, asked: int) -> None:
     # As much as the whole text, which was the second answer, though little of it was released.
     assert tokens["answers"] == entries[1]["tokens"]
     kl = sum(entry.get("kl", 0) for entry in entries if entry["policy"] == "guarded")
-    lines = [line.rsplit(" ", 1) for line in httpx2.get(f"{pages}metrics", **opened).text.splitlines()]
+    lines = [line.rsplit(" ", 1) for line in pages.get("metrics").text.splitlines()]
     shown = {name: float(value) for name, value in lines if name[0] != "#"}
     assert {each: shown[f'distillgame_tokens_total{{policy="{each}"}}'] for each in tokens} == tokens
     assert shown['distillgame_kl_nats_total{policy="guarded"}'] == pytest.approx(kl, abs=1e-4)
     released = 8 * 2 + tokens["answers"]
-    while f'<td class="n">{released}</td>' not in owners_row(httpx2.get(f"{pages}dashboard", **opened).text, "watched"):
+    while f'<td class="n">{released}</td>' not in owners_row(pages.get("dashboard").text, "watched"):
         assert time.monotonic() < deadline, "leases are not settled"
         time.sleep(0.1)
 
