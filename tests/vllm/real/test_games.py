@@ -98,7 +98,7 @@ def test_measures_are_written_at_a_temperature(tmp_path: Path) -> None:
 
 
 def test_a_budget_of_kl_has_the_strength_that_our_own_engine_finds(tmp_path: Path) -> None:
-    """Eight problems, the same for both, whose KL vLLM measures; on these the strengths differed by .0005."""
+    """Eight problems, the same for both, whose KL vLLM measures; twice that KL is a strength of .30, not .38."""
     changes = {
         "splits": GAME["splits"] | {"validation": 16},
         "sampling": GAME["sampling"] | {"temperature": 0.6, "batch_size": 8},
