@@ -60,15 +60,23 @@ def proxies() -> dict[str, LanguageModel]:
 
 
 @pytest.fixture(scope="session")
-def directions(proxies: dict[str, LanguageModel]) -> dict[str, Direction]:
-    """A direction of unit norm that no low rank has."""
+def directions(proxies: dict[str, LanguageModel], prompts: list[list[int]]) -> dict[str, Direction]:
+    """A gradient, on which logits depend much more than on noise, and as much of noise, which no low rank has."""
+    network, ids = proxies["proxy"].model, torch.tensor([prompts[0]])
+    named = dict(network.named_parameters())
+    with torch.enable_grad():
+        loss = network(ids, labels=ids).loss
+        gradient = dict(zip(named, torch.autograd.grad(loss, list(named.values())), strict=True))
     generator = torch.Generator().manual_seed(0)
-    found = {
-        name: torch.randn(parameter.shape, generator=generator)
-        for name, parameter in proxies["proxy"].model.named_parameters()
+    noise = {name: torch.randn(parameter.shape, generator=generator) for name, parameter in named.items()}
+    parts = [(part, direction_norm(part)) for part in (gradient, noise)]
+    return {
+        "proxy": {name: sum((part[name] / norm / 2**0.5 for part, norm in parts), torch.tensor(0.0)) for name in named}
     }
-    norm = float(torch.stack([each.square().sum() for each in found.values()]).sum().sqrt())
-    return {"proxy": {name: each / norm for name, each in found.items()}}
+
+
+def direction_norm(direction: Direction) -> float:
+    return float(torch.stack([each.square().sum() for each in direction.values()]).sum().sqrt())
 
 
 @pytest.fixture(scope="session")

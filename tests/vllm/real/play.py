@@ -2,12 +2,13 @@
 
 The input has ``arguments`` for vLLM, ``policies`` with their names and options, ``requests`` as pairs of a policy's
 number and a list of prompt tokens, and ``params``. The line of output after ``SAMPLES:`` has a sample per request, that
-after ``CACHED:`` how many tokens of how many requests were found in the cache of prefixes.
+after ``CACHED:`` how many tokens of how many requests were found in the cache of prefixes, and the one after ``STEPS:``
+how many steps vLLM took.
 """
 
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from distillgame.decoding import Request, SamplingParams
@@ -25,7 +26,7 @@ def main() -> None:
     settings = plain_settings(policies[0], ModelSpec(source=asked["teacher"]), proxies, asked["directions"])
     defaults = {"enforce_eager": True, "max_model_len": 256, "max_num_seqs": 64, "gpu_memory_utilization": 0.1}
     core = VllmCore(ModelSpec(source=asked["teacher"]), settings, defaults | asked["arguments"])
-    cached = count_cached(core)
+    seen = watched(core)
     engines = [VllmEngine(core, policy.policy) for policy in policies]
     params = SamplingParams(**asked["params"])
     sequences = []
@@ -37,22 +38,30 @@ def main() -> None:
         for engine in engines:
             if engine.busy:
                 engine.step()
-    print(f"\nCACHED: {sum(cached.values())} of {len(cached)}")
+    print(f"\nCACHED: {sum(seen.cached.values())} of {len(seen.cached)}\nSTEPS: {seen.steps}")
     print(f"\nSAMPLES: {json.dumps([asdict(sequence.sample) for sequence in sequences])}", flush=True)
 
 
-def count_cached(core: VllmCore) -> dict[str, int]:
-    """Return a table that will hold, for every request, the tokens of its prompt that vLLM had in its cache."""
-    found: dict[str, int] = {}
-    step = core._engine.step
+@dataclass
+class Seen:
+    """What vLLM's steps told: their number, and the tokens of every request's prompt that were in its cache."""
+
+    steps: int = 0
+    cached: dict[str, int] = field(default_factory=dict)
+
+
+def watched(core: VllmCore) -> Seen:
+    """Return a record that will be of all steps from now on."""
+    seen, step = Seen(), core._engine.step
 
     def counted() -> Any:
         outputs = step()
-        found.update({output.request_id: output.num_cached_tokens or 0 for output in outputs})
+        seen.steps += 1
+        seen.cached.update({output.request_id: output.num_cached_tokens or 0 for output in outputs})
         return outputs
 
     core._engine.step = counted
-    return found
+    return seen
 
 
 if __name__ == "__main__":

@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
+from distillgame.arena.calibrate.budgets import KLBudget
+from distillgame.arena.calibrate.policy import calibrate_policy
 from distillgame.arena.config import GameConfig
 from distillgame.arena.plan import Planner
 from distillgame.arena.plan.targets import DefenseTarget
 from distillgame.arena.run import Run
 from distillgame.arena.stages import TRACES, SampleStage
+from distillgame.policies import PolicyChoice
 from distillgame.records import Trace, read_traces, write_traces
 
 from .conftest import environment
@@ -92,6 +95,27 @@ def test_measures_are_written_at_a_temperature(tmp_path: Path) -> None:
         assert trace.v_gap == pytest.approx(trace.logprob_reference - trace.logprob_proxy)
         assert all(len(ids) == 3 for ids in trace.token_top_ids or [])
     assert [trace.token_ids for trace in first] != [trace.token_ids for trace in second]
+
+
+def test_a_budget_of_kl_has_the_strength_that_our_own_engine_finds(tmp_path: Path) -> None:
+    """Eight problems, the same for both, whose KL vLLM measures; twice that KL is a strength of .30, not .38."""
+    changes = {
+        "splits": GAME["splits"] | {"validation": 16},
+        "sampling": GAME["sampling"] | {"temperature": 0.6, "batch_size": 8},
+    }
+    found = {
+        name: calibrate_policy(config, PolicyChoice(name="poe"), KLBudget(0.5), tmp_path / name, 8, 8, progress=False)
+        for name, config in games(**changes).items()
+    }
+    for result in found.values():
+        assert result.pilot.value == pytest.approx(0.5, rel=0.1)
+    ours, theirs = (float(result.choice.options["gamma"]) for result in found.values())
+    assert theirs == pytest.approx(ours, rel=0.1)
+    paths = (tmp_path / "vllm" / "stages").glob(f"*poe-gamma-{theirs:g}-*/{TRACES}")
+    (traces,) = (traces for path in paths if (traces := read_traces(path))[0].seed == 0)
+    assert result.pilot.value == pytest.approx(sum(trace.kl or 0 for trace in traces) / 8)
+    # Our own engine would say how many tokens of a draft it took.
+    assert {trace.accepted_tokens for trace in traces} == {None}
 
 
 @pytest.mark.parametrize("lora", [None, {"rank": 4, "alpha": 64}])

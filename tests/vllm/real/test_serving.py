@@ -1,97 +1,22 @@
 """The gateway with vLLM behind it: as its own engine, and as another server that runs the plugin."""
 
 import json
-import socket
+import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
-import torch
 
 from distillgame.models import LanguageModel, locate
-from distillgame.policies import make_policy
 
+from .attacks import attack_the_gateway, attack_vllm
 from .conftest import PROXIES, TEACHER, environment
 from .scoring import Scorer
-
-POLICIES = {
-    "open": {"release": "standard", "temperature": [0, 1], "logprobs": 2, "max_tokens": 100},
-    "guarded": {"release": {"poe": {"gamma": 0.5}}, "temperature": [0, 1], "max_tokens": 100},
-}
-TIERS = {"trusted": {"policy": "open"}, "standard": {"policy": "guarded"}}
-VLLM = {"max_model_len": 256, "arguments": {"enforce_eager": True, "gpu_memory_utilization": 0.1}}
-QUESTION = [{"role": "user", "content": "3 gapek , 2 dakar ?"}]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-@contextmanager
-def process(command: list[str], folder: Path, ready: str, **more: str) -> Iterator[subprocess.Popen[str]]:
-    """Run a server until its log says that it is ready."""
-    log = folder / "log"
-    with log.open("w") as out:
-        env = {"PYTHONUNBUFFERED": "1", **more}
-        running = subprocess.Popen(command, stdout=out, stderr=out, text=True, cwd=folder, env=environment(**env))
-        try:
-            deadline = time.monotonic() + 180
-            while ready not in log.read_text():
-                if running.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(log.read_text()[-3000:])
-                time.sleep(0.2)
-            yield running
-        finally:
-            running.terminate()
-            running.wait(60)
-
-
-@contextmanager
-def gateway(folder: Path, config: dict[str, Any], **more: str) -> Iterator[dict[str, Any]]:
-    """Serve a configuration; yields an official client per tier."""
-    import openai
-
-    folder.mkdir(parents=True, exist_ok=True)
-    path, port = folder / "serve.yaml", free_port()
-    path.write_text(json.dumps({"ledger": f"sqlite:///{folder}/ledger.db", **config}))
-    command = [sys.executable, "-m", "distillgame"]
-    clients = {}
-    for tier in config["tiers"]:
-        created = subprocess.run(
-            [*command, "keys", "create", "-c", str(path), "--owner", tier, "--tier", tier],
-            capture_output=True, text=True, check=True, cwd=folder,
-        )  # fmt: skip
-        key = created.stdout.split()[-1]
-        clients[tier] = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key, max_retries=0)
-    with process([*command, "serve", str(path), "--port", str(port)], folder, '"serving"', **more):
-        yield clients
-
-
-def ask(client: Any, **more: Any) -> Any:
-    settings = {"temperature": 0, "max_tokens": 40, "messages": QUESTION, **more}
-    return client.chat.completions.create(model="distillgame", **settings)
-
-
-def finished(folder: Path, count: int, outcome: str = "finished") -> list[dict[str, Any]]:
-    """Return the log's entries of the first `count` answers; an answer's last entry comes after its last byte."""
-    deadline = time.monotonic() + 30
-    while True:
-        lines = [line for line in (folder / "log").read_text().splitlines(keepends=True) if line.startswith("{")]
-        entries = [json.loads(line) for line in lines if line.endswith("\n")]
-        if len(found := [entry for entry in entries if entry.get("outcome") == outcome]) >= count:
-            return found
-        assert time.monotonic() < deadline, f"{len(found)} of {count} answers are in the log"
-        time.sleep(0.1)
-
-
-BASE = {"teacher": TEACHER, "proxy": PROXIES["proxy"], "policies": POLICIES, "tiers": TIERS}
+from .serving import BASE, POLICIES, TIERS, VLLM, ask, finished, free_port, gateway, new_key, process
 
 
 def test_vllm_serves_what_our_own_engine_serves_and_measures_it(tmp_path: Path) -> None:
@@ -99,7 +24,15 @@ def test_vllm_serves_what_our_own_engine_serves_and_measures_it(tmp_path: Path) 
     import openai
 
     answers, costs = {}, {}
-    for name, section in (("ours", {}), ("vllm", {"vllm": VLLM})):
+    reference = tmp_path / "ordinary.txt"
+    reference.write_text("\n".join(f"please translate letter {i} about the weather" for i in range(64)))
+    watching = {
+        "policies": POLICIES
+        | {"answers": {"release": {"poe": {"gamma": 0.5, "form": "answer_only"}}, "temperature": 0, "max_tokens": 100}},
+        "tiers": TIERS | {"watched": {"policy": "guarded", "flagged": "answers"}},
+        "monitor": {"reference": str(reference), "window": 8},
+    }
+    for name, section in (("ours", {}), ("vllm", {"vllm": VLLM, **watching})):
         with gateway(tmp_path / name, BASE | section) as clients:
             answers[name] = [ask(clients[tier]).choices[0].message.content for tier in ("trusted", "standard")]
             shown = ask(clients["trusted"], logprobs=True, top_logprobs=2, temperature=1, seed=5, max_tokens=8)
@@ -111,12 +44,50 @@ def test_vllm_serves_what_our_own_engine_serves_and_measures_it(tmp_path: Path) 
                 long = [{"role": "user", "content": "3 gapek , " * 60}]
                 with pytest.raises(openai.BadRequestError, match="do not fit the context of 256"):
                     ask(clients["trusted"], messages=long, max_tokens=90)
+                attack_the_gateway(clients["standard"])
+                require_seen(tmp_path / name, clients["watched"], answers[name][1], asked=6)
     assert answers["ours"] == answers["vllm"]
     for entry in costs["vllm"][2:]:
         assert entry["kl"] is not None
         assert entry["value"] > 0
     assert costs["vllm"][-1]["kl"] > 0
     assert costs["vllm"][2]["kl"] == 0
+
+
+def require_seen(folder: Path, client: Any, text: str, asked: int) -> None:
+    """A campaign is flagged and gets a text's answer alone; metrics and dashboard count tokens as the log does."""
+    headers = {"Authorization": f"Bearer {new_key(folder, '--owner', 'boss', '--admin')}"}
+    pages = httpx2.Client(base_url=str(client.base_url).removesuffix("v1/"), headers=headers)
+    for _ in range(8):
+        ask(client, max_tokens=2)
+    deadline = time.monotonic() + 30
+    while 'class="flag"' not in pages.get("dashboard").text:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    answer = ask(client).choices[0].message.content
+    assert answer == f"The final answer is {text.rsplit(maxsplit=1)[-1]}"
+    entries = finished(folder, asked + 9)
+    tokens = {
+        each: sum(entry["tokens"] for entry in entries if entry["policy"] == each) for each in ("guarded", "answers")
+    }
+    # As much as the whole text, which was the second answer, though little of it was released.
+    assert tokens["answers"] == entries[1]["tokens"]
+    kl = sum(entry.get("kl", 0) for entry in entries if entry["policy"] == "guarded")
+    lines = [line.rsplit(" ", 1) for line in pages.get("metrics").text.splitlines()]
+    shown = {name: float(value) for name, value in lines if name[0] != "#"}
+    assert {each: shown[f'distillgame_tokens_total{{policy="{each}"}}'] for each in tokens} == tokens
+    assert shown['distillgame_kl_nats_total{policy="guarded"}'] == pytest.approx(kl, abs=1e-4)
+    released = 8 * 2 + tokens["answers"]
+    while f'<td class="n">{released}</td>' not in owners_row(pages.get("dashboard").text, "watched"):
+        assert time.monotonic() < deadline, "leases are not settled"
+        time.sleep(0.1)
+
+
+def owners_row(page: str, owner: str) -> str:
+    """Return an owner's row on the dashboard."""
+    found = re.search(rf'<tr><th scope="row">{owner} .*?</tr>', page, re.DOTALL)
+    assert found is not None
+    return found[0]
 
 
 def test_a_budget_of_kl_ends_a_tier_of_vllm(tmp_path: Path) -> None:
@@ -155,53 +126,17 @@ def test_a_gateway_in_front_of_vllm_with_the_plugin_chooses_the_policy_and_nobod
         for claim in ({}, {"distillgame_request_secret": "guessed"}):
             xargs = {"distillgame_policy": "standard", **claim}
             assert ask(direct, extra_body={"vllm_xargs": xargs}).choices[0].message.content == strict
-        attack(direct, Scorer(teacher, proxies, {}, 1.0))
+        attack_vllm(direct, Scorer(teacher, proxies, {}, 1.0))
         section = {"upstream": {"url": f"http://127.0.0.1:{port}/v1", "secret_env": "GATEWAY_SECRET"}}
         with gateway(tmp_path / "gateway", BASE | section, GATEWAY_SECRET=secret) as clients:
             chunks = list(ask(clients["trusted"], stream=True))
             text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
             guarded = ask(clients["standard"]).choices[0].message.content
-            for field in ("vllm_xargs", "prompt_logprobs", "guided_json", "use_beam_search"):
-                with pytest.raises(openai.BadRequestError):
-                    ask(clients["standard"], extra_body={field: {"distillgame_policy": "standard"}})
+            attack_the_gateway(clients["standard"])
     with gateway(tmp_path / "ours", BASE) as clients:
         assert text == ask(clients["trusted"]).choices[0].message.content
         assert guarded == ask(clients["standard"]).choices[0].message.content
     assert strict != text
-
-
-def attack(direct: Any, scorer: Scorer) -> None:
-    """Read log-probabilities off vLLM itself: those of a prompt, of the likeliest tokens, and where one is wished for.
-
-    All are those of the strictest policy, and none the teacher's.
-    """
-    import openai
-
-    policy = make_policy("poe", {"gamma": 0.9})
-    ids = scorer.teacher.prompt_ids(QUESTION)
-    known = scorer.score(policy, ids[:1], ids[1:])
-    read = direct.completions.create(
-        model="distillgame", prompt=ids, max_tokens=1, temperature=0, extra_body={"prompt_logprobs": 0}
-    )
-    found = [
-        entry[str(token)]["logprob"] for entry, token in zip(read.choices[0].prompt_logprobs[1:], ids[1:], strict=True)
-    ]
-    assert found == pytest.approx(known["logprob_released"], abs=1e-3)
-    assert found != pytest.approx(known["logprob_reference"], abs=0.1)
-    release, experts = scorer.released(policy, ids, [0])
-    ours, theirs = release.released.logprobs[0], torch.log_softmax(experts.teacher[0], -1)
-    for more in ({}, {"logit_bias": {"7": 5}}, {"extra_body": {"structured_outputs": {"regex": ".*"}}}):
-        shown = ask(direct, temperature=1, max_tokens=1, logprobs=True, top_logprobs=5, **more)
-        entries = {
-            scorer.teacher.tokenizer.encode(entry.token, add_special_tokens=False)[0]: entry.logprob
-            for entry in shown.choices[0].logprobs.content[0].top_logprobs
-        }
-        assert list(entries.values()) == pytest.approx(ours[list(entries)].tolist(), abs=1e-3)
-        assert list(entries.values()) != pytest.approx(theirs[list(entries)].tolist(), abs=0.1)
-    body = {"model": "distillgame", "input": "3", "text_1": "3", "text_2": "4", "query": "3", "documents": ["4"]}
-    for path in ("score", "pooling", "classify", "v1/embeddings", "rerank"):
-        with pytest.raises(openai.APIStatusError):
-            direct.post(f"http://{direct.base_url.host}:{direct.base_url.port}/{path}", body=body, cast_to=object)
 
 
 @pytest.mark.parametrize("break_it", ["version", "plugin", "settings"])

@@ -18,7 +18,7 @@ from distillgame.worlds.bestiary.task import Bestiary
 
 from ..pairs import BEGIN, END, PROXY_TOKENIZER, STAND_INS, save_random, teacher_tokenizer
 from .conftest import Player
-from .test_serving import VLLM, ask, finished, gateway
+from .serving import VLLM, ask, finished, gateway
 
 GAMMA, LAMBDA, TEMPERATURE = 0.5, 1.0, 0.8
 POLICIES: list[tuple[str, dict[str, Any]]] = [

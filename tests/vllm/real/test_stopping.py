@@ -5,7 +5,7 @@ from pathlib import Path
 from distillgame.models import load_tokenizer
 
 from ..pairs import PROXY_TOKENIZER, save_random, teacher_tokenizer
-from .test_serving import VLLM, ask, finished, gateway
+from .serving import VLLM, ask, finished, gateway
 
 TOKENS = 800
 
