@@ -171,13 +171,19 @@ def test_a_cap_on_tokens_ends_the_asking_and_says_so(tmp_path: Path, capsys: pyt
         assert "max_tokens=25: up to 8 exhibits" in capsys.readouterr().out
         assert run(*given, "--out", str(tmp_path / "out")) == 0
         assert len(listening.asked) == 3
-    assert "5 unasked\ntokens: 21 read, 9 written\n" in capsys.readouterr().out
+        judge["rubric"]["max_tokens"] = 15
+        lower = ["--traces", str(path), "--judge", json.dumps(judge), "--max-tokens", "25", "--dry-run"]
+        assert run(*lower) == 0
+    said = capsys.readouterr().out
+    assert "5 unasked\ntokens: 21 read, 9 written\n" in said
+    assert "max_tokens=15" in said
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ([], "name either the folder of a run, or --traces FILE"),
+        (["RUN", "-s", "judge.judges=[checked]", "--max-tokens", "9"], "leave out --judge, --labels and --max-tokens"),
         (["RUN", "--max-tokens", "9"], "--max-tokens: none of the judges asks a language model"),
         (["RUN", "--max-tokens", "0"], "Invalid value for '--max-tokens': 0 is not in the range x>=1"),
         (["nowhere"], "nowhere/results.json: no such file"),

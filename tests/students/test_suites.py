@@ -30,7 +30,26 @@ def test_standard_trains_on_text_and_informed_holds_all_of_it(version: str) -> N
 def test_a_name_means_the_newest_version_and_a_label_one_that_stays() -> None:
     assert SUITES["standard"].label == "standard v2"
     assert SUITES["informed"].label == "informed v2"
-    # The members of version 1, written out: nothing may change them.
+    # The members of both versions, written out with every setting: nothing may change them.
+    assert [(each.name, dict(each.student.settings)) for each in SUITES["standard v2"].members] == [
+        ("passive", {}),
+        ("adaptive", {"eta": 2}),
+        ("adaptive", {"eta": 4}),
+        ("adaptive", {"eta": 16}),
+        ("adaptive_once", {"eta": 8}),
+        ("filter", {"share": 0.25}),
+        ("filter", {"share": 0.25, "value": "influence"}),
+        ("verified", {}),
+        ("curriculum", {"k": 4}),
+        ("best_of_k", {"k": 2}),
+        ("retold", {"k": 8, "rounds": 2}),
+        ("on_policy", {"rounds": 3}),
+        ("mixed", {"share": 0.5}),
+        ("two_phase", {"rate": 0.01}),
+        ("inverted", {"draws": 8, "k": 4, "rate": 0.05}),
+        ("composed", {"first": "retold:k:8,rounds:2", "then": "mixed:share:0.5"}),
+        ("composed", {"first": "inverted:draws:8,k:4", "then": "mixed:share:0.5"}),
+    ]
     assert " ".join(choice.label.replace(" ", ":") for choice in SUITES["informed v1"].members) == (
         "passive adaptive:eta=4 adaptive:eta=8 adaptive:eta=16 adaptive:eta=32 adaptive_once:eta=8 filter:share=0.1 "
         "filter:share=0.25 verified answer_only truncated:share=0.5 loss_masked:share=0.02 curriculum:k=4 "

@@ -57,6 +57,8 @@ def judges_of(root: Path) -> list[dict[str, Any]]:
 def capped(judges: Sequence[Any], tokens: int) -> list[dict[str, Any]]:
     """Return judges as configurations name them; those that ask a language model stop after so many tokens.
 
+    A judge with a lower cap of its own keeps it.
+
     Args:
         judges: The judges, as in a configuration.
         tokens: Most tokens that each of them may read and write.
@@ -66,7 +68,8 @@ def capped(judges: Sequence[Any], tokens: int) -> list[dict[str, Any]]:
     """
     found = []
     for choice in parse(Judging, {"judges": list(judges)}, "--judge").judges:
-        cap = {"max_tokens": tokens} if choice.judge.calls(1) else {}
+        own = choice.options.get("max_tokens")
+        cap = {"max_tokens": tokens if own is None else min(own, tokens)} if choice.judge.calls(1) else {}
         found.append({"name": choice.name, "options": choice.options | cap})
     if not any("max_tokens" in each["options"] for each in found):
         raise DistillgameError("--max-tokens: none of the judges asks a language model")

@@ -64,6 +64,8 @@ def judge(
     if given:
         raise click.UsageError(f"{given[0]} goes with {'a run' if traces is not None else '--traces'}")
     listed = [yaml_value(text, "--judge") for text in named]
+    if "judge.judges" in overrides and (named or labels is not None or max_tokens is not None):
+        raise click.UsageError("'--set judge.judges' names the judges: leave out --judge, --labels and --max-tokens")
     if labels is not None and run is not None:
         sheet = {"name": "labels", "options": {"file": str(labels)}}
         listed = [*(each for each in listed or judges_of(run) if each != sheet), sheet]

@@ -32,10 +32,12 @@ def test_pairs_that_can_be_composed_come_most_promising_first() -> None:
 
 
 def test_a_composition_that_is_a_student_already_does_not_race() -> None:
-    """Suite v2 has some: its label would stand in the table twice."""
-    members = SUITES["standard v2"].members
+    """Suite v2 has some, and a game may list one of their students with its defaults written out."""
+    written = StudentChoice(name="inverted", options={"draws": 8, "k": 4, "rate": 0.05})
+    members = [written, *(each for each in SUITES["standard v2"].members if each.name != "inverted")]
     composed = {choice.label for choice in members if choice.name == "composed"}
     found = [choice.label for choice in pairs(members, {choice.label: 0.5 for choice in members})]
     assert len(composed) == 2
     assert not composed & set(found)
+    assert "composed first=inverted:draws:8,k:4,rate:0.05 then=mixed:share:0.5" not in found
     assert "composed first=retold:k:8,rounds:2 then=two_phase:rate:0.01" in found

@@ -15,7 +15,7 @@ from distillgame.errors import DistillgameError
 from distillgame.judges import AUDITABILITY, Exhibit, Judgement, RubricJudge, Tools
 from distillgame.models import locate
 
-from .test_serving import free_port, process
+from .serving import free_port, process
 
 KEY = "sesame-1234"
 EXHIBITS = [Exhibit(f"e{i}", f"{i} + 1?", f"{i + 1}", turn=i) for i in range(4)]

@@ -42,11 +42,11 @@ def pairs(choices: Sequence[StudentChoice], accuracies: Mapping[str, float]) -> 
         accuracies: What each reached alone, by label.
     """
     alone = [choice for choice in choices if choice.name not in ("passive", "composed")]
-    tried = {choice.label for choice in choices}
+    tried = {_parts(choice) for choice in choices if choice.name == "composed"}
     found = [
         (accuracies[first.label] + accuracies[then.label], composition)
         for first, then in product(alone, repeat=2)
-        if first != then and (composition := _composed(first, then)) is not None and composition.label not in tried
+        if first != then and (composition := _composed(first, then)) is not None and _parts(composition) not in tried
     ]
     return [composition for _, composition in sorted(found, key=lambda pair: -pair[0])]
 
@@ -63,6 +63,12 @@ def _composed(first: StudentChoice, then: StudentChoice) -> StudentChoice | None
     except DistillgameError:
         return None
     return choice
+
+
+def _parts(composition: StudentChoice) -> tuple[tuple[Any, ...], ...]:
+    """Return the two students by what they are, not by how they are written: an option may stand at its default."""
+    parts = (StudentChoice.model_validate(composition.options[part]) for part in ("first", "then"))
+    return tuple((part.name, *part.student.settings.items()) for part in parts)
 
 
 def _option(choice: StudentChoice) -> str | dict[str, Any]:
