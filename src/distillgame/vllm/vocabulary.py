@@ -153,11 +153,12 @@ def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) ->
     """Return what a proxy reads for every id of the teacher's, shape (V,), and which of these are stand-ins."""
     ours, theirs = teacher.tokenizer, proxy.tokenizer
     between = theirs.eos_token_id if theirs.bos_token_id is None else theirs.bos_token_id
-    named = {str(added): token for token, added in theirs.added_tokens_decoder.items()}
+    # A tokenizer may know more tokens than its network: those without logits are not there.
+    named = {str(added): i for i, added in theirs.added_tokens_decoder.items() if i < proxy.logit_count}
     namesakes = {token: named[str(added)] for token, added in ours.added_tokens_decoder.items() if str(added) in named}
     known = namesakes.keys() | set(alignment.teacher_ids.tolist())
     table, stand_ins = [between] * teacher.logit_count, {}
-    for token in sorted(set(ours.get_vocab().values())):
+    for token in sorted(i for i in set(ours.get_vocab().values()) if i < teacher.logit_count):
         spelled = (namesakes[token],) if token in namesakes else alignment.to_proxy(token)
         read = table[token] = spelled[-1] if spelled else between
         # What a proxy's tokenizer does not know is one token, too.
