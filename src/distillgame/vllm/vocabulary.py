@@ -110,16 +110,10 @@ def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> No
         arguments: The arguments of vLLM's engine.
 
     Raises:
-        DistillgameError: If it has others, is named as vLLM does not name it, or the arguments are of another kind.
+        DistillgameError: If it has others, or as :func:`draft_model`.
     """
     if (drafter := draft_model(arguments)) is None:
         return
-    location = locate(drafter)
-    if location.revision is not None or location.name not in (drafter, str(Path(drafter))):
-        raise DistillgameError(
-            f"vllm.arguments: vLLM takes a draft model by its folder or its plain hub name, here '{location.name}' "
-            f"(found '{drafter}')"
-        )
     # Ids are what counts. Which of them ends a text may differ, as between a chat model and its base model.
     if load_tokenizer(ModelSpec(source=drafter)).get_vocab() != teacher.tokenizer.get_vocab():
         raise DistillgameError(
@@ -135,7 +129,7 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
         arguments: The arguments.
 
     Raises:
-        DistillgameError: If they are of another kind.
+        DistillgameError: If they are of another kind, or name it as vLLM does not.
     """
     speculative = arguments.get("speculative_config")
     if speculative is None:
@@ -145,8 +139,15 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
     method = speculative.get("method") or arguments.get("spec_method")
     drafter = speculative.get("model") or arguments.get("spec_model")
     # vLLM takes a model whose method is not named for a draft model, unless it is one of these.
-    drafts = method in (None, "draft_model") and drafter not in (None, "ngram", "[ngram]")
-    return str(drafter) if drafts else None
+    if method not in (None, "draft_model") or drafter in (None, "ngram", "[ngram]"):
+        return None
+    location = locate(str(drafter))
+    if location.revision is not None or location.name not in (drafter, str(Path(drafter))):
+        raise DistillgameError(
+            f"vllm.arguments: vLLM takes a draft model by its folder or its plain hub name, here '{location.name}' "
+            f"(found '{drafter}')"
+        )
+    return str(drafter)
 
 
 def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) -> tuple[torch.Tensor, dict[int, int]]:
