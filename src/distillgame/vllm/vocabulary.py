@@ -4,8 +4,8 @@ A teacher's token may be several of a proxy's, or none, as `<think>` is for Qwen
 context of its own, with the several tokens or without any. In vLLM the proxy reads exactly one token there, a stand-in:
 
 * the last of the several that spell the text, for the proxy's logits at that place are about what follows the text
-  (directly after words it was the nearest to the proxy's own context, directly after markers the longest was nearer, and
-  further on the last was not the nearest: docs/lab.md);
+  (directly after words it was the nearest to the proxy's own context, directly after markers the longest was nearer,
+  and further on the last was not the nearest: docs/lab.md);
 * where nothing spells it (a special token that the proxy lacks, a part of a character, an id without a token), the
   token that begins the proxy's texts, or if there is none the one that ends them: what stands between two texts.
 

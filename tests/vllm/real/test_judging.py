@@ -76,7 +76,7 @@ def test_structured_output_forces_the_form(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, model: str
 ) -> None:
     monkeypatch.setenv("RIGHT_KEY", KEY)
-    said, texts = judged(url, model, tmp_path / "journal", api_key_env="RIGHT_KEY")
+    _, texts = judged(url, model, tmp_path / "journal", api_key_env="RIGHT_KEY")
     assert len(texts) == 4
     assert all(re.match(r'\{\s*"reason"\s*:\s*"', text) for text in texts)
 
