@@ -127,6 +127,32 @@ def test_a_marker_is_read_as_itself_whether_it_is_special_or_not(special: bool) 
     assert shared.stand_ins == {"proxy": {}}
 
 
+def test_a_teachers_token_without_a_logit_is_read_as_nothing() -> None:
+    """Its tokenizer knows two tokens more than its network."""
+    whole = shared_tokens(OURS, {"proxy": PROXY})
+    shared = shared_tokens(bare(OURS.tokenizer, padded=-2), {"proxy": PROXY})
+    left = len(OURS.tokenizer) - 2
+    inputs, before = shared.inputs["proxy"], whole.inputs["proxy"]
+    assert inputs is not None
+    assert before is not None
+    assert inputs.tolist() == before[:left].tolist()
+    kept = {token: read for token, read in whole.stand_ins["proxy"].items() if token < left}
+    assert shared.stand_ins["proxy"] == kept
+    assert len(kept) == len(STAND_INS) - 2
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_a_marker_for_which_the_proxys_network_has_no_logit_is_not_read_as_itself(special: bool) -> None:
+    ours, theirs = copy.deepcopy(PROXY.tokenizer), copy.deepcopy(PROXY.tokenizer)
+    ours.add_tokens([AddedToken("<think>", special=special)])
+    theirs.add_tokens([AddedToken("<think>", special=special)])
+    shared = shared_tokens(bare(ours), {"proxy": bare(theirs, padded=-1)})
+    think, inputs = ours.convert_tokens_to_ids("<think>"), shared.inputs["proxy"]
+    assert inputs is not None
+    assert inputs.tolist() == [*range(think), theirs.eos_token_id]
+    assert shared.stand_ins == {"proxy": {think: theirs.eos_token_id}}
+
+
 def test_a_word_that_the_proxys_tokenizer_does_not_know_is_a_stand_in() -> None:
     def words(*more: str) -> LanguageModel:
         inner = Tokenizer(models.WordLevel({text: i for i, text in enumerate(("<unk>", "<eos>", *more))}, "<unk>"))

@@ -17,7 +17,7 @@ from distillgame.arena.stages import (
     WrittenFormStage,
 )
 from distillgame.models import Endpoint, count_parameters, load_without_weights, locate
-from distillgame.vllm.vocabulary import shared_tokens
+from distillgame.vllm.vocabulary import draft_model, require_drafting, shared_tokens
 
 
 def estimate(config: GameConfig, queries: Sequence[int] = (), choose: bool = False) -> str:
@@ -90,15 +90,24 @@ def _stand_ins(config: GameConfig) -> list[str]:
     """Say what proxies in vLLM read for tokens that they lack, as far as the tokenizers are in folders here.
 
     Raises:
-        DistillgameError: If a start of vLLM would refuse a proxy's tokens.
+        DistillgameError: If a start of vLLM would refuse the tokens of a policy's proxies or a draft model.
     """
-    if config.sampling.engine is None or not locate(config.teacher.source).local:
+    if (engine := config.sampling.engine) is None:
         return []
-    teacher, lines = load_without_weights(config.teacher), []
-    for name in sorted({name for defense in config.policies for name in defense.policy.proxy_names}):
-        if locate(config.all_proxies[name].source).local:
-            proxies = {name: load_without_weights(config.all_proxies[name])}
-            lines += shared_tokens(teacher, proxies).notices(teacher, proxies)
+    drafter = draft_model(engine.arguments)
+    if not locate(config.teacher.source).local:
+        return []
+    teacher = load_without_weights(config.teacher)
+    if drafter is not None and locate(drafter).local:
+        require_drafting(teacher, engine.arguments)
+    # A start has one policy's proxies, which have to share tokens with each other.
+    together = {defense.policy.proxy_names for defense in config.policies}
+    specs = {name: config.all_proxies[name] for names in together for name in names}
+    here = {name: load_without_weights(spec) for name, spec in specs.items() if locate(spec.source).local}
+    lines: dict[str, None] = {}
+    for names in sorted(together):
+        proxies = {name: here[name] for name in names if name in here}
+        lines |= dict.fromkeys(shared_tokens(teacher, proxies).notices(teacher, proxies))
     return ["", "to know", *(f"  {line}" for line in lines)] if lines else []
 
 

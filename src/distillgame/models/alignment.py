@@ -60,7 +60,7 @@ def align(teacher: LanguageModel, proxy: LanguageModel) -> Alignment:
     same = teacher.logit_count == proxy.logit_count == len(pairs) and bool((teacher_ids == proxy_ids).all())
     shared = {t for t, _ in pairs}
     spelled = {
-        i: _spelled(key, theirs, proxy.tokenizer)
+        i: tuple(p for p in _spelled(key, theirs, proxy.tokenizer) if p < proxy.logit_count)
         for i, key in _meanings(teacher.tokenizer).items()
         if i not in shared and i < teacher.logit_count
     }

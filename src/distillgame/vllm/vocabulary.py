@@ -3,7 +3,9 @@
 A teacher's token may be several of a proxy's, or none, as `<think>` is for Qwen2.5. Our own engine gives each proxy a
 context of its own, with the several tokens or without any. In vLLM the proxy reads exactly one token there, a stand-in:
 
-* the last of the several that spell the text, for the proxy's logits at that place are about what follows the text;
+* the last of the several that spell the text, for the proxy's logits at that place are about what follows the text
+  (directly after words it was the nearest to the proxy's own context, directly after markers the longest was nearer,
+  and further on the last was not the nearest: docs/lab.md);
 * where nothing spells it (a special token that the proxy lacks, a part of a character, an id without a token), the
   token that begins the proxy's texts, or if there is none the one that ends them: what stands between two texts.
 
@@ -110,16 +112,10 @@ def require_drafting(teacher: LanguageModel, arguments: Mapping[str, Any]) -> No
         arguments: The arguments of vLLM's engine.
 
     Raises:
-        DistillgameError: If it has others, is named as vLLM does not name it, or the arguments are of another kind.
+        DistillgameError: If it has others, or as :func:`draft_model`.
     """
     if (drafter := draft_model(arguments)) is None:
         return
-    location = locate(drafter)
-    if location.revision is not None or location.name not in (drafter, str(Path(drafter))):
-        raise DistillgameError(
-            f"vllm.arguments: vLLM takes a draft model by its folder or its plain hub name, here '{location.name}' "
-            f"(found '{drafter}')"
-        )
     # Ids are what counts. Which of them ends a text may differ, as between a chat model and its base model.
     if load_tokenizer(ModelSpec(source=drafter)).get_vocab() != teacher.tokenizer.get_vocab():
         raise DistillgameError(
@@ -135,7 +131,7 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
         arguments: The arguments.
 
     Raises:
-        DistillgameError: If they are of another kind.
+        DistillgameError: If they are of another kind, or name it as vLLM does not.
     """
     speculative = arguments.get("speculative_config")
     if speculative is None:
@@ -145,19 +141,27 @@ def draft_model(arguments: Mapping[str, Any]) -> str | None:
     method = speculative.get("method") or arguments.get("spec_method")
     drafter = speculative.get("model") or arguments.get("spec_model")
     # vLLM takes a model whose method is not named for a draft model, unless it is one of these.
-    drafts = method in (None, "draft_model") and drafter not in (None, "ngram", "[ngram]")
-    return str(drafter) if drafts else None
+    if method not in (None, "draft_model") or drafter in (None, "ngram", "[ngram]"):
+        return None
+    location = locate(str(drafter))
+    if location.revision is not None or location.name not in (drafter, str(Path(drafter))):
+        raise DistillgameError(
+            f"vllm.arguments: vLLM takes a draft model by its folder or its plain hub name, here '{location.name}' "
+            f"(found '{drafter}')"
+        )
+    return str(drafter)
 
 
 def _read(teacher: LanguageModel, proxy: LanguageModel, alignment: Alignment) -> tuple[torch.Tensor, dict[int, int]]:
     """Return what a proxy reads for every id of the teacher's, shape (V,), and which of these are stand-ins."""
     ours, theirs = teacher.tokenizer, proxy.tokenizer
     between = theirs.eos_token_id if theirs.bos_token_id is None else theirs.bos_token_id
-    named = {str(added): token for token, added in theirs.added_tokens_decoder.items()}
+    # A tokenizer may know more tokens than its network: those without logits are not there.
+    named = {str(added): i for i, added in theirs.added_tokens_decoder.items() if i < proxy.logit_count}
     namesakes = {token: named[str(added)] for token, added in ours.added_tokens_decoder.items() if str(added) in named}
     known = namesakes.keys() | set(alignment.teacher_ids.tolist())
     table, stand_ins = [between] * teacher.logit_count, {}
-    for token in sorted(set(ours.get_vocab().values())):
+    for token in sorted(i for i in set(ours.get_vocab().values()) if i < teacher.logit_count):
         spelled = (namesakes[token],) if token in namesakes else alignment.to_proxy(token)
         read = table[token] = spelled[-1] if spelled else between
         # What a proxy's tokenizer does not know is one token, too.

@@ -138,6 +138,12 @@ VLLM: dict[str, Any] = {"vllm": {"max_model_len": 1024}}
         (None, None, VLLM | {"proxy": "embedded:bestiary-proxy"}, "shares only"),
         (None, None, VLLM | {"proxy": {"source": "embedded:proxy", "seed": 1, "dtype": "bfloat16"}}, "not honoured"),
         (None, None, {"vllm": {"max_model_len": 4096}}, "proxy 'proxy' reads 2048 tokens"),
+        (
+            "paper",
+            80e9,
+            {"vllm__enabled": True, "vllm__arguments": {"spec_model": "some/model@main"}},
+            "or its plain hub",
+        ),
         (None, 1e9, {"vllm": {"arguments": {"gpu_memory_utilization": 9}}}, "a number from 0 to 1"),
     ],
 )

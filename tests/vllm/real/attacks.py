@@ -17,26 +17,41 @@ FIELDS: dict[str, Any] = {
 }  # fmt: skip
 """Fields of vLLM's requests that the gateway refuses."""
 
-SCORING = ("score", "v1/score", "rerank", "pooling", "classify", "v1/embeddings", "inference/v1/generate")
-"""Routes of vLLM that are closed to a model that completes texts."""
+ABSENT: dict[str, dict[str, Any]] = {
+    **{path: {"text_1": "3", "text_2": "4"} for path in ("score", "v1/score")},
+    **{path: {"query": "3", "documents": ["4"]} for path in ("rerank", "v1/rerank", "v2/rerank")},
+    **{path: {"input": "3"} for path in ("pooling", "classify", "v1/embeddings")},
+    "v2/embed": {"input_type": "query", "texts": ["3"]},
+}
+"""Routes of vLLM that it has for other models than those that complete texts, with bodies that it would take."""
 
-ANSWERED = ("tokenize", "detokenize", "generative_scoring")
+CLOSED: dict[str, tuple[int, dict[str, Any]]] = {
+    "inference/v1/generate": (403, {"token_ids": [3], "sampling_params": {"max_tokens": 1}}),  # without a flag
+    "v1/systemone": (501, {"state": "3", "questions": {"a": {"type": "noul"}}}),  # for other architectures
+}
+"""Routes that vLLM has and does not serve, by the status that it answers to a body that it would take."""
+
+ANSWERED: dict[str, dict[str, Any]] = {
+    "tokenize": {"prompt": "3"},
+    "detokenize": {"tokens": [3]},
+    "generative_scoring": {"query": [3], "items": [[4]], "label_token_ids": [3]},
+}
 """Routes that vLLM answers, and the gateway does not have."""
 
 
 def post(client: Any, path: str, body: dict[str, Any]) -> Any:
     """Send a body to a route outside the API."""
-    return client.post(f"http://{client.base_url.host}:{client.base_url.port}/{path}", body=body, cast_to=object)
+    url = f"http://{client.base_url.host}:{client.base_url.port}/{path}"
+    return client.post(url, body={"model": "distillgame", **body}, cast_to=object)
 
 
-def require_closed(client: Any, paths: tuple[str, ...]) -> None:
+def require_absent(client: Any, routes: dict[str, dict[str, Any]]) -> None:
+    """Check that there is no such route: vLLM says nothing of it, and the gateway names it."""
     import openai
 
-    body = {"model": "distillgame", "input": "3", "text_1": "3", "text_2": "4", "query": "3", "documents": ["4"]}
-    for path in paths:
-        with pytest.raises(openai.APIStatusError) as refused:
-            post(client, path, {**body, "prompt": "3", "tokens": [3], "items": ["4"], "label_token_ids": [3]})
-        assert refused.value.status_code in (400, 403, 404)
+    for path, body in routes.items():
+        with pytest.raises(openai.NotFoundError, match=f"^Error code: 404$|Not Found: /{path}"):
+            post(client, path, body)
 
 
 def attack_the_gateway(client: Any) -> None:
@@ -48,24 +63,30 @@ def attack_the_gateway(client: Any) -> None:
             ask(client, extra_body={field: value})
         with pytest.raises(openai.BadRequestError, match=field):
             client.completions.create(model="distillgame", prompt="3", extra_body={field: value})
-    require_closed(client, SCORING + ANSWERED)
+    require_absent(client, ABSENT | {path: body for path, (_, body) in CLOSED.items()} | ANSWERED)
     several = ask(client, n=3)
     assert [choice.message.content for choice in several.choices] == [ask(client).choices[0].message.content] * 3
 
 
 def attack_vllm(direct: Any, scorer: Scorer) -> None:
     """Read log-probabilities off vLLM itself, or what is chosen by them: all are the strictest policy's."""
+    import openai
+
     policy = make_policy("poe", {"gamma": 0.9})
     ids = scorer.teacher.prompt_ids(QUESTION)
     _read_the_prompt(direct, scorer, policy, ids)
     _read_the_likeliest(direct, scorer, policy, ids)
     _draw_several(direct, scorer, policy, ids)
     _search(direct, scorer, policy, ids)
-    require_closed(direct, SCORING)
-    spoken = post(direct, "tokenize", {"model": "distillgame", "prompt": "3 gapek", "add_special_tokens": False})
+    require_absent(direct, ABSENT)
+    for path, (status, body) in CLOSED.items():
+        with pytest.raises(openai.APIStatusError) as refused:
+            post(direct, path, body)
+        assert refused.value.status_code == status
+    spoken = post(direct, "tokenize", {"prompt": "3 gapek", "add_special_tokens": False})
     assert spoken["tokens"] == scorer.teacher.tokenizer.encode("3 gapek", add_special_tokens=False)
     assert spoken.keys() == {"count", "max_model_len", "tokens", "token_strs"}
-    read = post(direct, "detokenize", {"model": "distillgame", "tokens": spoken["tokens"]})
+    read = post(direct, "detokenize", {"tokens": spoken["tokens"]})
     assert read == {"prompt": "3 gapek"}
 
 
@@ -94,7 +115,7 @@ def _read_the_likeliest(direct: Any, scorer: Scorer, policy: ReleasePolicy, ids:
         assert list(entries.values()) != pytest.approx(theirs[list(entries)].tolist(), abs=0.1)
     token = int((theirs.exp() - ours.exp()).argmax())
     body = {"query": ids[:-1], "items": [ids[-1:]], "label_token_ids": [token], "apply_softmax": False}
-    score = post(direct, "generative_scoring", {"model": "distillgame", **body})["data"][0]["score"]
+    score = post(direct, "generative_scoring", body)["data"][0]["score"]
     assert score == pytest.approx(float(ours[token].exp()), rel=1e-3)
     assert score != pytest.approx(float(theirs[token].exp()), rel=0.1)
 

@@ -98,11 +98,11 @@ def _check_vllm(config: ServeConfig, absent: Mapping[str, ModelSpec]) -> Checked
         if config.vllm.max_model_len is not None:
             require_context(name, proxy.model.config, config.vllm.max_model_len)
     notices: list[str] = []
+    drafter = draft_model(config.vllm.arguments)
     if "teacher" not in absent:
         teacher = load_without_weights(config.teacher)
         HeadPadding(teacher.model.config)
         notices = shared_tokens(teacher, proxies).notices(teacher, proxies)
-        drafter = draft_model(config.vllm.arguments)
         if drafter is not None and locate(drafter).local:
             require_drafting(teacher, config.vllm.arguments)
     return Checked(["vLLM was not imported: its version, and the names and values of 'vllm.arguments'"], notices)
