@@ -184,7 +184,7 @@ def test_a_cap_on_tokens_ends_the_asking_and_says_so(tmp_path: Path, capsys: pyt
     [
         ([], "name either the folder of a run, or --traces FILE"),
         (["RUN", "-s", "judge.judges=[checked]", "--max-tokens", "9"], "leave out --judge, --labels and --max-tokens"),
-        (["RUN", "--max-tokens", "9"], "--max-tokens: none of the judges asks a language model"),
+        (["RUN", "--judge", "checked", "--max-tokens", "9"], "--max-tokens: none of the judges asks a language model"),
         (["RUN", "--max-tokens", "0"], "Invalid value for '--max-tokens': 0 is not in the range x>=1"),
         (["nowhere"], "nowhere/results.json: no such file"),
         (["--traces", "nowhere.jsonl"], "nowhere.jsonl"),

@@ -6,7 +6,7 @@ from distillgame.arena import load_config
 from distillgame.arena.plan import GivenTarget, Lineup, Planner, Round
 from distillgame.arena.stages import DistillStage, FormStage, GivenStage, SampleStage
 from distillgame.arena.sweep import widened
-from distillgame.students import SUITES
+from distillgame.students import SUITES, StudentChoice
 
 
 def lineup(tiny: dict[str, Any], **changes: Any) -> Lineup:
@@ -52,7 +52,7 @@ def test_trials_never_read_the_test_split(tiny: dict[str, Any]) -> None:
 
 def test_best_of_k_stays_within_its_queries(tiny: dict[str, Any]) -> None:
     found = lineup(tiny)
-    student = next(choice for choice in found.config.attackers if choice.label == "best_of_k k=8")
+    student = StudentChoice(name="best_of_k", options={"k": 8})
     stage = found.planner.distill(found.rounds[1].target, student, 0)
     assert stage.queries == 24
     assert len(stage.further) == 7
@@ -62,8 +62,8 @@ def test_best_of_k_stays_within_its_queries(tiny: dict[str, Any]) -> None:
 def test_given_traces_leave_out_who_needs_more(tiny: dict[str, Any]) -> None:
     found = Lineup(lineup(tiny).planner, [GivenTarget.of(GIVEN)])
     names = {choice.name for choice in found.attackers(found.rounds[0])}
-    assert not names & {"best_of_k", "curriculum", "verified"}
-    assert {"passive", "adaptive", "filter", "reconstructed", "mixed"} <= names
+    assert not names & {"best_of_k", "curriculum", "verified", "on_policy", "inverted"}
+    assert {"passive", "adaptive", "filter", "retold", "mixed"} <= names
     judged = Round(GivenTarget.of(GIVEN.model_copy(update={"graded": True})), 24)
     assert "verified" in {choice.name for choice in found.attackers(judged)}
     controls = {entry.choice.name for entry in found.entries(found.rounds[0]) if entry.control}
