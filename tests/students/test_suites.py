@@ -50,6 +50,7 @@ def test_a_name_means_the_newest_version_and_a_label_one_that_stays() -> None:
         ("composed", {"first": "retold:k:8,rounds:2", "then": "mixed:share:0.5"}),
         ("composed", {"first": "inverted:draws:8,k:4", "then": "mixed:share:0.5"}),
     ]
+    assert all(dict(each.student.settings) == each.options for each in SUITES["informed v1"].members)
     assert " ".join(choice.label.replace(" ", ":") for choice in SUITES["informed v1"].members) == (
         "passive adaptive:eta=4 adaptive:eta=8 adaptive:eta=16 adaptive:eta=32 adaptive_once:eta=8 filter:share=0.1 "
         "filter:share=0.25 verified answer_only truncated:share=0.5 loss_masked:share=0.02 curriculum:k=4 "
