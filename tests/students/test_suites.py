@@ -104,6 +104,7 @@ def test_another_objective_or_another_models_training_is_custom() -> None:
         "queries",
         "leg_counting_suite",
         "sweep",
+        "leg_counting_sweep",
         "leg_counting",
         "tokenizers",
         "gsm8k",
