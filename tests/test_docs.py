@@ -5,6 +5,7 @@ import json
 import math
 import re
 import runpy
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from distillgame.arena import load_config
 from distillgame.cli.main import main
 from distillgame.models import Endpoint, LanguageModel
 from distillgame.policies import Experts, policies, release
-from distillgame.records import ReleasedTrace, Results, TeacherRow, read_results
+from distillgame.records import ReleasedTrace, Results, StudentRow, TeacherRow, read_results
 from distillgame.records.suspects import SuspectResults, SuspectRow
 from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
 from distillgame.report.tables import suspect_lines
@@ -245,21 +246,31 @@ def test_the_split_into_knowledge_and_method_is_what_the_default_game_said() -> 
 def test_the_table_of_queries_is_what_the_sweep_said() -> None:
     results = read_results(DOCS / "bestiary-queries.json")
     lines = (DOCS / "bestiary.md").read_text().splitlines()
-    names = {teacher.defense: name_of(teacher) for teacher in results.teachers}
-    for row in results.students:
-        released = results.released(row.defense, row.threat_model.queries)
-        if released is None or row.facts is None:
-            continue
-        forced = row.facts.forced
+    for teacher, queries in product(results.teachers, (100, 400, 1500, 6000)):
+        released = results.released(teacher.defense, queries)
+        rows = [row for row in results.of(teacher) if row.threat_model.queries == queries]
+        passive = next(row for row in rows if row.student == "passive")
+        (strongest,) = [row for row in rows if row.strongest]
+        assert released is not None
+        assert passive.facts is not None
         cells = [
-            names[row.defense],
-            f"{row.threat_model.queries:,}",
+            name_of(teacher),
+            f"{queries:,}",
             f"{released.derivable.mean:.0f}",
-            f"{forced.mean:.0f} ({forced.interval.low:.0f} to {forced.interval.high:.0f})",
-            f"{row.facts.free.mean:.0f}",
-            f"{100 * row.accuracy:.1f}",
+            learnt_forced(passive),
+            f"{passive.facts.free.mean:.0f}",
+            percent(passive.accuracy, passive.standard_error),
+            f"{percent(strongest.accuracy, strongest.standard_error)} ({strongest.student})",
+            learnt_forced(strongest),
         ]
         assert f"| {' | '.join(cells)} |" in lines
+
+
+def learnt_forced(row: StudentRow) -> str:
+    """The facts that a student gives rightly in most forced probes, with their interval."""
+    assert row.facts is not None
+    forced = row.facts.forced
+    return f"{forced.mean:.0f} ({forced.interval.low:.0f} to {forced.interval.high:.0f})"
 
 
 def test_the_suites_table_is_what_the_rows_say() -> None:
