@@ -21,6 +21,7 @@ from distillgame.records import ReleasedTrace, Results, StudentRow, TeacherRow, 
 from distillgame.records.suspects import SuspectResults, SuspectRow
 from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
 from distillgame.report.tables import suspect_lines
+from distillgame.report.tables.leaderboard import LeaderboardRow
 from distillgame.stats import FLAGS
 from distillgame.students import SUITES, Desk, Supplies, TrainingSettings, distill, make_student, students
 from distillgame.tasks import split, tasks
@@ -246,6 +247,8 @@ def test_the_split_into_knowledge_and_method_is_what_the_default_game_said() -> 
 def test_the_table_of_queries_is_what_the_sweep_said() -> None:
     results = read_results(DOCS / "bestiary-queries.json")
     lines = (DOCS / "bestiary.md").read_text().splitlines()
+    assert sum(line.startswith("|") for line in section(lines, "## What a rate limit buys")) == 2 + 5 * 4
+    assert len(results.teachers) == 5
     for teacher, queries in product(results.teachers, (100, 400, 1500, 6000)):
         released = results.released(teacher.defense, queries)
         rows = [row for row in results.of(teacher) if row.threat_model.queries == queries]
@@ -264,6 +267,12 @@ def test_the_table_of_queries_is_what_the_sweep_said() -> None:
             learnt_forced(strongest),
         ]
         assert f"| {' | '.join(cells)} |" in lines
+
+
+def section(lines: list[str], heading: str) -> list[str]:
+    """The lines of a page's section."""
+    rest = lines[lines.index(heading) + 1 :]
+    return rest[: next((place for place, line in enumerate(rest) if line.startswith("## ")), len(rest))]
 
 
 def learnt_forced(row: StudentRow) -> str:
@@ -288,7 +297,30 @@ def test_the_suites_table_is_what_the_rows_say() -> None:
             ]
         assert row.teacher.kl_per_trace is not None
         cells.append(f"{row.teacher.kl_per_trace:.2f}")
-        assert any(line.startswith(f"| {' | '.join(cells)} |") for line in lines), cells
+        assert row.teacher.time_cost is not None
+        cells.append(f"{row.teacher.time_cost:.2f}")
+        assert [line for line in lines if line.startswith(f"| {name_of(row.teacher)} |")] == [
+            f"| {' | '.join(cells)} |"
+        ]
+
+
+def test_the_habits_suite_finds_no_difference_of_released_text() -> None:
+    results = read_results(DOCS / "leg-counting-v2.json")
+    assert [row.defense for row in results.teachers] == [row.teacher.defense for row in legs("v2")]
+    text = [each for each in results.comparisons if each.level == "text"]
+    assert len(text) == 10
+    assert not any(each.difference.significant for each in text)
+    for old, new in zip(legs("v1"), legs("v2"), strict=True):
+        assert old.strongest is not None
+        assert new.strongest is not None
+        assert old.strongest.label == new.strongest.label
+        assert round(abs(old.strongest.accuracy - new.strongest.accuracy), 6) <= 0.001
+
+
+def legs(version: str) -> list[LeaderboardRow]:
+    """The rows of leg counting's suite, in the order of its configuration."""
+    rows = {row.teacher.defense: row for row in read_rows(DOCS / "leaderboard" / f"leg_counting-{version}")}
+    return [rows[defense.label] for defense in load_config("leg_counting_suite").policies]
 
 
 def test_the_committed_bench_is_what_its_rows_say() -> None:
