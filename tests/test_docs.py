@@ -28,6 +28,7 @@ from distillgame.tasks import split, tasks
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+TEMPERED = "temperature temperature=1.034"
 
 
 def blocks(name: str, language: str) -> list[str]:
@@ -272,7 +273,7 @@ def test_the_table_of_queries_is_what_the_sweep_said() -> None:
 def section(lines: list[str], heading: str) -> list[str]:
     """The lines of a page's section."""
     rest = lines[lines.index(heading) + 1 :]
-    return rest[: next((place for place, line in enumerate(rest) if line.startswith("## ")), len(rest))]
+    return rest[: next((place for place, line in enumerate(rest) if line.startswith(("## ", "### "))), len(rest))]
 
 
 def learnt_forced(row: StudentRow) -> str:
@@ -370,6 +371,29 @@ def test_the_table_of_the_suites_second_version_is_what_its_game_said() -> None:
                 f"{row.facts.forced.mean:.0f}",
             ]
         assert f"| {' | '.join(cells)} |" in lines, teacher.defense
+
+
+def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-kl.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### At one KL")
+    expected = []
+    for teacher in results.teachers:
+        passive = results.find(teacher.defense, "passive")
+        (strongest,) = [row for row in results.of(teacher) if row.strongest]
+        assert strongest.facts is not None
+        cells = [
+            name_of(teacher),
+            percent(teacher.accuracy, teacher.standard_error),
+            f"{teacher.kl_per_trace:.2f} ± {teacher.kl_standard_error:.2f}",
+            percent(passive.accuracy, passive.standard_error),
+            f"{percent(strongest.accuracy, strongest.standard_error)} ({strongest.student})",
+            f"{strongest.facts.forced.mean:.0f}",
+        ]
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
+    defended = [each for each in results.comparisons if not {each.first, each.second} & {"standard", TEMPERED}]
+    assert len(defended) == 36
+    assert not any(each.difference.significant for each in defended)
 
 
 def called(student: str, settings: dict[str, Any]) -> str:
