@@ -396,6 +396,24 @@ def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
     assert not any(each.difference.significant for each in defended)
 
 
+def test_the_table_of_stronger_defenses_is_what_its_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-strength.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### Stronger defenses")
+    expected = []
+    for teacher in results.teachers:
+        passive, quarter, retold, inverted = (
+            results.find(teacher.defense, student) for student in ("passive", "filter", "retold", "inverted")
+        )
+        assert quarter.accuracy > 0.5
+        assert retold.seeds == [0]
+        cells = [name_of(teacher), percent(teacher.accuracy, teacher.standard_error), f"{teacher.kl_per_trace:.2f}"]
+        cells += [percent(row.accuracy, row.standard_error) for row in (passive, quarter)]
+        cells += [f"{100 * retold.accuracy:.1f}", percent(inverted.accuracy, inverted.standard_error)]
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
+    assert not any(each.difference.significant for each in results.comparisons)
+
+
 def called(student: str, settings: dict[str, Any]) -> str:
     """A student as that table calls it."""
     if student == "composed":
