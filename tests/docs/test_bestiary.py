@@ -1,0 +1,147 @@
+"""The tables about the world of facts are those of its committed results."""
+
+from itertools import product
+
+from distillgame.records import Results, StudentRow, TeacherRow, read_results
+from distillgame.report import name_of, percent
+from tests.docs.pages import DOCS, called, section
+
+TEMPERED = "temperature temperature=1.034"
+
+
+def test_the_split_into_knowledge_and_method_is_what_the_default_game_said() -> None:
+    results = read_results(DOCS / "bestiary-game.json")
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    for row in results.students:
+        learnt = row.facts
+        assert learnt is not None
+        assert learnt.accuracy_if_known is not None
+        teacher = next(teacher for teacher in results.teachers if teacher.defense == row.defense)
+        name = "–" if row.control or row.student in ("untrained", "reference") else name_of(teacher)
+        low, high = learnt.forced.interval.low, learnt.forced.interval.high
+        cells = [
+            name,
+            row.student,
+            f"{100 * row.accuracy:.1f}",
+            f"{learnt.forced.mean:.0f} ({low:.0f} to {high:.0f})",
+            f"{learnt.free.mean:.0f}",
+            f"{learnt.knowledge:.2f}".removeprefix("0"),
+            f"{learnt.accuracy_if_known:.2f}".removeprefix("0"),
+        ]
+        assert f"| {' | '.join(cells)} |" in lines
+
+
+def test_the_table_of_queries_is_what_the_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-queries.json")
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    assert sum(line.startswith("|") for line in section(lines, "## What a rate limit buys")) == 2 + 5 * 4
+    assert len(results.teachers) == 5
+    for teacher, queries in product(results.teachers, (100, 400, 1500, 6000)):
+        released = results.released(teacher.defense, queries)
+        rows = [row for row in results.of(teacher) if row.threat_model.queries == queries]
+        passive = next(row for row in rows if row.student == "passive")
+        (strongest,) = [row for row in rows if row.strongest]
+        assert released is not None
+        assert passive.facts is not None
+        cells = [
+            name_of(teacher),
+            f"{queries:,}",
+            f"{released.derivable.mean:.0f}",
+            learnt_forced(passive),
+            f"{passive.facts.free.mean:.0f}",
+            percent(passive.accuracy, passive.standard_error),
+            f"{percent(strongest.accuracy, strongest.standard_error)} ({strongest.student})",
+            learnt_forced(strongest),
+        ]
+        assert f"| {' | '.join(cells)} |" in lines
+
+
+def learnt_forced(row: StudentRow) -> str:
+    """The facts that a student gives rightly in most forced probes, with their interval."""
+    assert row.facts is not None
+    forced = row.facts.forced
+    return f"{forced.mean:.0f} ({forced.interval.low:.0f} to {forced.interval.high:.0f})"
+
+
+def test_the_table_of_the_strongest_students_is_what_the_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-suite.json")
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    for teacher in results.teachers:
+        assert f"| {' | '.join(strongest_cells(results, teacher))} |" in lines, teacher.defense
+
+
+def strongest_cells(results: Results, teacher: TeacherRow) -> list[str]:
+    """A defense's row: teacher, passive student, the strongest with and without public solutions, and its facts."""
+    found = [row for row in results.of(teacher) if row.strongest]
+    text, assisted = (next(row for row in found if row.threat_model.level == level) for level in ("text", "assisted"))
+    passive, released = results.find(teacher.defense, "passive"), results.released(teacher.defense, 1500)
+    assert released is not None
+    assert text.facts is not None
+    return [
+        name_of(teacher),
+        percent(teacher.accuracy, teacher.standard_error),
+        f"{teacher.kl_per_trace:.2f}",
+        percent(passive.accuracy, passive.standard_error),
+        f"{percent(text.accuracy, text.standard_error)} ({text.student})",
+        percent(assisted.accuracy, assisted.standard_error),
+        f"{released.derivable.mean:.0f}",
+        f"{text.facts.forced.mean:.0f}",
+    ]
+
+
+def test_the_table_of_the_suites_second_version_is_what_its_game_said() -> None:
+    results = read_results(DOCS / "bestiary-v2.json")
+    assert results.suite == "standard v2"
+    lines = (DOCS / "bestiary.md").read_text().splitlines()
+    for teacher in results.teachers:
+        passive = results.find(teacher.defense, "passive")
+        cells = [name_of(teacher), *(percent(row.accuracy, row.standard_error) for row in (teacher, passive))]
+        for level in ("text", "assisted"):
+            (row,) = [row for row in results.of(teacher) if row.strongest and row.threat_model.level == level]
+            assert row.facts is not None
+            cells += [
+                f"{percent(row.accuracy, row.standard_error)} ({called(row.student, row.settings)})",
+                f"{row.facts.forced.mean:.0f}",
+            ]
+        assert f"| {' | '.join(cells)} |" in lines, teacher.defense
+
+
+def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-kl.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### At one KL")
+    expected = []
+    for teacher in results.teachers:
+        passive = results.find(teacher.defense, "passive")
+        (strongest,) = [row for row in results.of(teacher) if row.strongest]
+        assert strongest.facts is not None
+        cells = [
+            name_of(teacher),
+            percent(teacher.accuracy, teacher.standard_error),
+            f"{teacher.kl_per_trace:.2f} ± {teacher.kl_standard_error:.2f}",
+            percent(passive.accuracy, passive.standard_error),
+            f"{percent(strongest.accuracy, strongest.standard_error)} ({strongest.student})",
+            f"{strongest.facts.forced.mean:.0f}",
+        ]
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
+    defended = [each for each in results.comparisons if not {each.first, each.second} & {"standard", TEMPERED}]
+    assert len(defended) == 36
+    assert not any(each.difference.significant for each in defended)
+
+
+def test_the_table_of_stronger_defenses_is_what_its_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-strength.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### Stronger defenses")
+    expected = []
+    for teacher in results.teachers:
+        passive, quarter, retold, inverted = (
+            results.find(teacher.defense, student) for student in ("passive", "filter", "retold", "inverted")
+        )
+        assert quarter.accuracy > 0.5
+        assert retold.seeds == [0]
+        cells = [name_of(teacher), percent(teacher.accuracy, teacher.standard_error), f"{teacher.kl_per_trace:.2f}"]
+        cells += [percent(row.accuracy, row.standard_error) for row in (passive, quarter)]
+        cells += [f"{100 * retold.accuracy:.1f}", percent(inverted.accuracy, inverted.standard_error)]
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
+    assert not any(each.difference.significant for each in results.comparisons)
