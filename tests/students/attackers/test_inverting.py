@@ -6,6 +6,7 @@ from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
 from distillgame.students import Desk, Inversion, Supplies, make_student
+from distillgame.students.attackers.inverting import Spliced
 
 FULL = "4 cockroach : 4 x 6 = 24 total 24 . 3 dog : 3 x 4 = 12 total 36 . #### 36"
 TERSE = "4 cockroach total 24 . 3 dog total 36 . #### 36"
@@ -29,8 +30,30 @@ def test_an_expansion_that_keeps_the_traces_numbers_comes_before_one_that_does_n
     assert learnt(teacher, supplies) == [FULL, other]
 
 
-def learnt(model: LanguageModel, supplies: Supplies) -> list[str]:
-    lessons = make_student("inverted").prepare(Desk(model, supplies, [], 256, 4, 1e-3, 1e-3))
+def test_what_was_released_stands_and_only_what_an_expansion_inserts_is_taken(teacher: LanguageModel) -> None:
+    """The inverter names another animal and drops a word; the trace's own stand, and working comes between them."""
+    trace = "so 4 cockroach total 24 . 3 dog : 3 x 4 = 12 total 36 . #### 36"
+    other = FULL.replace("dog", "cat")
+    off = FULL.replace("24", "28")
+    expansions = [
+        [conversation(off), conversation(other)],
+        [conversation(off)],
+        [conversation(FULL.replace("36", "35"))],
+    ]
+    supplies = Supplies([conversation(trace)] * 3, expansions=expansions)
+    assert learnt(teacher, supplies, "spliced") == [f"so {FULL}"]
+
+
+def test_splicing_nothing_keeps_a_text_to_the_letter(teacher: LanguageModel) -> None:
+    text = "  4 cockroach\n: 4 x 6 = 24 total 24 .  3 dog #### 36 \n"
+    desk = Desk(teacher, Supplies([conversation(text)], expansions=[[conversation(text)]]), [], 256, 4, 1e-3, 1e-3)
+    student = make_student("spliced")
+    assert isinstance(student, Spliced)
+    assert student.edited(desk) == [conversation(text)]
+
+
+def learnt(model: LanguageModel, supplies: Supplies, student: str = "inverted") -> list[str]:
+    lessons = make_student(student).prepare(Desk(model, supplies, [], 256, 4, 1e-3, 1e-3))
     return [model.tokenizer.decode(lesson.example.target, skip_special_tokens=True).strip() for lesson in lessons]
 
 

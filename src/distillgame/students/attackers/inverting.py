@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 
 from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
@@ -11,6 +12,9 @@ from distillgame.students.lessons import Desk
 from distillgame.students.supplies import Inversion, Needs
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+WORD = re.compile(r"\s*\S+|\s+$")
+"""A word and the space before it; all words of a text are the text."""
 
 
 @students.register("inverted")
@@ -48,9 +52,45 @@ class Inverted(Editing):
         return [expansion for expansion in chosen if expansion is not None]
 
 
+@students.register("spliced")
+@dataclass(frozen=True)
+class Spliced(Inverted):
+    """Trains on the traces with what an inverter inserts; what was released stands as it is.
+
+    An inverter of modest size does not copy reliably: where a trace shows its working, the expansion may show another.
+    So of the first expansion that comes to a trace's answer and has all its numbers, in their order, only the words are
+    taken that stand between those of the trace, and the trace's own stay. Traces without such an expansion are dropped.
+    """
+
+    name = "spliced"
+
+    def edited(self, desk: Desk) -> list[ReleasedTrace]:
+        """Return the traces with what their expansions insert."""
+        pairs = zip(desk.supplies.traces, desk.supplies.expansions, strict=True)
+        chosen = ((trace, _consistent(trace, expansions)) for trace, expansions in pairs)
+        return [_spliced(trace, expansion) for trace, expansion in chosen if expansion is not None]
+
+
+def _spliced(trace: ReleasedTrace, expansion: ReleasedTrace) -> ReleasedTrace:
+    """Return a trace with the words that only its expansion has; where both have words, the trace's."""
+    *before, last = trace.messages
+    own, other = (WORD.findall(each.messages[-1]["content"]) for each in (trace, expansion))
+    ours, theirs = ([word.strip() for word in each] for each in (own, other))
+    words = []
+    for operation, start, end, first, past in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        words += other[first:past] if operation == "insert" else own[start:end]
+    return replace(trace, messages=[*before, last | {"content": "".join(words)}])
+
+
+def _consistent(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> ReleasedTrace | None:
+    """Return the first expansion that comes to the trace's answer and has all its numbers; None without one."""
+    same = (each for each in expansions if comes_to_same(trace, each))
+    return next((each for each in same if _keeps_numbers(trace, each)), None)
+
+
 def _chosen(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> ReleasedTrace | None:
-    same = [each for each in expansions if comes_to_same(trace, each)]
-    return next((each for each in same if _keeps_numbers(trace, each)), next(iter(same), None))
+    same = (each for each in expansions if comes_to_same(trace, each))
+    return _consistent(trace, expansions) or next(same, None)
 
 
 def _keeps_numbers(trace: ReleasedTrace, expansion: ReleasedTrace) -> bool:
