@@ -96,14 +96,16 @@ def test_the_table_of_the_suites_second_version_is_what_its_game_said() -> None:
     for teacher in results.teachers:
         passive = results.find(teacher.defense, "passive")
         cells = [name_of(teacher), *(percent(row.accuracy, row.standard_error) for row in (teacher, passive))]
-        for level in ("text", "assisted"):
-            (row,) = [row for row in results.of(teacher) if row.strongest and row.threat_model.level == level]
-            assert row.facts is not None
-            cells += [
-                f"{percent(row.accuracy, row.standard_error)} ({called(row.student, row.settings)})",
-                f"{row.facts.forced.mean:.0f}",
-            ]
+        cells += [cell for level in ("text", "assisted") for cell in chosen_cells(results, teacher, level)]
         assert f"| {' | '.join(cells)} |" in lines, teacher.defense
+
+
+def chosen_cells(results: Results, teacher: TeacherRow, level: str) -> list[str]:
+    """The strongest student of a level, and its facts."""
+    (row,) = [row for row in results.of(teacher) if row.strongest and row.threat_model.level == level]
+    assert row.facts is not None
+    name = called(row.student, row.settings)
+    return [f"{percent(row.accuracy, row.standard_error)} ({name})", f"{row.facts.forced.mean:.0f}"]
 
 
 def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
@@ -145,3 +147,26 @@ def test_the_table_of_stronger_defenses_is_what_its_sweep_said() -> None:
         expected.append(f"| {' | '.join(cells)} |")
     assert [line for line in lines if line.startswith("|")][2:] == expected
     assert not any(each.difference.significant for each in results.comparisons)
+
+
+def test_the_table_of_forms_is_what_its_game_said() -> None:
+    results = read_results(DOCS / "bestiary-forms.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### What a form of release leaves")
+    expected = []
+    for teacher in results.teachers:
+        assert percent(teacher.accuracy, teacher.standard_error) == "95.4 ± 0.5"
+        assert results.legibility is not None
+        (legible,) = [row for row in results.legibility.rows if row.defense == teacher.defense]
+        assert legible.auditability is not None
+        released = results.released(teacher.defense, 1500)
+        assert released is not None
+        passive = results.find(teacher.defense, "passive")
+        cells = [
+            teacher.defense.partition("form=")[2],
+            f"{legible.auditability.mean:.2f}",
+            f"{released.derivable.mean:.0f}",
+        ]
+        cells.append(percent(passive.accuracy, passive.standard_error))
+        cells += [cell for level in ("text", "assisted") for cell in chosen_cells(results, teacher, level)]
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
