@@ -6,7 +6,7 @@ from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
 from distillgame.models import LanguageModel
 from distillgame.records import ReleasedTrace
-from distillgame.students import Desk, Inversion, Supplies, appraise, make_student
+from distillgame.students import Desk, Supplies, appraise, make_student
 
 FULL = "4 cockroach : 4 x 6 = 24 total 24 . 3 dog : 3 x 4 = 12 total 36 . #### 36"
 TERSE = "4 cockroach total 24 . 3 dog total 36 . #### 36"
@@ -43,24 +43,6 @@ def test_its_reader_is_a_passive_student_or_that_of_the_round_before() -> None:
     assert (needs.reader, needs.rewrites, needs.level) == (NamedChoice(name="passive"), 2, "text")
     reader = make_student("retold", {"k": 2, "rounds": 3, "value": "influence"}).needs.reader
     assert reader == NamedChoice(name="retold", options={"k": 2, "rounds": 2, "value": "influence"})
-
-
-def test_another_reader_brings_its_needs_and_its_level() -> None:
-    inverted = {"spliced": {"draws": 2, "k": 3}}
-    student = make_student("retold", {"k": 2, "rounds": 2, "reader": inverted})
-    assert (student.needs.rewrites, student.needs.level) == (2, "assisted")
-    assert student.needs.inversion == Inversion(draws=2, expansions=3, rate=0.05)
-    assert student.settings == {"k": 2, "rounds": 2, "reader": "spliced:draws:2,k:3"}
-    before = student.needs.reader
-    assert before is not None
-    assert make_student(before.name, before.options).needs.reader == NamedChoice.model_validate(inverted)
-
-
-@pytest.mark.parametrize("reader", ["untrained", {"best_of_k": {"k": 2}}, {"on_policy": {"rounds": 2}}, "paraphrased"])
-def test_a_reader_that_asks_for_more_than_the_traces_is_refused(reader: str | dict[str, object]) -> None:
-    name = reader if isinstance(reader, str) else next(iter(reader))
-    with pytest.raises(DistillgameError, match=f"student 'retold': '{name}' (is a control|asks for more)"):
-        make_student("retold", {"reader": reader})
 
 
 @pytest.mark.parametrize("options", [{"k": 0}, {"rounds": 0}])

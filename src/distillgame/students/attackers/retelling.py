@@ -1,15 +1,12 @@
 """Students that learn from what another student made of the traces."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from distillgame.choices import NamedChoice, shown
-from distillgame.errors import DistillgameError
+from distillgame.choices import NamedChoice
 from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
-from distillgame.students.base import Editing, Student, StudentChoice, require_at_least, students
+from distillgame.students.base import Editing, require_at_least, students
 from distillgame.students.lessons import Desk
 from distillgame.students.supplies import Needs
 from distillgame.students.valuation import PASSIVE, Value, Valuing, most_valuable
@@ -18,13 +15,12 @@ from distillgame.students.valuation import PASSIVE, Value, Valuing, most_valuabl
 @students.register("retold")
 @dataclass(frozen=True)
 class Retold(Editing, Valuing):
-    """Lets another student of the traces answer the same prompts, and trains on the best that comes to the same.
+    """Lets a passive student of the traces answer the same prompts, and trains on the best that comes to the same.
 
     A student knows more of what it read than it says: a defense may have taught it the habit of leaving out its
     working, and sampled often enough it still shows some. Of each prompt, the most valuable among the trace and the
     ``k`` completions that come to the trace's answer is kept. With further ``rounds``, the student of one round is the
-    next one's reader. No query is spent on it. The first reader is a passive student unless ``reader`` names another,
-    such as one that shows its working more often.
+    next one's reader. No query is spent on it.
 
     Keeping one's own completions that come to a known answer is the step of STaR (Zelikman et al., "STaR: Bootstrapping
     Reasoning With Reasoning"). Here the provider gave the answers, and the value chooses among what is kept.
@@ -33,41 +29,19 @@ class Retold(Editing, Valuing):
     k: int = 8
     rounds: int = 1
     value: Value = "grad"
-    reader: str | dict[str, Any] = PASSIVE.name
     name = "retold"
 
     def __post_init__(self) -> None:
         require_at_least(self.name, "k", self.k, 1)
         require_at_least(self.name, "rounds", self.rounds, 1)
-        reader, needs = self._reader, self._reader.needs
-        if reader.control or not reader.trains:
-            raise DistillgameError(f"student 'retold': '{reader.name}' is a control and reads nothing")
-        if max(needs.draws, needs.rounds) > 1 or needs.paraphraser:
-            raise DistillgameError(
-                f"student 'retold': '{reader.name}' asks for more than the traces, so it cannot be the reader"
-            )
-
-    @cached_property
-    def _reader(self) -> Student:
-        return StudentChoice.model_validate(self.reader).student
-
-    @property
-    def settings(self) -> Mapping[str, float | str]:
-        """Its options, and the first reader unless that is a passive student."""
-        found = {name: value for name, value in super().settings.items() if name != "reader"}
-        return found if self._reader_options == {} else found | {"reader": shown(self.reader)}
 
     @property
     def needs(self) -> Needs:
-        """A reader and its completions, and whatever the first reader needs."""
-        before = {"k": self.k, "rounds": self.rounds - 1, "value": self.value} | self._reader_options
-        first = NamedChoice.model_validate(self.reader)
-        reader = NamedChoice(name=self.name, options=before) if self.rounds > 1 else first
-        return replace(self._reader.needs, rewrites=self.k, reader=reader)
-
-    @property
-    def _reader_options(self) -> dict[str, Any]:
-        return {} if self.reader == PASSIVE.name else {"reader": self.reader}
+        """A reader and its completions."""
+        before = {"k": self.k, "rounds": self.rounds - 1, "value": self.value}
+        return Needs(
+            rewrites=self.k, reader=NamedChoice(name=self.name, options=before) if self.rounds > 1 else PASSIVE
+        )
 
     def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the most valuable telling of each trace."""

@@ -12,7 +12,6 @@ from distillgame.records import read_released
 from distillgame.students import StudentChoice
 from tests.endpoints import completion, endpoint
 
-MIXED = StudentChoice(name="mixed", options={"share": 0.5})
 PARAPHRASED = StudentChoice(name="paraphrased", options={"k": 2})
 
 
@@ -72,15 +71,3 @@ def test_the_student_of_one_round_reads_for_the_next(tiny: dict[str, Any]) -> No
     assert first.student.label == "retold k=2 rounds=1 value=grad"
     assert isinstance(first.rewrites, RetellStage)
     assert first.rewrites.reader.label.startswith("distill passive")
-
-
-def test_another_student_reads_where_it_is_named(tiny: dict[str, Any], tmp_path: Path) -> None:
-    planner = Planner(load_config(tiny))
-    target = DefenseTarget.of(planner.config.policies[1])
-    choice = StudentChoice(name="retold", options={"k": 2, "reader": {"mixed": {"share": 0.5}}})
-    trained = planner.distill(target, choice, seed=0)
-    assert isinstance(trained.rewrites, RetellStage)
-    assert trained.rewrites.reader == planner.distill(target, MIXED, seed=0)
-    with Run(tmp_path, planner.config, progress=False) as run:
-        run.compute([trained])
-        assert read_report(run.folder(trained)).traces == 24
