@@ -44,6 +44,11 @@ def test_what_was_released_stands_and_only_what_an_expansion_inserts_is_taken(te
     assert learnt(teacher, supplies, "spliced") == [f"so {FULL}"]
 
 
+def test_before_an_answer_alone_comes_the_whole_working(teacher: LanguageModel) -> None:
+    supplies = Supplies([conversation("#### 36")], expansions=[[conversation(FULL)]])
+    assert learnt(teacher, supplies, "spliced") == [FULL]
+
+
 def test_splicing_nothing_keeps_a_text_to_the_letter(teacher: LanguageModel) -> None:
     text = "  4 cockroach\n: 4 x 6 = 24 total 24 .  3 dog #### 36 \n"
     desk = Desk(teacher, Supplies([conversation(text)], expansions=[[conversation(text)]]), [], 256, 4, 1e-3, 1e-3)

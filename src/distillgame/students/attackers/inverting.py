@@ -79,6 +79,9 @@ def _spliced(trace: ReleasedTrace, expansion: ReleasedTrace) -> ReleasedTrace:
     words = []
     for operation, start, end, first, past in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
         words += other[first:past] if operation == "insert" else own[start:end]
+        if operation == "equal" and start == 0 < first:
+            # A trace's first word has no space before it; with something in front, it has the expansion's.
+            words[-(end - start)] = other[first]
     return replace(trace, messages=[*before, last | {"content": "".join(words)}])
 
 
