@@ -2,10 +2,11 @@
 
 Run ``python benchmarks/inversion.py RUN FOLDER LABEL...``, where RUN is a folder in which ``inverted`` was played in
 the world of facts with three seeds, and LABEL the beginning of its traces' label, such as "sample poe gamma=0.4 of".
-Passive students train on four diets; if it is interrupted, it goes on. It prints a Markdown table:
+Passive students train on five diets; if it is interrupted, it goes on. It prints a Markdown table:
 
 * *rule, all*: every trace with the working that follows from its own totals, restored by a program;
-* *rule, kept*: the same, of the prompts whose expansions the inverted student kept;
+* *rule, whole*: those of them in which every step shows it then;
+* *rule, kept*: the first, of the prompts whose expansions the inverted student kept;
 * *mended*: those expansions, with a true product in place of each false one;
 * *inverted*: those expansions as they are.
 """
@@ -54,6 +55,11 @@ def restored(completion: str) -> str:
     return STEP.sub(written, completion)
 
 
+def is_whole(completion: str) -> bool:
+    """Return whether every step of a completion shows its working."""
+    return all(step["name"] is None or step["product"] is not None for step in STEP.finditer(completion))
+
+
 def mended(completion: str) -> str:
     """Return a completion in which every stated number of legs is true, and products and totals follow from it."""
     total = 0
@@ -85,7 +91,7 @@ def edited(traces: Iterable[ReleasedTrace], edit: Callable[[str], str]) -> list[
 
 
 def diets(run: Path, label: str, seed: int) -> dict[str, list[ReleasedTrace]]:
-    """Return the four diets of a seed."""
+    """Return the diets of a seed."""
     folders = {json.loads(path.read_text())["label"]: path.parent for path in run.glob("stages/*/stage.json")}
     (name,) = [
         each
@@ -106,6 +112,7 @@ def diets(run: Path, label: str, seed: int) -> dict[str, list[ReleasedTrace]]:
     kept = [trace for trace in traces if json.dumps(trace.messages[:-1]) in asked]
     return {
         "rule, all": edited(traces, restored),
+        "rule, whole": [each for each in edited(traces, restored) if is_whole(each.messages[-1]["content"])],
         "rule, kept": edited(kept, restored),
         "mended": edited(taken, mended),
         "inverted": taken,
