@@ -7,7 +7,7 @@ Passive students train on five diets; if it is interrupted, it goes on. It print
 * *rule, all*: every trace with the working that follows from its own totals, restored by a program;
 * *rule, whole*: those of them in which every step shows it then;
 * *rule, kept*: the first, of the prompts whose expansions the inverted student kept;
-* *mended*: those expansions, with a true product in place of each false one;
+* *mended*: those expansions, with the true kind and product wherever they show working;
 * *inverted*: those expansions as they are.
 """
 
