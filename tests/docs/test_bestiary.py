@@ -170,3 +170,22 @@ def test_the_table_of_forms_is_what_its_game_said() -> None:
         cells += [cell for level in ("text", "assisted") for cell in chosen_cells(results, teacher, level)]
         expected.append(f"| {' | '.join(cells)} |")
     assert [line for line in lines if line.startswith("|")][2:] == expected
+
+
+def test_the_table_of_compositions_is_what_the_search_said() -> None:
+    results = read_results(DOCS / "bestiary-search.json")
+    lines = section(
+        (DOCS / "bestiary.md").read_text().splitlines(), "### Does a composition beat the best single student?"
+    )
+    expected = []
+    for teacher in results.teachers:
+        cells = [name_of(teacher), *(chosen_cells(results, teacher, level)[0] for level in ("text", "assisted"))]
+        assert {row.tried for row in results.of(teacher) if row.validation is not None} == {32}
+        for level in ("text", "assisted"):
+            pairs = [row for row in results.of(teacher) if (row.student, row.threat_model.level) == ("composed", level)]
+            best = max(pairs, key=lambda row: row.accuracies[0], default=None)
+            cells.append(
+                "–" if best is None else f"{100 * best.accuracies[0]:.1f} ({called('composed', best.settings)})"
+            )
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
