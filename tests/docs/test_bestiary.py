@@ -189,3 +189,20 @@ def test_the_table_of_compositions_is_what_the_search_said() -> None:
             )
         expected.append(f"| {' | '.join(cells)} |")
     assert [line for line in lines if line.startswith("|")][2:] == expected
+
+
+def test_the_table_of_few_queries_is_what_its_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-few-queries.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### Few queries, further students")
+    expected = []
+    for teacher, queries in product(results.teachers, (100, 400)):
+        rows = {row.student: row for row in results.of(teacher) if row.threat_model.queries == queries}
+        cells = [name_of(teacher), str(queries)]
+        for student in ("passive", "filter", "retold", "spliced"):
+            row = rows[student]
+            assert row.facts is not None
+            spread = row.standard_error if len(row.seeds) == 3 else None
+            cells.append(f"{100 * row.accuracy:.1f}" if spread is None else percent(row.accuracy, spread))
+            cells += [f"{row.facts.forced.mean:.0f}"] if student in ("retold", "spliced") else []
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
