@@ -1,14 +1,16 @@
-"""The distance between the inverted student and a rule that restores the working: what is lost, and to what.
+"""The distance between students of inverted traces and a rule that restores the working: what is lost, and to what.
 
-Run ``python benchmarks/inversion.py RUN FOLDER LABEL...``, where RUN is a folder in which ``inverted`` was played in
-the world of facts with three seeds, and LABEL the beginning of its traces' label, such as "sample poe gamma=0.4 of".
-Passive students train on five diets; if it is interrupted, it goes on. It prints a Markdown table:
+Run ``python benchmarks/inversion.py RUN FOLDER DEFENSE...``, where ``inverted: {draws: 8, k: 4}`` was played by
+``distillgame play suite --out RUN`` against each DEFENSE, which is written as in a configuration, such as
+"{poe: {gamma: 0.4}}". Passive students train on seven diets, each a list of traces; started again, an interrupted run
+continues. It writes ``inversion.json``.
 
-* *rule, all*: every trace with the working that follows from its own totals, restored by a program;
-* *rule, whole*: those of them in which every step shows it then;
-* *rule, kept*: the first, of the prompts whose expansions the inverted student kept;
-* *mended*: those expansions, with the true kind and product wherever they show working;
-* *inverted*: those expansions as they are.
+* *released whole*: the traces in which every step shows its working as they were released;
+* *rule, all*: all traces, with the working that follows from a trace's own totals restored by a program;
+* *rule, whole*: those of them in which every step shows its working then;
+* *rule, kept*: those of the prompts whose expansions the inverted student keeps;
+* *mended*: these expansions with true kinds, products, totals and answers; working that is not shown stays hidden;
+* *inverted*, *spliced*: what the students of these names learn.
 """
 
 import json
@@ -16,34 +18,39 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from distillgame.arena import load_config
-from distillgame.arena.plan import GivenTarget
+from distillgame.arena.plan import DefenseTarget, GivenTarget, Planner
 from distillgame.arena.play import play_rounds
-from distillgame.arena.stages import GivenStage
+from distillgame.arena.stages import TRACES, GivenStage, Stage
+from distillgame.arena.store import write_text
+from distillgame.errors import DistillgameError
 from distillgame.models import load_without_weights, quiet
-from distillgame.records import ReleasedTrace, released_traces, write_released
-from distillgame.students import Desk, Supplies
-from distillgame.students.attackers.inverting import Inverted
+from distillgame.policies import Defense
+from distillgame.records import ReleasedTrace, read_released, write_released
+from distillgame.students import Desk, StudentChoice, Supplies
+from distillgame.students.attackers.inverting import Inverted, Spliced
 from distillgame.worlds.bestiary.creatures import creatures
 from distillgame.worlds.bestiary.knowledge import STEP, BestiaryKnowledge
 
 SEEDS = (0, 1, 2)
-DRAWS, K = 8, 4
+OPTIONS: dict[str, Any] = {"draws": 8, "k": 4}
 KNOWLEDGE = BestiaryKnowledge()
 CHANGES = {"suite": None, "students": ["passive"], "judge": [], "controls": False}
 
 
 def restored(completion: str) -> str:
-    """Return a completion in which every step whose legs follow from its totals shows its working and total."""
+    """Return a completion with working and total in every step on a private creature whose legs follow from totals."""
     derived = {claim.fact: claim.value for claim in KNOWLEDGE.claims(completion) if not claim.stated}
     total: int | None = 0
 
     def written(step: re.Match[str]) -> str:
         nonlocal total
-        name = step["name"]
-        if name is None or step["product"] is not None or name not in derived:
-            product = step["product"]
+        name, product = step["name"], step["product"]
+        if name is None or product is not None or name not in derived:
             known = total + int(product) if total is not None and product is not None else None
             total = int(step["total"]) if step["total"] is not None else known
             return step[0]
@@ -55,13 +62,8 @@ def restored(completion: str) -> str:
     return STEP.sub(written, completion)
 
 
-def is_whole(completion: str) -> bool:
-    """Return whether every step of a completion shows its working."""
-    return all(step["name"] is None or step["product"] is not None for step in STEP.finditer(completion))
-
-
 def mended(completion: str) -> str:
-    """Return a completion in which every stated number of legs is true, and products and totals follow from it."""
+    """Return a completion with true kinds and products where it shows working, and true totals and answer."""
     total = 0
 
     def written(step: re.Match[str]) -> str:
@@ -82,67 +84,83 @@ def mended(completion: str) -> str:
     return STEP.sub(written, completion)
 
 
+def is_whole(completion: str) -> bool:
+    """Return whether a completion has steps, and every one shows its working."""
+    steps = [step for step in STEP.finditer(completion) if step["name"] is not None]
+    return bool(steps) and all(step["product"] is not None for step in steps)
+
+
+def text(trace: ReleasedTrace) -> str:
+    return trace.messages[-1]["content"]
+
+
 def edited(traces: Iterable[ReleasedTrace], edit: Callable[[str], str]) -> list[ReleasedTrace]:
     return [
-        ReleasedTrace([*before, {"role": "assistant", "content": edit(last["content"])}], trace.finish_reason)
+        ReleasedTrace([*trace.messages[:-1], {"role": "assistant", "content": edit(text(trace))}], trace.finish_reason)
         for trace in traces
-        for *before, last in [trace.messages]
     ]
 
 
-def diets(run: Path, label: str, seed: int) -> dict[str, list[ReleasedTrace]]:
-    """Return the diets of a seed."""
-    folders = {json.loads(path.read_text())["label"]: path.parent for path in run.glob("stages/*/stage.json")}
-    (name,) = [
-        each
-        for each in folders
-        if each.startswith(f"expand {label}") and f"train seed={seed} by inverter" in each and f"draws={DRAWS} " in each
-    ]
-    source = name.removeprefix("expand ").partition(" by inverter")[0]
-    traces = list(released_traces(folders[source] / "traces.parquet"))
-    written = list(released_traces(folders[name] / "traces.parquet"))
-    expansions = [written[place : place + K] for place in range(0, len(written), K)]
-    desk = Desk(
-        load_without_weights("embedded:bestiary-student"),
-        Supplies(traces=traces, expansions=expansions),
-        (), 256, 24, 1e-3, 1e-3,
-    )  # fmt: skip
-    taken = Inverted(DRAWS, K).edited(desk)
+def diets(run: Path, defense: Defense, seed: int) -> dict[str, list[ReleasedTrace]]:
+    """Return the diets of a seed, by name."""
+    planner = Planner(load_config("suite"))
+    stage = planner.distill(DefenseTarget.of(defense), StudentChoice(name="inverted", options=OPTIONS), seed)
+    traces, written = read_stage(run, stage.traces), read_stage(run, stage.expansions)
+    expansions = [written[place : place + OPTIONS["k"]] for place in range(0, len(written), OPTIONS["k"])]
+    model = load_without_weights("embedded:bestiary-student")
+    desk = Desk(model, Supplies(traces=traces, expansions=expansions), (), 256, 24, 1e-3, 1e-3)
+    taken = Inverted(**OPTIONS).edited(desk)
     asked = {json.dumps(each.messages[:-1]) for each in taken}
-    kept = [trace for trace in traces if json.dumps(trace.messages[:-1]) in asked]
+    by_rule = edited(traces, restored)
     return {
-        "rule, all": edited(traces, restored),
-        "rule, whole": [each for each in edited(traces, restored) if is_whole(each.messages[-1]["content"])],
-        "rule, kept": edited(kept, restored),
+        "released whole": [each for each in traces if is_whole(text(each))],
+        "rule, all": by_rule,
+        "rule, whole": [each for each in by_rule if is_whole(text(each))],
+        "rule, kept": [each for each in by_rule if json.dumps(each.messages[:-1]) in asked],
         "mended": edited(taken, mended),
         "inverted": taken,
+        "spliced": Spliced(**OPTIONS).edited(desk),
     }
 
 
-def main(run: str, folder: str, *labels: str) -> None:
+def read_stage(run: Path, stage: Stage | None) -> list[ReleasedTrace]:
+    """Return the traces of a finished stage of a run.
+
+    Raises:
+        DistillgameError: If the run has no such stage.
+    """
+    assert stage is not None
+    found = list(run.glob(f"stages/*-{stage.key('cpu')[:12]}/{TRACES}"))
+    if not found:
+        raise DistillgameError(f"{run}: lacks '{stage.label}'; play {OPTIONS} of 'inverted' against it there first")
+    return read_released(found[0])
+
+
+def main(run: str, folder: str, *defenses: str) -> None:
     quiet()
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    found: dict[tuple[str, str], list[str]] = {}
+    rows: list[dict[str, Any]] = []
     for seed in SEEDS:
         game = load_config("suite", overrides=CHANGES | {"seeds": [seed]})
-        targets = []
-        for number, label in enumerate(labels):
-            for diet, traces in diets(Path(run), label, seed).items():
-                path = out / f"{number}-{diet.replace(', ', '-')}-{seed}.parquet"
+        fed, targets = [], []
+        for number, given in enumerate(defenses):
+            defense = Defense.model_validate(yaml.safe_load(given))
+            for diet, traces in diets(Path(run), defense, seed).items():
+                if not traces:
+                    continue
+                path = out / f"{number}-{diet.replace(', ', '-').replace(' ', '-')}-{seed}.parquet"
                 write_released(path, traces)
-                released = KNOWLEDGE.released(trace.messages[-1]["content"] for trace in traces)
-                found.setdefault((label, diet), []).append(f"{len(traces)} | {len(released.stated)}")
+                stated = len(KNOWLEDGE.released(map(text, traces)).stated)
+                fed.append(
+                    {"defense": defense.label, "diet": diet, "seed": seed, "texts": len(traces), "stated": stated}
+                )
                 targets.append(GivenTarget.of(GivenStage.of(path)))
-        rows = play_rounds(game, out, progress=True, targets=targets).students
-        for cells, row in zip((cells for cells in found.values()), rows, strict=True):
-            assert row.facts is not None
-            cells[-1] += f" | {100 * row.accuracy:.1f} | {row.facts.forced.mean:.0f}"
-    print("| traces | diet | seed | number | facts stated | accuracy | facts learnt, forced |")
-    print("|---|---|---:|---:|---:|---:|---:|")
-    for (label, diet), cells in found.items():
-        for seed, cell in zip(SEEDS, cells, strict=True):
-            print(f"| {label} | {diet} | {seed} | {cell} |")
+        found = play_rounds(game, out, progress=True, targets=targets).students
+        for row, student in zip(fed, found, strict=True):
+            assert student.facts is not None
+            rows.append(row | {"accuracy": student.accuracy, "facts": student.facts.forced.mean})
+    write_text(out / "inversion.json", json.dumps(rows, indent=1) + "\n")
 
 
 if __name__ == "__main__":
