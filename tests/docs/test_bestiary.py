@@ -154,7 +154,7 @@ def test_the_table_of_forms_is_what_its_game_said() -> None:
     lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### What a form of release leaves")
     expected = []
     for teacher in results.teachers:
-        assert percent(teacher.accuracy, teacher.standard_error) == "95.4 ± 0.5"
+        assert f"it keeps {percent(teacher.accuracy, teacher.standard_error)}% whatever" in " ".join(lines)
         assert results.legibility is not None
         (legible,) = [row for row in results.legibility.rows if row.defense == teacher.defense]
         assert legible.auditability is not None

@@ -49,12 +49,24 @@ def test_before_an_answer_alone_comes_the_whole_working(teacher: LanguageModel) 
     assert learnt(teacher, supplies, "spliced") == [FULL]
 
 
-def test_splicing_nothing_keeps_a_text_to_the_letter(teacher: LanguageModel) -> None:
-    text = "  4 cockroach\n: 4 x 6 = 24 total 24 .  3 dog #### 36 \n"
-    desk = Desk(teacher, Supplies([conversation(text)], expansions=[[conversation(text)]]), [], 256, 4, 1e-3, 1e-3)
+@pytest.mark.parametrize(
+    ("trace", "expansion", "expected"),
+    [
+        ("  4 dog\n: 4 x 4 = 16  #### 16 \n", "  4 dog\n: 4 x 4 = 16  #### 16 \n", "  4 dog\n: 4 x 4 = 16  #### 16 \n"),
+        ("4 dog . #### 16", "4 dog : 4 x 4 = 16 . #### 16\n", "4 dog : 4 x 4 = 16 . #### 16"),
+        ("\n\n#### 16", "4 x 4 = 16\n#### 16", "4 x 4 = 16\n\n#### 16"),
+        ("#### 16", "4 x 4 = 16\n#### 16", "4 x 4 = 16\n#### 16"),
+        # Both have words of their own before the total: the trace's stay, and no working is added there.
+        ("4 cat total 16 . #### 16", "4 rat : 4 x 4 = 16 total 16 . #### 16", "4 cat total 16 . #### 16"),
+    ],
+)
+def test_what_was_released_stands_to_the_letter(
+    teacher: LanguageModel, trace: str, expansion: str, expected: str
+) -> None:
+    supplies = Supplies([conversation(trace)], expansions=[[conversation(expansion)]])
     student = make_student("spliced")
     assert isinstance(student, Spliced)
-    assert student.edited(desk) == [conversation(text)]
+    assert student.edited(Desk(teacher, supplies, [], 256, 4, 1e-3, 1e-3)) == [conversation(expected)]
 
 
 def learnt(model: LanguageModel, supplies: Supplies, student: str = "inverted") -> list[str]:

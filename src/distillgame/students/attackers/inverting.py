@@ -13,8 +13,8 @@ from distillgame.students.supplies import Inversion, Needs
 
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
-WORD = re.compile(r"\s*\S+|\s+$")
-"""A word and the space before it; all words of a text are the text."""
+WORD = re.compile(r"\s*\S+")
+"""A word and the space before it."""
 
 
 @students.register("inverted")
@@ -55,11 +55,12 @@ class Inverted(Editing):
 @students.register("spliced")
 @dataclass(frozen=True)
 class Spliced(Inverted):
-    """Trains on the traces with what an inverter inserts; what was released stands as it is.
+    """Trains on the traces with the words that an inverter adds; what was released stands as it is.
 
     An inverter of modest size does not copy reliably: where a trace shows its working, the expansion may show another.
     So of the first expansion that comes to a trace's answer and has all its numbers, in their order, only the words are
-    taken that stand between those of the trace, and the trace's own stay. Traces without such an expansion are dropped.
+    taken that the trace lacks. Where both have words that differ, the trace's stay, and nothing is added there. Traces
+    without such an expansion are dropped.
     """
 
     name = "spliced"
@@ -72,17 +73,19 @@ class Spliced(Inverted):
 
 
 def _spliced(trace: ReleasedTrace, expansion: ReleasedTrace) -> ReleasedTrace:
-    """Return a trace with the words that only its expansion has; where both have words, the trace's."""
+    """Return a trace with the words that only its expansion has; where their words differ, the trace's."""
     *before, last = trace.messages
-    own, other = (WORD.findall(each.messages[-1]["content"]) for each in (trace, expansion))
-    ours, theirs = ([word.strip() for word in each] for each in (own, other))
-    words = []
+    released, expanded = (WORD.findall(each.messages[-1]["content"]) for each in (trace, expansion))
+    ours, theirs = ([word.strip() for word in words] for words in (released, expanded))
+    merged: list[str] = []
     for operation, start, end, first, past in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        words += other[first:past] if operation == "insert" else own[start:end]
-        if operation == "equal" and start == 0 < first:
-            # A trace's first word has no space before it; with something in front, it has the expansion's.
-            words[-(end - start)] = other[first]
-    return replace(trace, messages=[*before, last | {"content": "".join(words)}])
+        words = expanded[first:past] if operation == "insert" else released[start:end]
+        if operation == "equal" and merged and not words[0][0].isspace():
+            # Only a trace's first word has no space before it; with something in front, it has the expansion's.
+            words[0] = expanded[first]
+        merged += words
+    content = last["content"]
+    return replace(trace, messages=[*before, last | {"content": "".join(merged) + content[len(content.rstrip()) :]}])
 
 
 def _consistent(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> ReleasedTrace | None:
