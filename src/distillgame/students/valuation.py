@@ -20,7 +20,7 @@ from distillgame.values import (
     v_grad_difference,
 )
 
-Value = Literal["grad", "influence", "gap", "heldout"]
+Value = Literal["grad", "influence", "gap", "heldout", "length"]
 """What a trace is worth to a student:
 
 * ``grad``: v_grad, the derivative of the validation objective along the trace's own gradient;
@@ -28,12 +28,16 @@ Value = Literal["grad", "influence", "gap", "heldout"]
 * ``gap``: log pi_reader - log pi_base per token, where the reader is a passive student of the same traces: it stands
   for the released policy, and the base model for the defender's proxy, which the attacker has to guess;
 * ``heldout``: by how much the trace's part of one step of the trainer lowers the objective, which is measured trace by
-  trace and expensive.
+  trace and expensive;
+* ``length``: tokens of the completion per token of its prompt. Whoever hides working writes less.
 """
 
 PASSIVE = NamedChoice(name="passive")
 
 VALUES: tuple[Value, ...] = get_args(Value)
+
+WITHOUT_OBJECTIVE: tuple[Value, ...] = ("gap", "length")
+"""Values that take no validation objective."""
 
 MOMENTS = 32
 """Minibatches from which second moments are estimated."""
@@ -59,15 +63,17 @@ class Valuing(Prepared):
     @property
     def needs_objective(self) -> bool:
         """True if it values by the objective."""
-        return self.value != "gap"
+        return self.value not in WITHOUT_OBJECTIVE
 
 
 def appraise(desk: Desk, lessons: Sequence[Lesson], value: Value) -> list[float]:
-    """Return the value of each lesson at the base model, in nats.
+    """Return the value of each lesson at the base model, in nats; ``length`` is a ratio of tokens.
 
     Raises:
         DistillgameError: If there is no validation objective and the value needs one.
     """
+    if value == "length":
+        return [len(lesson.example.target) / len(lesson.example.prompt) for lesson in lessons]
     if value == "gap":
         return _gaps(desk, lessons)
     if not desk.objective:
