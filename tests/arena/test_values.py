@@ -14,7 +14,7 @@ from distillgame.errors import DistillgameError
 def test_every_value_of_both_sides_is_ranked_against_the_measured_drop(tiny: dict[str, Any], tmp_path: Path) -> None:
     tiny["policies"] = ["standard", {"poe": {"gamma": 0.5}}, {"standard": {"form": "answer_only"}}]
     rows = compare_values(load_config(tiny), tmp_path, 16, progress=False)
-    sides = [("attacker", "grad"), ("attacker", "influence"), ("attacker", "gap")]
+    sides = [("attacker", value) for value in ("grad", "influence", "gap", "length")]
     sides += [("defender", "grad"), ("defender", "influence"), ("defender", "v_gap")]
     released = ["standard", "poe gamma=0.5", "standard form=answer_only"]
     # Of an answer alone the engine measured nothing.

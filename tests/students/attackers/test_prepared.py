@@ -64,12 +64,23 @@ def test_the_gap_is_what_the_reader_finds_likelier_than_the_base_model(teacher: 
     assert appraise(at, lessons, "gap") == pytest.approx(expected.tolist(), abs=1e-3)
 
 
+def test_length_is_tokens_of_the_completion_per_token_of_its_prompt_and_needs_no_objective(
+    teacher: LanguageModel,
+) -> None:
+    at = dataclasses.replace(desk(teacher), objective=())
+    lessons = at.lessons(TRACES)
+    expected = [len(lesson.example.target) / len(lesson.example.prompt) for lesson in lessons]
+    assert appraise(at, lessons, "length") == pytest.approx(expected)
+    student = make_student("filter", {"share": 0.5, "value": "length"})
+    assert (student.needs_objective, student.needs.level, student.needs.reader) == (False, "text", None)
+
+
 def test_values_differ_in_kind_and_need_what_they_take(teacher: LanguageModel) -> None:
     at = desk(teacher)
     lessons = at.lessons(TRACES)
     found = {value: appraise(at, lessons, value) for value in VALUES if value != "gap"}
     assert all(len(values) == len(lessons) for values in found.values())
-    assert len({tuple(values) for values in found.values()}) == 3
+    assert len({tuple(values) for values in found.values()}) == 4
     student = make_student("filter", {"share": 0.3, "value": "gap"})
     assert student.needs.reader == NamedChoice(name="passive")
     assert not student.needs_objective
