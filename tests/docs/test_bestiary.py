@@ -1,11 +1,13 @@
 """The tables about the world of facts are those of its committed results."""
 
+import json
 from itertools import product
 
 from distillgame.records import Results, StudentRow, TeacherRow, read_results
 from distillgame.report import name_of, percent
 from tests.docs.pages import DOCS, called, section
 
+DIETS = ("released whole", "rule, all", "rule, whole", "rule, kept", "mended", "inverted", "spliced")
 TEMPERED = "temperature temperature=1.034"
 
 
@@ -206,3 +208,21 @@ def test_the_table_of_few_queries_is_what_its_sweep_said() -> None:
             cells += [f"{row.facts.forced.mean:.0f}"] if student in ("retold", "spliced") else []
         expected.append(f"| {' | '.join(cells)} |")
     assert [line for line in lines if line.startswith("|")][2:] == expected
+
+
+def test_the_table_of_diets_is_what_the_benchmark_said() -> None:
+    rows = json.loads((DOCS / "inversion.json").read_text())
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### What inversion gets")
+    defenses = list(dict.fromkeys(row["defense"] for row in rows))
+    assert [name for name in defenses if "summary" not in name] == [
+        "poe gamma=0.4", "ads lambda=0.125", "equilibrium_grad eta=0.15 kappa=0.9859"
+    ]  # fmt: skip
+    found: dict[tuple[str, str], list[float]] = {(row["defense"], row["diet"]): [] for row in rows}
+    for row in rows:
+        found[row["defense"], row["diet"]].append(100 * row["accuracy"])
+    assert {len(seeds) for seeds in found.values()} == {3}
+    shown = [line.split(" | ")[1:] for line in lines if line.startswith("|") and line.count("|") == 6][-7:]
+    order = [*(name for name in defenses if "summary" not in name), "standard form=summary"]
+    for cells, diet in zip(shown, DIETS, strict=True):
+        means = [sum(found[name, diet]) / 3 if (name, diet) in found else None for name in order]
+        assert [cell.strip(" |") for cell in cells] == ["–" if mean is None else f"{mean:.1f}" for mean in means], diet
