@@ -226,3 +226,18 @@ def test_the_table_of_diets_is_what_the_benchmark_said() -> None:
     for cells, diet in zip(shown, DIETS, strict=True):
         means = [sum(found[name, diet]) / 3 if (name, diet) in found else None for name in order]
         assert [cell.strip(" |") for cell in cells] == ["–" if mean is None else f"{mean:.1f}" for mean in means], diet
+
+
+def test_the_table_of_halves_is_what_its_game_said() -> None:
+    results = read_results(DOCS / "bestiary-half.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### Half of the traces")
+    expected = []
+    for teacher in results.teachers:
+        by = {row.settings["value"]: row for row in results.of(teacher) if row.student == "filter"}
+        passive = results.find(teacher.defense, "passive")
+        cells = [name_of(teacher), *(percent(row.accuracy, row.standard_error) for row in (teacher, passive))]
+        for row in (by["influence"], by["length"]):
+            assert row.facts is not None
+            cells += [percent(row.accuracy, row.standard_error), f"{row.facts.forced.mean:.0f}"]
+        expected.append(f"| {' | '.join(cells)} |")
+    assert [line for line in lines if line.startswith("|")][2:] == expected
