@@ -3,6 +3,7 @@
 import copy
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,11 +22,17 @@ from tests.docs.pages import DOCS, blocks
 
 
 @pytest.fixture(scope="module")
-def examples() -> dict[str, Any]:
+def examples() -> Iterator[dict[str, Any]]:
+    """What the examples define; the names that they register are gone afterwards, for tests elsewhere list them all."""
     namespace: dict[str, Any] = {}
+    registries: list[dict[str, Any]] = [policies._factories, students._factories, tasks._factories]
+    before = [dict(factories) for factories in registries]
     for block in blocks("extending.md", "python"):
         exec(block, namespace)
-    return namespace
+    yield namespace
+    for factories, known in zip(registries, before, strict=True):
+        factories.clear()
+        factories.update(known)
 
 
 def test_the_example_policy_releases_a_distribution(examples: dict[str, Any]) -> None:
