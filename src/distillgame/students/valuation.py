@@ -73,7 +73,7 @@ def appraise(desk: Desk, lessons: Sequence[Lesson], value: Value) -> list[float]
         DistillgameError: If there is no validation objective and the value needs one.
     """
     if value == "length":
-        return [len(lesson.example.target) / len(lesson.example.prompt) for lesson in lessons]
+        return [len(lesson.example.target) / max(1, len(lesson.example.prompt)) for lesson in lessons]
     if value == "gap":
         return _gaps(desk, lessons)
     if not desk.objective:

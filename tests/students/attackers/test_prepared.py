@@ -10,7 +10,7 @@ import torch
 
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
-from distillgame.models import LanguageModel
+from distillgame.models import Example, LanguageModel
 from distillgame.records import ReleasedTrace
 from distillgame.students import Desk, Lesson, Supplies, TrainingSettings, appraise, distill, make_student
 from distillgame.students.lessons import encode
@@ -71,6 +71,8 @@ def test_length_is_tokens_of_the_completion_per_token_of_its_prompt_and_needs_no
     lessons = at.lessons(TRACES)
     expected = [len(lesson.example.target) / len(lesson.example.prompt) for lesson in lessons]
     assert appraise(at, lessons, "length") == pytest.approx(expected)
+    unasked = dataclasses.replace(lessons[0], example=Example((), (1, 2, 3)))
+    assert appraise(at, [unasked], "length") == [3]
     student = make_student("filter", {"share": 0.5, "value": "length"})
     assert (student.needs_objective, student.needs.level, student.needs.reader) == (False, "text", None)
 

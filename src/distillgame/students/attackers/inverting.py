@@ -68,7 +68,7 @@ class Spliced(Inverted):
     def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the traces with what their expansions insert."""
         pairs = zip(desk.supplies.traces, desk.supplies.expansions, strict=True)
-        chosen = ((trace, _consistent(trace, expansions)) for trace, expansions in pairs)
+        chosen = ((trace, _consistent(trace, _agreeing(trace, expansions))) for trace, expansions in pairs)
         return [_spliced(trace, expansion) for trace, expansion in chosen if expansion is not None]
 
 
@@ -88,15 +88,19 @@ def _spliced(trace: ReleasedTrace, expansion: ReleasedTrace) -> ReleasedTrace:
     return replace(trace, messages=[*before, last | {"content": "".join(merged) + content[len(content.rstrip()) :]}])
 
 
-def _consistent(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> ReleasedTrace | None:
-    """Return the first expansion that comes to the trace's answer and has all its numbers; None without one."""
-    same = (each for each in expansions if comes_to_same(trace, each))
-    return next((each for each in same if _keeps_numbers(trace, each)), None)
+def _agreeing(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> list[ReleasedTrace]:
+    """Return the expansions that come to the trace's answer."""
+    return [each for each in expansions if comes_to_same(trace, each)]
+
+
+def _consistent(trace: ReleasedTrace, agreeing: Sequence[ReleasedTrace]) -> ReleasedTrace | None:
+    """Return the first of them that has all the trace's numbers; None without one."""
+    return next((each for each in agreeing if _keeps_numbers(trace, each)), None)
 
 
 def _chosen(trace: ReleasedTrace, expansions: Sequence[ReleasedTrace]) -> ReleasedTrace | None:
-    same = (each for each in expansions if comes_to_same(trace, each))
-    return _consistent(trace, expansions) or next(same, None)
+    agreeing = _agreeing(trace, expansions)
+    return _consistent(trace, agreeing) or next(iter(agreeing), None)
 
 
 def _keeps_numbers(trace: ReleasedTrace, expansion: ReleasedTrace) -> bool:
