@@ -45,6 +45,34 @@ def test_its_reader_is_a_passive_student_or_that_of_the_round_before() -> None:
     assert reader == NamedChoice(name="retold", options={"k": 2, "rounds": 2, "value": "influence"})
 
 
+def test_another_student_of_the_traces_may_read_for_it() -> None:
+    longest = {"filter": {"share": 0.5, "value": "length"}}
+    first, second = (
+        make_student("retold", {"k": 2, "rounds": rounds, "value": "length", "reader": longest}) for rounds in (1, 2)
+    )
+    assert first.needs.reader == NamedChoice.model_validate(longest)
+    assert second.needs.reader is not None
+    assert dict(make_student("retold", second.needs.reader.options).settings) == dict(first.settings)
+    assert first.settings["reader"] == "filter:share:0.5,value:length"
+    assert not first.needs_objective
+    by_influence = {"filter": {"share": 0.5, "value": "influence"}}
+    assert make_student("retold", {"value": "length", "reader": by_influence}).needs_objective
+
+
+@pytest.mark.parametrize(
+    ("reader", "problem"),
+    [
+        ("untrained", "the reader 'untrained' is a control"),
+        ("verified", "the reader 'verified' needs more than the traces"),
+        ({"mixed": {"share": 0.5}}, "the reader 'mixed' needs more than the traces"),
+        ({"filter": {"share": 2}}, "share must be above 0 and below 1"),
+    ],
+)
+def test_readers_that_have_not_merely_read_the_traces_are_refused(reader: object, problem: str) -> None:
+    with pytest.raises(DistillgameError, match=problem):
+        make_student("retold", {"reader": reader})
+
+
 @pytest.mark.parametrize("options", [{"k": 0}, {"rounds": 0}])
 def test_bad_settings_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(DistillgameError, match=r"student 'retold': (k|rounds) must be at least 1"):

@@ -1,26 +1,32 @@
 """Students that learn from what another student made of the traces."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
-from distillgame.choices import NamedChoice
+from distillgame.choices import NamedChoice, shown
+from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
-from distillgame.students.base import Editing, require_at_least, students
+from distillgame.students.base import Editing, StudentChoice, require_at_least, students
 from distillgame.students.lessons import Desk
 from distillgame.students.supplies import Needs
-from distillgame.students.valuation import PASSIVE, Value, Valuing, most_valuable
+from distillgame.students.valuation import Value, Valuing, most_valuable
 
 
 @students.register("retold")
 @dataclass(frozen=True)
 class Retold(Editing, Valuing):
-    """Lets a passive student of the traces answer the same prompts, and trains on the best that comes to the same.
+    """Lets another student of the traces answer the same prompts, and trains on the best that comes to the same.
 
     A student knows more of what it read than it says: a defense may have taught it the habit of leaving out its
     working, and sampled often enough it still shows some. Of each prompt, the most valuable among the trace and the
     ``k`` completions that come to the trace's answer is kept. With further ``rounds``, the student of one round is the
     next one's reader. No query is spent on it.
+
+    Where some traces show their working and others hide it, ``reader: {filter: {share: 0.5, value: length}}`` learns
+    from those that show it and tells the others with theirs.
 
     Keeping one's own completions that come to a known answer is the step of STaR (Zelikman et al., "STaR: Bootstrapping
     Reasoning With Reasoning"). Here the provider gave the answers, and the value chooses among what is kept.
@@ -29,24 +35,46 @@ class Retold(Editing, Valuing):
     k: int = 8
     rounds: int = 1
     value: Value = "grad"
+    reader: str | dict[str, Any] = "passive"
     name = "retold"
 
     def __post_init__(self) -> None:
         require_at_least(self.name, "k", self.k, 1)
         require_at_least(self.name, "rounds", self.rounds, 1)
+        reader = self._reader.student
+        if reader.control or not reader.trains:
+            raise DistillgameError(f"student 'retold': the reader '{reader.name}' is a control")
+        if replace(reader.needs, rewrites=0, reader=None) != Needs():
+            raise DistillgameError(f"student 'retold': the reader '{reader.name}' needs more than the traces")
+
+    @property
+    def settings(self) -> Mapping[str, float | str]:
+        """Its own, and the reader unless that is the passive student."""
+        return {name: shown(value) if name == "reader" else value for name, value in super().settings.items()}
 
     @property
     def needs(self) -> Needs:
         """A reader and its completions."""
-        before = {"k": self.k, "rounds": self.rounds - 1, "value": self.value}
-        return Needs(
-            rewrites=self.k, reader=NamedChoice(name=self.name, options=before) if self.rounds > 1 else PASSIVE
-        )
+        if self.rounds == 1:
+            return Needs(rewrites=self.k, reader=NamedChoice.model_validate(self.reader))
+        before: dict[str, Any] = {"k": self.k, "rounds": self.rounds - 1, "value": self.value}
+        if self._reader.name != "passive":
+            before["reader"] = self.reader
+        return Needs(rewrites=self.k, reader=NamedChoice(name=self.name, options=before))
+
+    @property
+    def needs_objective(self) -> bool:
+        """True if it or its reader values by the objective."""
+        return super().needs_objective or self._reader.student.needs_objective
 
     def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the most valuable telling of each trace."""
         pairs = zip(desk.supplies.traces, desk.supplies.rewrites, strict=True)
         return most_valuable(desk, [_tellings(trace, rewrites) for trace, rewrites in pairs], self.value)
+
+    @cached_property
+    def _reader(self) -> StudentChoice:
+        return StudentChoice.model_validate(self.reader)
 
 
 def _tellings(trace: ReleasedTrace, rewrites: Sequence[ReleasedTrace]) -> list[ReleasedTrace]:
