@@ -38,6 +38,23 @@ def test_of_each_trace_the_most_valuable_telling_with_its_answer_is_learnt(teach
         assert [text(teacher, lesson.example.target) for lesson in lessons] == [best, "#### 12"]
 
 
+def test_traces_to_whose_answer_the_reader_never_comes_are_kept_or_dropped(teacher: LanguageModel) -> None:
+    # The first is told with its answer, if in the very same words; the second with another; the third is cut short.
+    supplies = Supplies(
+        [telling(TERSE), telling("#### 12"), telling(FULL)],
+        rewrites=[[telling(TERSE)], [telling(FULL)], [telling(FULL, "length")]],
+    )
+    desk = Desk(teacher, supplies, [], 256, 4, 1e-3, 1e-3)
+    learnt = {
+        untold: [
+            text(teacher, lesson.example.target)
+            for lesson in make_student("retold", {"value": "length", "untold": untold}).prepare(desk)
+        ]
+        for untold in ("keep", "drop")
+    }
+    assert learnt == {"keep": [TERSE, "#### 12", FULL], "drop": [TERSE]}
+
+
 def test_its_reader_is_a_passive_student_or_that_of_the_round_before() -> None:
     needs = make_student("retold", {"k": 2}).needs
     assert (needs.reader, needs.rewrites, needs.level) == (NamedChoice(name="passive"), 2, "text")
@@ -71,6 +88,12 @@ def test_another_student_of_the_traces_may_read_for_it() -> None:
 def test_readers_that_have_not_merely_read_the_traces_are_refused(reader: object, problem: str) -> None:
     with pytest.raises(DistillgameError, match=problem):
         make_student("retold", {"reader": reader})
+
+
+def test_what_becomes_of_untold_traces_is_one_of_two_words() -> None:
+    with pytest.raises(DistillgameError, match="untold: input should be 'keep' or 'drop'"):
+        make_student("retold", {"untold": "forget"})
+    assert dict(make_student("retold", {"untold": "drop"}).settings) == {"k": 8, "rounds": 1, "untold": "drop"}
 
 
 @pytest.mark.parametrize("options", [{"k": 0}, {"rounds": 0}])

@@ -1,9 +1,9 @@
 """Students that learn from what another student made of the traces."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from distillgame.choices import NamedChoice, shown
 from distillgame.errors import DistillgameError
@@ -26,7 +26,8 @@ class Retold(Editing, Valuing):
     next one's reader. No query is spent on it.
 
     Where some traces show their working and others hide it, ``reader: {filter: {share: 0.5, value: length}}`` learns
-    from those that show it and tells the others with theirs.
+    from those that show it and tells the others with theirs. ``untold: drop`` then drops the traces to whose answer the
+    reader never comes: they may hide what it could not restore, or be wrong.
 
     Keeping one's own completions that come to a known answer is the step of STaR (Zelikman et al., "STaR: Bootstrapping
     Reasoning With Reasoning"). Here the provider gave the answers, and the value chooses among what is kept.
@@ -36,6 +37,7 @@ class Retold(Editing, Valuing):
     rounds: int = 1
     value: Value = "grad"
     reader: str | dict[str, Any] = "passive"
+    untold: Literal["keep", "drop"] = "keep"
     name = "retold"
 
     def __post_init__(self) -> None:
@@ -57,10 +59,10 @@ class Retold(Editing, Valuing):
         """A reader and its completions."""
         if self.rounds == 1:
             return Needs(rewrites=self.k, reader=NamedChoice.model_validate(self.reader))
-        before: dict[str, Any] = {"k": self.k, "rounds": self.rounds - 1, "value": self.value}
-        if self._reader.name != "passive":
-            before["reader"] = self.reader
-        return Needs(rewrites=self.k, reader=NamedChoice(name=self.name, options=before))
+        own = {field.name: getattr(self, field.name) for field in fields(self)}
+        changed = {"reader": "passive", "untold": "keep"}
+        before = {name: value for name, value in own.items() if name not in changed or value != changed[name]}
+        return Needs(rewrites=self.k, reader=NamedChoice(name=self.name, options=before | {"rounds": self.rounds - 1}))
 
     @property
     def needs_objective(self) -> bool:
@@ -70,14 +72,19 @@ class Retold(Editing, Valuing):
     def edited(self, desk: Desk) -> list[ReleasedTrace]:
         """Return the most valuable telling of each trace."""
         pairs = zip(desk.supplies.traces, desk.supplies.rewrites, strict=True)
-        return most_valuable(desk, [_tellings(trace, rewrites) for trace, rewrites in pairs], self.value)
+        told = [(trace, [each for each in rewrites if _comes_to(trace, each)]) for trace, rewrites in pairs]
+        groups = [[trace, *same] for trace, same in told if same or self.untold == "keep"]
+        return most_valuable(desk, [_each_once(group) for group in groups], self.value)
 
     @cached_property
     def _reader(self) -> StudentChoice:
         return StudentChoice.model_validate(self.reader)
 
 
-def _tellings(trace: ReleasedTrace, rewrites: Sequence[ReleasedTrace]) -> list[ReleasedTrace]:
-    """Return the trace and the rewritings that end by themselves and come to its answer, each text once."""
-    same = [each for each in rewrites if each.finish_reason == "stop" and comes_to_same(trace, each)]
-    return list({each.messages[-1]["content"]: each for each in [trace, *same]}.values())
+def _comes_to(trace: ReleasedTrace, telling: ReleasedTrace) -> bool:
+    """Return whether a telling ends by itself and comes to the trace's answer."""
+    return telling.finish_reason == "stop" and comes_to_same(trace, telling)
+
+
+def _each_once(tellings: Sequence[ReleasedTrace]) -> list[ReleasedTrace]:
+    return list({each.messages[-1]["content"]: each for each in tellings}.values())
