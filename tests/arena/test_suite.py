@@ -44,7 +44,7 @@ def attacks(results: Results, defense: str) -> list[Any]:
 
 def test_every_member_has_a_row_under_every_defense_that_gives_it_what_it_needs(played: tuple[Path, Results]) -> None:
     results = played[1]
-    assert results.suite == "informed v2"
+    assert results.suite == "informed v3"
     members = len(SUITES["informed"].members)
     assert len(attacks(results, "poe gamma=0.5")) == members
     # There are no log-probabilities of a completion that is not released.
@@ -107,7 +107,7 @@ def test_every_defense_has_a_row_with_all_that_made_it(played: tuple[Path, Resul
     leaks = {text.index(f"| {row.teacher.defense} |"): row.strongest.accuracy for row in rows if row.strongest}
     assert len(set(leaks.values())) == 2
     assert [leak for _, leak in sorted(leaks.items())] == sorted(leaks.values())
-    assert "informed v2, changed" in text
+    assert "informed v3, changed" in text
 
 
 def test_the_report_is_made_anew_from_the_run(played: tuple[Path, Results]) -> None:

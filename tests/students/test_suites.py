@@ -19,7 +19,7 @@ def test_every_member_can_be_made_and_is_an_attack(suite: Suite) -> None:
     assert len({choice.label for choice in suite.members}) == len(suite.members)
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 def test_standard_trains_on_text_and_informed_holds_all_of_it(version: str) -> None:
     standard, informed = SUITES[f"standard {version}"], SUITES[f"informed {version}"]
     levels = {choice.student.needs.level for choice in standard.members}
@@ -28,9 +28,39 @@ def test_standard_trains_on_text_and_informed_holds_all_of_it(version: str) -> N
 
 
 def test_a_name_means_the_newest_version_and_a_label_one_that_stays() -> None:
-    assert SUITES["standard"].label == "standard v2"
-    assert SUITES["informed"].label == "informed v2"
-    # The members of both versions, written out with every setting: nothing may change them.
+    assert SUITES["standard"].label == "standard v3"
+    assert SUITES["informed"].label == "informed v3"
+    for version in ("v1", "v2", "v3"):
+        assert SUITES[f"standard {version}"].label == f"standard {version}"
+
+
+# The members of all versions, written out with every setting: nothing may change them.
+
+
+def test_the_third_version_stays() -> None:
+    restored = {"k": 8, "rounds": 2, "value": "length", "reader": "filter:share:0.25,value:length", "untold": "drop"}
+    assert [(each.name, dict(each.student.settings)) for each in SUITES["standard v3"].members] == [
+        ("passive", {}),
+        ("adaptive", {"eta": 2}),
+        ("adaptive", {"eta": 4}),
+        ("filter", {"share": 0.25, "value": "influence"}),
+        ("filter", {"share": 0.5, "value": "influence"}),
+        ("filter", {"share": 0.25, "value": "length"}),
+        ("filter", {"share": 0.5, "value": "length"}),
+        ("filter", {"share": 0.75, "value": "length"}),
+        ("verified", {}),
+        ("best_of_k", {"k": 2}),
+        ("retold", {"k": 8, "rounds": 2}),
+        ("retold", restored),
+        ("on_policy", {"rounds": 3}),
+        ("mixed", {"share": 0.5}),
+        ("inverted", {"draws": 8, "k": 4, "rate": 0.05}),
+        ("spliced", {"draws": 8, "k": 4, "rate": 0.05}),
+        ("composed", {"first": "retold:k:8,rounds:2", "then": "mixed:share:0.5"}),
+    ]
+
+
+def test_the_second_version_stays() -> None:
     assert [(each.name, dict(each.student.settings)) for each in SUITES["standard v2"].members] == [
         ("passive", {}),
         ("adaptive", {"eta": 2}),
@@ -50,6 +80,9 @@ def test_a_name_means_the_newest_version_and_a_label_one_that_stays() -> None:
         ("composed", {"first": "retold:k:8,rounds:2", "then": "mixed:share:0.5"}),
         ("composed", {"first": "inverted:draws:8,k:4", "then": "mixed:share:0.5"}),
     ]
+
+
+def test_the_first_version_stays() -> None:
     assert all(dict(each.student.settings) == each.options for each in SUITES["informed v1"].members)
     assert " ".join(choice.label.replace(" ", ":") for choice in SUITES["informed v1"].members) == (
         "passive adaptive:eta=4 adaptive:eta=8 adaptive:eta=16 adaptive:eta=32 adaptive_once:eta=8 filter:share=0.1 "
@@ -62,23 +95,26 @@ def test_a_name_means_the_newest_version_and_a_label_one_that_stays() -> None:
 def test_a_member_of_two_versions_is_in_the_one_that_is_played() -> None:
     labels = [
         suite_of("verified", {}, BASE, TRAININGS[BASE], "reference", played=played)
-        for played in (None, "standard", "standard v1", "informed v1")
+        for played in (None, "standard", "standard v2", "standard v1", "informed v1")
     ]
-    assert labels == ["standard v2", "standard v2", "standard v1", "informed v1"]
+    assert labels == ["standard v3", "standard v3", "standard v2", "standard v1", "informed v1"]
 
 
 @pytest.mark.parametrize(
     ("student", "settings", "changes", "label"),
     [
         ("adaptive", {"eta": 16}, {}, "standard v2"),
-        ("retold", {"k": 8, "rounds": 2}, {}, "standard v2"),
+        ("retold", {"k": 8, "rounds": 2}, {}, "standard v3"),
+        ("filter", {"share": 0.5, "value": "length"}, {}, "standard v3"),
+        ("filter", {"share": 0.25}, {}, "standard v2"),
+        ("filter", {"share": 0.1}, {}, "standard v1"),
         ("retold", {"k": 8, "rounds": 1}, {}, CUSTOM),
         ("adaptive", {"eta": 8}, {}, "standard v1"),
         ("adaptive", {"eta": 8.0}, {}, "standard v1"),
         ("adaptive", {"eta": 9}, {}, CUSTOM),
         ("adaptive", {"eta": 8}, {"learning_rate": 2e-4, "epochs": 5}, CUSTOM),
         ("adaptive", {"eta": 8}, {"checkpoint_every": 7}, "standard v1"),
-        ("logit", {"gamma": 0.5}, {}, "informed v2"),
+        ("logit", {"gamma": 0.5}, {}, "informed v3"),
         ("untrained", {}, {}, CUSTOM),
     ],
 )
@@ -89,7 +125,7 @@ def test_changing_any_setting_makes_a_row_custom(
 
 
 def test_another_objective_or_another_models_training_is_custom() -> None:
-    assert suite_of("passive", {}, BASE, TRAININGS[BASE], "reference") == "standard v2"
+    assert suite_of("passive", {}, BASE, TRAININGS[BASE], "reference") == "standard v3"
     assert suite_of("passive", {}, BASE, TRAININGS[BASE], "clean") == CUSTOM
     assert suite_of("passive", {}, BASE, TRAININGS["embedded:student-bpe"], "reference") == CUSTOM
     assert suite_of("passive", {}, "org/model-3B", TRAININGS[BASE], "reference") == CUSTOM
@@ -113,4 +149,4 @@ def test_another_objective_or_another_models_training_is_custom() -> None:
 )
 def test_shipped_configurations_train_as_frozen(config: str) -> None:
     found = load_config(config)
-    assert suite_of("passive", {}, found.student.source, found.training, found.attacker.objective) == "standard v2"
+    assert suite_of("passive", {}, found.student.source, found.training, found.attacker.objective) == "standard v3"

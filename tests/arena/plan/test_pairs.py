@@ -32,7 +32,7 @@ def test_pairs_that_can_be_composed_come_most_promising_first() -> None:
 
 
 def test_a_composition_that_is_a_student_already_does_not_race() -> None:
-    """Suite v2 has some, and a game may list one of their students with its defaults written out."""
+    """Version 2 of the suite has some, and a game may list one of their students with its defaults written out."""
     written = StudentChoice(name="inverted", options={"draws": 8, "k": 4, "rate": 0.05})
     members = [written, *(each for each in SUITES["standard v2"].members if each.name != "inverted")]
     composed = {choice.label for choice in members if choice.name == "composed"}
