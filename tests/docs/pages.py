@@ -24,4 +24,5 @@ def called(student: str, settings: dict[str, Any]) -> str:
     """A student as the tables call it."""
     if student == "composed":
         return ", then ".join(settings[part].partition(":")[0] for part in ("first", "then"))
-    return f"{student} by {settings['value']}" if "value" in settings else student
+    name = f"filter {settings['share']:g}".replace(" 0.", " .") if student == "filter" else student
+    return f"{name} by {settings['value']}" if "value" in settings else name

@@ -52,7 +52,7 @@ def test_the_table_of_queries_is_what_the_sweep_said() -> None:
             learnt_forced(passive),
             f"{passive.facts.free.mean:.0f}",
             percent(passive.accuracy, passive.standard_error),
-            f"{percent(strongest.accuracy, strongest.standard_error)} ({strongest.student})",
+            f"{percent(strongest.accuracy, strongest.standard_error)} ({called(strongest.student, strongest.settings)})",
             learnt_forced(strongest),
         ]
         assert f"| {' | '.join(cells)} |" in lines
@@ -84,7 +84,7 @@ def strongest_cells(results: Results, teacher: TeacherRow) -> list[str]:
         percent(teacher.accuracy, teacher.standard_error),
         f"{teacher.kl_per_trace:.2f}",
         percent(passive.accuracy, passive.standard_error),
-        f"{percent(text.accuracy, text.standard_error)} ({text.student})",
+        f"{percent(text.accuracy, text.standard_error)} ({called(text.student, text.settings)})",
         percent(assisted.accuracy, assisted.standard_error),
         f"{released.derivable.mean:.0f}",
         f"{text.facts.forced.mean:.0f}",
@@ -123,7 +123,7 @@ def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
             percent(teacher.accuracy, teacher.standard_error),
             f"{teacher.kl_per_trace:.2f} ± {teacher.kl_standard_error:.2f}",
             percent(passive.accuracy, passive.standard_error),
-            f"{percent(strongest.accuracy, strongest.standard_error)} ({strongest.student})",
+            f"{percent(strongest.accuracy, strongest.standard_error)} ({called(strongest.student, strongest.settings)})",
             f"{strongest.facts.forced.mean:.0f}",
         ]
         expected.append(f"| {' | '.join(cells)} |")
