@@ -1,7 +1,7 @@
 """Students that learn from what another student made of the traces."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -59,10 +59,11 @@ class Retold(Editing, Valuing):
         """A reader and its completions."""
         if self.rounds == 1:
             return Needs(rewrites=self.k, reader=NamedChoice.model_validate(self.reader))
-        own = {field.name: getattr(self, field.name) for field in fields(self)}
-        changed = {"reader": "passive", "untold": "keep"}
-        before = {name: value for name, value in own.items() if name not in changed or value != changed[name]}
-        return Needs(rewrites=self.k, reader=NamedChoice(name=self.name, options=before | {"rounds": self.rounds - 1}))
+        before: dict[str, Any] = {"k": self.k, "rounds": self.rounds - 1, "value": self.value}
+        # Only where they are used, so that runs which know neither still find their readers.
+        before |= {"reader": self.reader} if self.reader != "passive" else {}
+        before |= {"untold": self.untold} if self.untold != "keep" else {}
+        return Needs(rewrites=self.k, reader=NamedChoice(name=self.name, options=before))
 
     @property
     def needs_objective(self) -> bool:

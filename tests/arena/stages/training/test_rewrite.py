@@ -15,9 +15,9 @@ from tests.endpoints import completion, endpoint
 PARAPHRASED = StudentChoice(name="paraphrased", options={"k": 2})
 
 
-def stage(tiny: dict[str, Any], rounds: int, queries: int | None = None) -> DistillStage:
+def stage(tiny: dict[str, Any], rounds: int, queries: int | None = None, **options: Any) -> DistillStage:
     planner = Planner(load_config(tiny))
-    choice = StudentChoice(name="retold", options={"k": 2, "rounds": rounds})
+    choice = StudentChoice(name="retold", options={"k": 2, "rounds": rounds} | options)
     return planner.distill(DefenseTarget.of(planner.config.policies[1]), choice, 0, queries)
 
 
@@ -71,3 +71,16 @@ def test_the_student_of_one_round_reads_for_the_next(tiny: dict[str, Any]) -> No
     assert first.student.label == "retold k=2 rounds=1 value=grad"
     assert isinstance(first.rewrites, RetellStage)
     assert first.rewrites.reader.label.startswith("distill passive")
+
+
+def test_another_student_reads_for_the_first_round(tiny: dict[str, Any]) -> None:
+    longest = {"filter": {"share": 0.5, "value": "length"}}
+    second = stage(tiny, rounds=2, queries=6, value="length", reader=longest, untold="drop")
+    assert isinstance(second.rewrites, RetellStage)
+    first = second.rewrites.reader
+    assert isinstance(first, DistillStage)
+    assert first.student.label == "retold k=2 rounds=1 value=length reader=filter:share:0.5,value:length untold=drop"
+    assert isinstance(first.rewrites, RetellStage)
+    assert first.rewrites.reader.label == "distill filter share=0.5 value=length from 6 of poe gamma=0.5 seed=0"
+    # Nobody in it values by an objective.
+    assert [each.holdout for each in (second, first)] == [None, None]
