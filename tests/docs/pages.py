@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from distillgame.records import StudentRow
+from distillgame.report import percent
+
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*DOCS.glob("*.md"), *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
@@ -26,3 +29,8 @@ def called(student: str, settings: dict[str, Any]) -> str:
         return ", then ".join(settings[part].partition(":")[0] for part in ("first", "then"))
     name = f"filter {settings['share']:g}".replace(" 0.", " .") if student == "filter" else student
     return f"{name} by {settings['value']}" if "value" in settings else name
+
+
+def scored(row: StudentRow) -> str:
+    """A student's accuracy and name as the tables show them."""
+    return f"{percent(row.accuracy, row.standard_error)} ({called(row.student, row.settings)})"

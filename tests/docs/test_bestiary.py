@@ -3,9 +3,11 @@
 import json
 from itertools import product
 
+import pytest
+
 from distillgame.records import Results, StudentRow, TeacherRow, read_results
 from distillgame.report import name_of, percent
-from tests.docs.pages import DOCS, called, section
+from tests.docs.pages import DOCS, called, scored, section
 
 DIETS = ("released whole", "rule, all", "rule, whole", "rule, kept", "mended", "inverted", "spliced")
 TEMPERED = "temperature temperature=1.034"
@@ -52,7 +54,7 @@ def test_the_table_of_queries_is_what_the_sweep_said() -> None:
             learnt_forced(passive),
             f"{passive.facts.free.mean:.0f}",
             percent(passive.accuracy, passive.standard_error),
-            f"{percent(strongest.accuracy, strongest.standard_error)} ({called(strongest.student, strongest.settings)})",
+            scored(strongest),
             learnt_forced(strongest),
         ]
         assert f"| {' | '.join(cells)} |" in lines
@@ -84,30 +86,42 @@ def strongest_cells(results: Results, teacher: TeacherRow) -> list[str]:
         percent(teacher.accuracy, teacher.standard_error),
         f"{teacher.kl_per_trace:.2f}",
         percent(passive.accuracy, passive.standard_error),
-        f"{percent(text.accuracy, text.standard_error)} ({called(text.student, text.settings)})",
+        scored(text),
         percent(assisted.accuracy, assisted.standard_error),
         f"{released.derivable.mean:.0f}",
         f"{text.facts.forced.mean:.0f}",
     ]
 
 
-def test_the_table_of_the_suites_second_version_is_what_its_game_said() -> None:
-    results = read_results(DOCS / "bestiary-v2.json")
-    assert results.suite == "standard v2"
-    lines = (DOCS / "bestiary.md").read_text().splitlines()
+@pytest.mark.parametrize(
+    ("version", "heading", "policies"),
+    [("v2", "### The second version of the suite", 4), ("v3", "## The strongest student", 6)],
+)
+def test_the_tables_of_the_suite_are_what_its_games_said(version: str, heading: str, policies: int) -> None:
+    results = read_results(DOCS / f"bestiary-{version}.json")
+    assert results.suite == f"standard {version}"
+    assert len(results.teachers) == policies
+    expected = []
     for teacher in results.teachers:
         passive = results.find(teacher.defense, "passive")
         cells = [name_of(teacher), *(percent(row.accuracy, row.standard_error) for row in (teacher, passive))]
         cells += [cell for level in ("text", "assisted") for cell in chosen_cells(results, teacher, level)]
-        assert f"| {' | '.join(cells)} |" in lines, teacher.defense
+        expected.append(f"| {' | '.join(cells)} |")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), heading)
+    assert [line for line in lines if line.startswith("|")][2:] == expected
+
+
+def test_no_policy_of_the_suites_third_version_leaks_significantly_less_than_another() -> None:
+    comparisons = read_results(DOCS / "bestiary-v3.json").comparisons
+    assert len(comparisons) == 2 * 15
+    assert not any(each.difference.significant for each in comparisons)
 
 
 def chosen_cells(results: Results, teacher: TeacherRow, level: str) -> list[str]:
     """The strongest student of a level, and its facts."""
     (row,) = [row for row in results.of(teacher) if row.strongest and row.threat_model.level == level]
     assert row.facts is not None
-    name = called(row.student, row.settings)
-    return [f"{percent(row.accuracy, row.standard_error)} ({name})", f"{row.facts.forced.mean:.0f}"]
+    return [scored(row), f"{row.facts.forced.mean:.0f}"]
 
 
 def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
@@ -123,7 +137,7 @@ def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
             percent(teacher.accuracy, teacher.standard_error),
             f"{teacher.kl_per_trace:.2f} ± {teacher.kl_standard_error:.2f}",
             percent(passive.accuracy, passive.standard_error),
-            f"{percent(strongest.accuracy, strongest.standard_error)} ({called(strongest.student, strongest.settings)})",
+            scored(strongest),
             f"{strongest.facts.forced.mean:.0f}",
         ]
         expected.append(f"| {' | '.join(cells)} |")

@@ -9,7 +9,7 @@ from distillgame.records.suspects import SuspectResults, SuspectRow
 from distillgame.report import header, name_of, percent, read_rows, render_bench, render_leaderboard, rows
 from distillgame.report.tables import suspect_lines
 from distillgame.report.tables.leaderboard import LeaderboardRow
-from tests.docs.pages import DOCS, called
+from tests.docs.pages import DOCS, scored
 
 
 def test_the_committed_comparison_is_what_its_rows_say() -> None:
@@ -44,9 +44,7 @@ def test_the_suites_table_is_what_the_rows_say() -> None:
         cells = [name_of(row.teacher), *(percent(each.accuracy, each.standard_error) for each in found)]
         for level in ("text", "assisted"):
             best = [each for each in row.students if each.strongest and each.threat_model.level == level]
-            cells += [f"{percent(b.accuracy, b.standard_error)} ({called(b.student, b.settings)})" for b in best] or [
-                "–"
-            ]
+            cells += [scored(each) for each in best] or ["–"]
         assert row.teacher.kl_per_trace is not None
         cells.append(f"{row.teacher.kl_per_trace:.2f}")
         assert row.teacher.time_cost is not None
