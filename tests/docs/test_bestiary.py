@@ -10,7 +10,6 @@ from distillgame.report import name_of, percent
 from tests.docs.pages import DOCS, called, scored, section
 
 DIETS = ("released whole", "rule, all", "rule, whole", "rule, kept", "mended", "inverted", "spliced")
-TEMPERED = "temperature temperature=1.034"
 
 
 def test_the_split_into_knowledge_and_method_is_what_the_default_game_said() -> None:
@@ -142,9 +141,8 @@ def test_the_table_at_one_kl_is_what_its_sweep_said() -> None:
         ]
         expected.append(f"| {' | '.join(cells)} |")
     assert [line for line in lines if line.startswith("|")][2:] == expected
-    defended = [each for each in results.comparisons if not {each.first, each.second} & {"standard", TEMPERED}]
-    assert len(defended) == 36
-    assert not any(each.difference.significant for each in defended)
+    assert len(results.comparisons) == 55
+    assert not any(each.difference.significant for each in results.comparisons)
 
 
 def test_the_table_of_stronger_defenses_is_what_its_sweep_said() -> None:
