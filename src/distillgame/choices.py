@@ -24,6 +24,11 @@ class NamedChoice(Strict):
         """The name with its options, as in ``poe gamma=0.3 proxies=small:1,large:2``."""
         return labelled(self.name, self.options)
 
+    @property
+    def short(self) -> str | dict[str, Any]:
+        """The short form: the name alone, or with its options."""
+        return {self.name: self.options} if self.options else self.name
+
 
 def labelled(name: str, options: Mapping[str, Any]) -> str:
     """Return a name with options as labels show them."""

@@ -63,13 +63,18 @@ def test_the_habits_suite_finds_no_difference_of_released_text() -> None:
 
 
 def test_versions_of_the_suite_find_the_same_strongest_students_of_habits() -> None:
-    for versions in zip(legs("v1"), legs("v2"), legs("v3"), strict=True):
-        found = [row.strongest for row in versions if row.strongest is not None]
-        assert len(found) == 3
-        under_ads = versions[0].teacher.policy == "ads"
-        assert len({each.label for each in found}) == (2 if under_ads else 1)
-        accuracies = [each.accuracy for each in found]
-        assert round(max(accuracies) - min(accuracies), 6) <= (0.0037 if under_ads else 0.001)
+    for old, new, newest in zip(legs("v1"), legs("v2"), legs("v3"), strict=True):
+        assert old.strongest is not None
+        assert new.strongest is not None
+        assert newest.strongest is not None
+        assert old.strongest.label == new.strongest.label
+        assert round(abs(old.strongest.accuracy - new.strongest.accuracy), 6) <= 0.001
+        if new.teacher.policy == "ads":
+            assert newest.strongest.label.endswith("reader=filter:share:0.25,value:length untold=drop")
+            assert round(100 * (newest.strongest.accuracy - new.strongest.accuracy), 1) == 0.3
+        else:
+            assert newest.strongest.label == new.strongest.label
+            assert newest.strongest.accuracy == new.strongest.accuracy
 
 
 def legs(version: str) -> list[LeaderboardRow]:

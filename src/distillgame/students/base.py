@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import ValidationError
 
 from distillgame.choices import NamedChoice
 from distillgame.errors import DistillgameError
@@ -177,3 +178,21 @@ class StudentChoice(NamedChoice):
             DistillgameError: If the name, an option's name or its value is not acceptable.
         """
         return make_student(self.name, self.options)
+
+
+def named_in(student: str, option: str, given: str | Mapping[str, Any]) -> StudentChoice:
+    """Return the student that an option of another one names, with its options in its own order.
+
+    So one student has one label and one stage, however a configuration writes it.
+
+    Raises:
+        DistillgameError: If it names no student, or that one's options are not acceptable.
+    """
+    try:
+        choice = StudentChoice.model_validate(given)
+    except ValidationError:
+        problem = f"must name one student, as in {{filter: {{share: 0.25}}}} (found {given!r})"
+        raise DistillgameError(f"student '{student}': {option}: {problem}") from None
+    order: list[str] = [field.name for field in fields(choice.student)] if is_dataclass(choice.student) else []
+    options = {name: choice.options[name] for name in order if name in choice.options}
+    return StudentChoice(name=choice.name, options=options)

@@ -118,8 +118,8 @@ TEXT = _choices(
 )
 """Students that train on released text alone.
 
-Version 3 adds larger shares, those of the longest traces, and a reader of them. Of version 2, settings that are nowhere
-the strongest are left out, so that these fit into the time.
+Version 3 adds larger shares, those of the longest traces, and a reader of them. Of version 2, settings that nowhere led
+by more than noise are left out, so that these fit into the time.
 """
 
 ASSISTED = _choices(

@@ -66,3 +66,18 @@ def test_its_label_and_its_settings_name_both() -> None:
 def test_what_cannot_be_composed_is_said(first: object, then: object, message: str) -> None:
     with pytest.raises(DistillgameError, match=message):
         make_student("composed", {"first": first, "then": then})
+
+
+@pytest.mark.parametrize("part", ["first", "then"])
+def test_what_names_no_student_is_refused(part: str) -> None:
+    options = {"first": "verified", "then": "passive"} | {part: {"filter": 3}}
+    with pytest.raises(DistillgameError, match=f"student 'composed': {part}: must name one student"):
+        make_student("composed", options)
+
+
+def test_its_parts_are_the_same_however_they_are_written() -> None:
+    first = make_student("composed", {"first": {"filter": {"share": 0.5, "value": "length"}}, "then": "passive"})
+    assert dict(first.settings) == {"first": "filter:share:0.5,value:length", "then": "passive"}
+    longest = {"name": "filter", "options": {"value": "length", "share": 0.5}}
+    second = make_student("composed", {"first": longest, "then": {"passive": {}}})
+    assert second.settings == first.settings

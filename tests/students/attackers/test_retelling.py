@@ -83,11 +83,35 @@ def test_another_student_of_the_traces_may_read_for_it() -> None:
         ("verified", "the reader 'verified' needs more than the traces"),
         ({"mixed": {"share": 0.5}}, "the reader 'mixed' needs more than the traces"),
         ({"filter": {"share": 2}}, "share must be above 0 and below 1"),
+        ({"filter": 3}, "student 'retold': reader: must name one student"),
+        ({}, "student 'retold': reader: must name one student"),
+        ({"filter": {"share": 0.5}, "passive": {}}, "student 'retold': reader: must name one student"),
     ],
 )
 def test_readers_that_have_not_merely_read_the_traces_are_refused(reader: object, problem: str) -> None:
     with pytest.raises(DistillgameError, match=problem):
         make_student("retold", {"reader": reader})
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        {"filter": {"value": "length", "share": 0.25}},
+        {"name": "filter", "options": {"share": 0.25, "value": "length"}},
+    ],
+)
+def test_a_reader_is_the_same_however_it_is_written(reader: object) -> None:
+    usual = {"filter": {"share": 0.25, "value": "length"}}
+    for rounds in (1, 2):
+        first, second = (make_student("retold", {"rounds": rounds, "reader": each}) for each in (usual, reader))
+        assert first.settings == second.settings
+        assert first.needs == second.needs
+
+
+@pytest.mark.parametrize("reader", ["passive", {"passive": {}}, {"passive": None}, {"name": "passive"}])
+def test_a_passive_reader_is_the_usual_one(reader: object) -> None:
+    assert make_student("retold", {"reader": reader}).settings == make_student("retold").settings
+    assert make_student("retold", {"rounds": 2, "reader": reader}).needs == make_student("retold", {"rounds": 2}).needs
 
 
 def test_what_becomes_of_untold_traces_is_one_of_two_words() -> None:

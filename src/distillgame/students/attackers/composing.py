@@ -9,7 +9,7 @@ import torch
 
 from distillgame.choices import shown
 from distillgame.errors import DistillgameError
-from distillgame.students.base import Editing, Student, StudentChoice, students
+from distillgame.students.base import Editing, Student, StudentChoice, named_in, students
 from distillgame.students.lessons import Desk, Lesson, Phase
 from distillgame.students.supplies import Needs, Supplies
 
@@ -47,16 +47,16 @@ class Composed(Student):
 
     @cached_property
     def _first(self) -> Student:
-        return _student(self.first)
+        return self._named("first").student
 
     @cached_property
     def _then(self) -> Student:
-        return _student(self.then)
+        return self._named("then").student
 
     @property
     def settings(self) -> Mapping[str, float | str]:
         """Both students, with their options."""
-        return {"first": shown(self.first), "then": shown(self.then)}
+        return {part: shown(self._named(part).short) for part in ("first", "then")}
 
     @property
     def needs(self) -> Needs:
@@ -106,6 +106,5 @@ class Composed(Student):
         )
         return replace(desk, supplies=supplies)
 
-
-def _student(given: str | Mapping[str, Any]) -> Student:
-    return StudentChoice.model_validate(given).student
+    def _named(self, part: str) -> StudentChoice:
+        return named_in(self.name, part, getattr(self, part))

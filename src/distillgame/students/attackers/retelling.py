@@ -9,7 +9,7 @@ from distillgame.choices import NamedChoice, shown
 from distillgame.errors import DistillgameError
 from distillgame.records import ReleasedTrace
 from distillgame.students.attackers.assisted import comes_to_same
-from distillgame.students.base import Editing, StudentChoice, require_at_least, students
+from distillgame.students.base import Editing, StudentChoice, named_in, require_at_least, students
 from distillgame.students.lessons import Desk
 from distillgame.students.supplies import Needs
 from distillgame.students.valuation import Value, Valuing, most_valuable
@@ -25,9 +25,9 @@ class Retold(Editing, Valuing):
     ``k`` completions that come to the trace's answer is kept. With further ``rounds``, the student of one round is the
     next one's reader. No query is spent on it.
 
-    Where some traces show their working and others hide it, ``reader: {filter: {share: 0.5, value: length}}`` learns
+    Where some traces show their working and others hide it, ``reader: {filter: {share: 0.25, value: length}}`` learns
     from those that show it and tells the others with theirs. ``untold: drop`` then drops the traces to whose answer the
-    reader never comes: they may hide what it could not restore, or be wrong.
+    reader never comes: they may hide what it could not restore, or be wrong. ``value: gap`` compares with that reader.
 
     Keeping one's own completions that come to a known answer is the step of STaR (Zelikman et al., "STaR: Bootstrapping
     Reasoning With Reasoning"). Here the provider gave the answers, and the value chooses among what is kept.
@@ -52,16 +52,17 @@ class Retold(Editing, Valuing):
     @property
     def settings(self) -> Mapping[str, float | str]:
         """Its own, and the reader unless that is the passive student."""
-        return {name: shown(value) if name == "reader" else value for name, value in super().settings.items()}
+        own = {name: value for name, value in super().settings.items() if name != "reader"}
+        return own if self._reads_passively else own | {"reader": shown(self._reader.short)}
 
     @property
     def needs(self) -> Needs:
         """A reader and its completions."""
         if self.rounds == 1:
-            return Needs(rewrites=self.k, reader=NamedChoice.model_validate(self.reader))
+            return Needs(rewrites=self.k, reader=NamedChoice(name=self._reader.name, options=self._reader.options))
         before: dict[str, Any] = {"k": self.k, "rounds": self.rounds - 1, "value": self.value}
         # Only where they are used, so that runs which know neither still find their readers.
-        before |= {"reader": self.reader} if self.reader != "passive" else {}
+        before |= {} if self._reads_passively else {"reader": self._reader.short}
         before |= {"untold": self.untold} if self.untold != "keep" else {}
         return Needs(rewrites=self.k, reader=NamedChoice(name=self.name, options=before))
 
@@ -77,9 +78,13 @@ class Retold(Editing, Valuing):
         groups = [[trace, *same] for trace, same in told if same or self.untold == "keep"]
         return most_valuable(desk, [_each_once(group) for group in groups], self.value)
 
+    @property
+    def _reads_passively(self) -> bool:
+        return self._reader.name == "passive"
+
     @cached_property
     def _reader(self) -> StudentChoice:
-        return StudentChoice.model_validate(self.reader)
+        return named_in(self.name, "reader", self.reader)
 
 
 def _comes_to(trace: ReleasedTrace, telling: ReleasedTrace) -> bool:
