@@ -253,3 +253,28 @@ def test_the_table_of_halves_is_what_its_game_said() -> None:
             cells += [percent(row.accuracy, row.standard_error), f"{row.facts.forced.mean:.0f}"]
         expected.append(f"| {' | '.join(cells)} |")
     assert [line for line in lines if line.startswith("|")][2:] == expected
+
+
+def test_what_is_said_of_readers_is_what_their_game_said() -> None:
+    results = read_results(DOCS / "bestiary-readers.json")
+    defended = [teacher for teacher in results.teachers if teacher.policy not in ("standard", "temperature")]
+    assert len(defended) == 4
+    page = " ".join((DOCS / "bestiary.md").read_text().split())
+    longest = "filter:share:{},value:length"
+    for said, student, settings in (
+        ("the longest quarter gets {} to {}%", "filter", {"share": 0.25, "value": "length"}),
+        ("three quarters {} to {}%", "filter", {"share": 0.75, "value": "length"}),
+        ("less than the half itself ({} to {})", "filter", {"share": 0.5, "value": "length"}),
+        ("{} to {}% under the four", "retold", {"rounds": 1, "value": "length", "reader": longest.format(0.5)}),
+        ("it is {} to {}%", "retold", {"rounds": 1, "reader": longest.format(0.5), "untold": "drop"}),
+        ("two such rounds get {} to {}%", "retold", {"rounds": 2, "reader": longest.format(0.25), "untold": "drop"}),
+    ):
+        fixed = {"untold": settings.get("untold")} if student == "retold" else {}
+        wanted = [
+            row.accuracy
+            for teacher in defended
+            for row in results.of(teacher)
+            if row.student == student and all(row.settings.get(k) == v for k, v in (settings | fixed).items())
+        ]
+        assert len(wanted) == 4, said
+        assert said.format(f"{100 * min(wanted):.0f}", f"{100 * max(wanted):.0f}") in page, said
