@@ -17,7 +17,7 @@ def accuracy(row: TeacherRow | StudentRow | None, note: str = "") -> Html:
         return element("td", "–", data_sort="")
     value = f"{row.accuracy:.6f}"
     return element("td", percent(row.accuracy, row.standard_error), small(bounds(row.interval)),
-                   *([small(note)] if note else []), data_sort=value)  # fmt: skip
+                   *([element("span", note, class_="small long")] if note else []), data_sort=value)  # fmt: skip
 
 
 def small(text: str) -> Html:
