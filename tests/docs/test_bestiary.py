@@ -159,7 +159,31 @@ def test_the_table_of_stronger_defenses_is_what_its_sweep_said() -> None:
         cells += [percent(row.accuracy, row.standard_error) for row in (passive, quarter)]
         cells += [f"{100 * retold.accuracy:.1f}", percent(inverted.accuracy, inverted.standard_error)]
         expected.append(f"| {' | '.join(cells)} |")
-    assert [line for line in lines if line.startswith("|")][2:] == expected
+    assert [line for line in lines if line.startswith("|")][2:6] == expected
+    assert not any(each.difference.significant for each in results.comparisons)
+
+
+def test_the_third_version_against_stronger_defenses_is_what_its_sweep_said() -> None:
+    results = read_results(DOCS / "bestiary-strength-v3.json")
+    lines = section((DOCS / "bestiary.md").read_text().splitlines(), "### Stronger defenses")
+    members: tuple[tuple[str, dict[str, float | str]], ...] = (
+        ("filter", {"share": 0.25, "value": "length"}),
+        ("filter", {"share": 0.5, "value": "length"}),
+        ("retold", {"value": "length"}),
+        ("spliced", {}),
+    )
+    expected = []
+    for teacher in results.teachers:
+        cells = [name_of(teacher)]
+        for student, settings in members:
+            rows = [row for row in results.of(teacher) if row.student == student]
+            (row,) = [row for row in rows if all(row.settings.get(k) == v for k, v in settings.items())]
+            once = len(row.seeds) == 1
+            cells.append(f"{100 * row.accuracy:.1f}" if once else percent(row.accuracy, row.standard_error))
+        (best,) = [row for row in results.of(teacher) if row.strongest and row.threat_model.level == "text"]
+        assert best.accuracy > 0.66
+        expected.append(f"| {' | '.join([*cells, scored(best)])} |")
+    assert [line for line in lines if line.startswith("|")][8:] == expected
     assert not any(each.difference.significant for each in results.comparisons)
 
 
