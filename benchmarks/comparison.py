@@ -38,7 +38,7 @@ INTRODUCTION = """# Is anticipating the student worth it?
 `python benchmarks/comparison.py FOLDER` in the embedded world, on the test split, in percent ± standard error over
 problems and seeds. KL is in nats per trace. *Strongest* is the student that did best on validation, *adaptive* the best
 adaptive one (eta 4, 8 or 16) there; the last column is paired by problem and seed. The conclusions are in
-[lab.md](lab.md).
+[lab.md](lab.md). [The suite](world.md#the-suite) has stronger students than these.
 """
 BOTH = {"proxies": ["proxy", "olmo2"]}
 FAMILIES: dict[str, tuple[str, list[dict[str, Any]]]] = {
