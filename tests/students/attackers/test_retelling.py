@@ -70,7 +70,10 @@ def test_another_student_of_the_traces_may_read_for_it() -> None:
     assert first.needs.reader == NamedChoice.model_validate(longest)
     assert second.needs.reader is not None
     assert dict(make_student("retold", second.needs.reader.options).settings) == dict(first.settings)
-    assert first.settings["reader"] == "filter:share:0.5,value:length"
+    told = make_student("retold", {"k": 2, "value": "length", "reader": longest, "untold": "drop"})
+    assert list(told.settings.items()) == [
+        ("k", 2), ("rounds", 1), ("value", "length"), ("reader", "filter:share:0.5,value:length"), ("untold", "drop")
+    ]  # fmt: skip
     assert not first.needs_objective
     by_influence = {"filter": {"share": 0.5, "value": "influence"}}
     assert make_student("retold", {"value": "length", "reader": by_influence}).needs_objective

@@ -52,8 +52,9 @@ class Retold(Editing, Valuing):
     @property
     def settings(self) -> Mapping[str, float | str]:
         """Its own, and the reader unless that is the passive student."""
-        own = {name: value for name, value in super().settings.items() if name != "reader"}
-        return own if self._reads_passively else own | {"reader": shown(self._reader.short)}
+        own = super().settings.items()
+        reader = {} if self._reads_passively else {"reader": shown(self._reader.short)}
+        return {name: reader.get(name, value) for name, value in own if name != "reader" or reader}
 
     @property
     def needs(self) -> Needs:
